@@ -1,0 +1,337 @@
+import { bug } from "../base/errors.ts";
+import type { Shape } from "./dim.ts";
+import type { DataType, Tensor } from "./tensor.ts";
+
+/** An attribute's value. Graph attributes are the bodies of If, Loop and Scan. */
+export type Attribute =
+  | { readonly type: "int"; readonly value: number | bigint }
+  | { readonly type: "float"; readonly value: number }
+  | { readonly type: "string"; readonly value: string | Uint8Array }
+  | { readonly type: "tensor"; readonly value: Tensor }
+  | { readonly type: "graph"; readonly value: Graph }
+  | { readonly type: "ints"; readonly value: readonly (number | bigint)[] }
+  | { readonly type: "floats"; readonly value: readonly number[] }
+  | { readonly type: "strings"; readonly value: readonly (string | Uint8Array)[] }
+  | { readonly type: "tensors"; readonly value: readonly Tensor[] }
+  | { readonly type: "graphs"; readonly value: readonly Graph[] }
+  /** Kept as its encoded bytes (sparse tensors, type protos, references inside functions). */
+  | { readonly type: "opaque"; readonly kind: number; readonly value: Uint8Array };
+
+/**
+ * An edge of the graph: produced once (by a node, as a graph input or as a constant), read any number of times.
+ *
+ * `shape`: undefined while the rank is unknown. `constant`: set for initializers. Identity matters: compare with ===.
+ */
+export class Value {
+  name: string;
+  dtype: DataType | undefined;
+  shape: Shape | undefined;
+  constant: Tensor | undefined;
+  /** Types that are not tensors (sequence, optional, map, sparse) as their encoded TypeProto. */
+  opaqueType: Uint8Array | undefined;
+  /** @internal kept by Graph. */
+  producerNode: Node | undefined;
+  /** @internal kept by Graph: one entry per use, so a node that reads the value twice appears twice. */
+  readonly useList: Node[] = [];
+
+  constructor(name: string, dtype?: DataType, shape?: Shape, constant?: Tensor) {
+    this.name = name;
+    this.dtype = dtype;
+    this.shape = shape;
+    this.constant = constant;
+  }
+  get producer(): Node | undefined {
+    return this.producerNode;
+  }
+  /** The nodes that read this value, each once, in the order they were connected. Outer-scope reads of subgraphs count. */
+  get consumers(): readonly Node[] {
+    return [...new Set(this.useList)];
+  }
+}
+
+/** One operator application. Inputs may be absent (undefined) where ONNX allows it. Change it through Graph's methods. */
+export interface Node {
+  readonly op: string;
+  /** "" is ONNX's main domain. */
+  readonly domain: string;
+  readonly name: string;
+  readonly inputs: readonly (Value | undefined)[];
+  readonly outputs: readonly (Value | undefined)[];
+  readonly attributes: ReadonlyMap<string, Attribute>;
+}
+
+type MutableNode = { -readonly [K in keyof Node]: Node[K] };
+
+/**
+ * A directed acyclic graph of operators, in topological order of `nodes`, with names unique over its values.
+ *
+ * Every edit goes through a method, so that producers, uses and names cannot disagree. A subgraph (body of If, Loop,
+ * Scan) is a Graph whose `outer` is the graph that its free names are read from.
+ */
+export class Graph {
+  name: string;
+  /** Domain to version; "" is ONNX's main domain. */
+  readonly opsets: Map<string, number>;
+  readonly metadata = new Map<string, string>();
+  readonly outer: Graph | undefined;
+  readonly #inputs: Value[] = [];
+  readonly #outputs: Value[] = [];
+  readonly #initializers = new Set<Value>();
+  #nodes: Node[] = [];
+  readonly #names = new Map<string, Value>();
+  #fresh = 0;
+
+  constructor(name: string, opsets: Iterable<readonly [string, number]> = [["", 21]], outer?: Graph) {
+    this.name = name;
+    this.opsets = new Map(opsets);
+    this.outer = outer;
+  }
+  get inputs(): readonly Value[] {
+    return this.#inputs;
+  }
+  get outputs(): readonly Value[] {
+    return this.#outputs;
+  }
+  /** Values with a constant that belong to the graph, in order of addition. One that is also an input can be overridden. */
+  get initializers(): ReadonlySet<Value> {
+    return this.#initializers;
+  }
+  get nodes(): readonly Node[] {
+    return this.#nodes;
+  }
+
+  /** The value of this name here or in an outer graph. */
+  find(name: string): Value | undefined {
+    return this.#names.get(name) ?? this.outer?.find(name);
+  }
+  get(name: string): Value {
+    return this.find(name) ?? bug(`graph "${this.name}" has no value "${name}"`);
+  }
+  /** A name that no value of this graph has, made from `base`. */
+  freshName(base: string): string {
+    if (base !== "" && !this.find(base)) return base;
+    let name: string;
+    do name = `${base}_${++this.#fresh}`;
+    while (this.find(name));
+    return name;
+  }
+
+  addInput(name: string, dtype?: DataType, shape?: Shape): Value {
+    const value = this.#register(new Value(name, dtype, shape));
+    this.#inputs.push(value);
+    return value;
+  }
+  addInitializer(name: string, constant: Tensor): Value {
+    const value = this.#register(new Value(name, constant.dtype, constant.dims, constant));
+    this.#initializers.add(value);
+    return value;
+  }
+  /** Makes a value an output; the same value may not be an output twice. */
+  addOutput(value: Value): void {
+    if (this.#outputs.includes(value)) bug(`"${value.name}" is already an output`);
+    this.#outputs.push(value);
+  }
+  /** Appends a node, or inserts it before another. `outputs`: names of new values ("" for an absent one). */
+  addNode(
+    op: string,
+    inputs: readonly (Value | undefined)[],
+    options: {
+      readonly domain?: string;
+      readonly name?: string;
+      readonly attributes?: Iterable<readonly [string, Attribute]>;
+      readonly outputs?: readonly string[];
+      readonly before?: Node;
+    } = {},
+  ): Node {
+    const names = options.outputs ?? [this.freshName(`${op.toLowerCase()}`)];
+    const outputs = names.map((name) => (name === "" ? undefined : this.#register(new Value(name))));
+    const node: Node = {
+      op,
+      domain: options.domain ?? "",
+      name: options.name ?? "",
+      inputs: [...inputs],
+      outputs,
+      attributes: new Map(options.attributes),
+    };
+    for (const output of outputs) if (output) output.producerNode = node;
+    for (const input of inputs) input?.useList.push(node);
+    for (const captured of capturedBy(node)) captured.useList.push(node);
+    const at = options.before ? this.#nodes.indexOf(options.before) : this.#nodes.length;
+    if (at < 0) bug(`the node to insert before is not in graph "${this.name}"`);
+    if (at === this.#nodes.length) this.#nodes.push(node);
+    else this.#nodes.splice(at, 0, node);
+    return node;
+  }
+
+  /** Makes one input of a node read another value. */
+  setNodeInput(node: Node, index: number, value: Value | undefined): void {
+    const inputs = node.inputs as (Value | undefined)[];
+    const old = inputs[index];
+    if (old) removeOnce(old.useList, node);
+    while (inputs.length <= index) inputs.push(undefined);
+    inputs[index] = value;
+    value?.useList.push(node);
+  }
+  setNodeName(node: Node, name: string): void {
+    (node as MutableNode).name = name;
+  }
+  setAttribute(node: Node, key: string, attribute: Attribute | undefined): void {
+    const attributes = node.attributes as Map<string, Attribute>;
+    if (attribute) attributes.set(key, attribute);
+    else attributes.delete(key);
+  }
+  /** Every reader of `from`, and the outputs of the graph, read `to` instead. Reads from inside subgraphs follow too. */
+  replaceUses(from: Value, to: Value, options: { readonly outputs?: boolean } = {}): void {
+    for (const node of from.consumers) {
+      node.inputs.forEach((input, i) => {
+        if (input === from) this.setNodeInput(node, i, to);
+      });
+      for (const body of bodiesOf(node)) body.replaceUses(from, to, { outputs: true });
+      while (from.useList.includes(node)) {
+        removeOnce(from.useList, node);
+        to.useList.push(node);
+      }
+    }
+    if (options.outputs ?? true) {
+      const at = this.#outputs.indexOf(from);
+      if (at >= 0) this.#outputs[at] = to;
+    }
+  }
+  setOutput(index: number, value: Value): void {
+    this.#outputs[index] = value;
+  }
+  removeOutput(value: Value): void {
+    const at = this.#outputs.indexOf(value);
+    if (at >= 0) this.#outputs.splice(at, 1);
+  }
+  /** Removes nodes whose outputs nobody outside the set reads; bug when something still does. */
+  removeNodes(nodes: ReadonlySet<Node>): void {
+    for (const node of nodes) {
+      for (const input of node.inputs) if (input) removeOnce(input.useList, node);
+      for (const captured of capturedBy(node)) removeOnce(captured.useList, node);
+    }
+    for (const node of nodes) {
+      for (const output of node.outputs) {
+        if (!output) continue;
+        if (output.useList.length > 0 || this.#outputs.includes(output))
+          bug(`"${output.name}" is still read`);
+        output.producerNode = undefined;
+        this.#names.delete(output.name);
+      }
+    }
+    this.#nodes = this.#nodes.filter((node) => !nodes.has(node));
+  }
+  /** Removes an input or initializer that nobody reads. */
+  removeValue(value: Value): void {
+    if (value.useList.length > 0 || this.#outputs.includes(value)) bug(`"${value.name}" is still read`);
+    this.#initializers.delete(value);
+    const at = this.#inputs.indexOf(value);
+    if (at >= 0) this.#inputs.splice(at, 1);
+    this.#names.delete(value.name);
+  }
+  /** Gives an initializer another constant of the same or another shape. */
+  setConstant(value: Value, constant: Tensor): void {
+    value.constant = constant;
+    value.dtype = constant.dtype;
+    value.shape = constant.dims;
+    this.#initializers.add(value);
+  }
+  /** An initializer becomes an input that must be fed (keeping name, dtype and shape), in place. */
+  initializerToInput(value: Value): void {
+    this.#initializers.delete(value);
+    value.constant = undefined;
+    if (!this.#inputs.includes(value)) this.#inputs.push(value);
+  }
+  /** An input becomes a constant. */
+  inputToInitializer(value: Value, constant: Tensor): void {
+    const at = this.#inputs.indexOf(value);
+    if (at >= 0) this.#inputs.splice(at, 1);
+    this.setConstant(value, constant);
+  }
+  rename(value: Value, name: string): void {
+    if (value.name === name) return;
+    if (this.find(name)) bug(`the name "${name}" is taken`);
+    this.#names.delete(value.name);
+    value.name = name;
+    this.#names.set(name, value);
+  }
+  /** Puts the nodes into another topological order. */
+  reorder(nodes: readonly Node[]): void {
+    if (nodes.length !== this.#nodes.length || new Set(nodes).size !== nodes.length)
+      bug("reorder changed the set of nodes");
+    this.#nodes = [...nodes];
+  }
+
+  /** A deep copy of the structure; tensors are shared. */
+  clone(outer: Graph | undefined = this.outer): Graph {
+    const copy = new Graph(this.name, this.opsets, outer);
+    for (const [key, text] of this.metadata) copy.metadata.set(key, text);
+    const carry = (from: Value, to: Value) => {
+      to.dtype = from.dtype;
+      to.shape = from.shape;
+      to.opaqueType = from.opaqueType;
+    };
+    for (const input of this.#inputs) carry(input, copy.addInput(input.name, input.dtype, input.shape));
+    for (const value of this.#initializers) {
+      const existing = copy.#names.get(value.name);
+      if (existing) copy.setConstant(existing, value.constant!);
+      else copy.addInitializer(value.name, value.constant!);
+    }
+    for (const node of this.#nodes) {
+      const made = copy.addNode(
+        node.op,
+        node.inputs.map((input) => input && copy.get(input.name)),
+        {
+          domain: node.domain,
+          name: node.name,
+          outputs: node.outputs.map((output) => output?.name ?? ""),
+          attributes: [...node.attributes].map(([key, a]) => [key, cloneAttribute(a, copy)] as const),
+        },
+      );
+      node.outputs.forEach((output, i) => output && carry(output, made.outputs[i]!));
+    }
+    for (const output of this.#outputs) copy.addOutput(copy.get(output.name));
+    return copy;
+  }
+
+  #register(value: Value): Value {
+    if (this.#names.has(value.name)) bug(`the name "${value.name}" is taken in graph "${this.name}"`);
+    this.#names.set(value.name, value);
+    return value;
+  }
+}
+
+/** The bodies of an If, Loop or Scan node. */
+export function bodiesOf(node: Node): readonly Graph[] {
+  return [...node.attributes.values()].flatMap((a) =>
+    a.type === "graph" ? [a.value] : a.type === "graphs" ? a.value : [],
+  );
+}
+
+/** Values of enclosing graphs that the bodies of a node read, each once. */
+export function capturedBy(node: Node): readonly Value[] {
+  const captured = new Set<Value>();
+  const visit = (graph: Graph) => {
+    const own = new Set<Value>([...graph.inputs, ...graph.initializers]);
+    for (const inner of graph.nodes) for (const output of inner.outputs) if (output) own.add(output);
+    for (const inner of graph.nodes) {
+      for (const input of inner.inputs) if (input && !own.has(input)) captured.add(input);
+      for (const value of capturedBy(inner)) if (!own.has(value)) captured.add(value);
+    }
+    for (const output of graph.outputs) if (!own.has(output)) captured.add(output);
+  };
+  for (const body of bodiesOf(node)) visit(body);
+  return [...captured];
+}
+
+function cloneAttribute(attribute: Attribute, outer: Graph): Attribute {
+  if (attribute.type === "graph") return { type: "graph", value: attribute.value.clone(outer) };
+  if (attribute.type === "graphs")
+    return { type: "graphs", value: attribute.value.map((g) => g.clone(outer)) };
+  return attribute;
+}
+
+function removeOnce<T>(list: T[], item: T): void {
+  const at = list.indexOf(item);
+  if (at >= 0) list.splice(at, 1);
+}

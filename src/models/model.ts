@@ -1,0 +1,38 @@
+import type { Graph, Value } from "../graph/ir.ts";
+
+/** A named float tensor of the model that training may change. Its value is the graph's initializer of the same name. */
+export interface Parameter {
+  /** The checkpoint's own name. */
+  readonly name: string;
+  readonly value: Value;
+  readonly elements: number;
+  /** Matrices and kernels decay; biases, scales and other vectors do not. */
+  readonly decays: boolean;
+}
+
+/** An ordered group of parameters, counted from the input end; what freezing counts. The last one is the head. */
+export interface Block {
+  readonly name: string;
+  readonly parameters: readonly string[];
+  /** BatchNormalization nodes' running statistics (mean and variance initializers) that belong to the block. */
+  readonly buffers: readonly string[];
+}
+
+/** A network with what is known about it. `graph` is normalised and has shapes; its batch dim is symbolic. */
+export interface Model {
+  readonly graph: Graph;
+  readonly parameters: readonly Parameter[];
+  readonly blocks: readonly Block[];
+  /** The image input. */
+  readonly input: Value;
+  /** Logits [batch, classes] of a classifier, else whatever the graph gives first. */
+  readonly output: Value;
+  /** Class names in order of the output, when the model is a labelled classifier. */
+  readonly labels: readonly string[] | undefined;
+  /** Notes for the user on what was found or inferred ("mean and deviation not given: ImageNet's are used"). */
+  readonly notes: readonly string[];
+  /** Hugging Face config.json where there was one. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Where it came from: a path as given. */
+  readonly source: string;
+}

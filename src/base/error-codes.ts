@@ -16,6 +16,21 @@ export const errorCodes = {
   "models/output-exists": "The folder to write to exists and is not empty, and overwriting was not asked for.",
   "evaluate/unpaired-predictions": "Two lists of predictions that should be compared are not about the same examples.",
   "evaluate/no-examples": "There is nothing to evaluate on: the list of examples is empty.",
+  "tune/unknown-block": "A plan or a recipe names blocks that the model does not have.",
+  "tune/unknown-plan": "A freeze plan is asked for by a name that does not exist.",
+  "tune/bad-plan": "A freeze plan has an impossible number: no stage, no epochs, a rate that is not above 0.",
+  "tune/bad-option": "An option of the training loop has a value that cannot work.",
+  "tune/bad-batch": "The training data gave a batch that does not fit the training graph.",
+  "tune/loss-not-finite": "The loss or a gradient became NaN or infinite; the last good checkpoint is kept.",
+  "tune/no-checkpoint": "A run is to be resumed, but its folder holds no complete checkpoint.",
+  "tune/bad-checkpoint": "A checkpoint cannot be read: a file is missing, damaged or does not belong to this model.",
+  "tune/base-changed": "A run is resumed on another base model than it was started with.",
+  "tune/settings-changed": "A run is resumed with other settings than it was started with.",
+  "tune/run-exists": "The folder of a new run already holds a run.",
+  "app/bad-option": "An option has a value of the wrong kind or outside its range.",
+  "app/unknown-option": "A flag, recipe key or option name that does not exist; the nearest known one is named.",
+  "app/unknown-command": "A command that does not exist; the nearest known one is named.",
+  "app/bad-recipe": "A recipe file that cannot be read as YAML, or is not a mapping of options.",
 } as const satisfies Record<`${string}/${string}`, string>;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -29,7 +29,7 @@ export interface Stage {
   readonly blocks: readonly string[];
   /** Multiplier on the learning rate for each moving block; absent: 1. */
   readonly multipliers: Readonly<Record<string, number>>;
-  /** Which of their parameters move: all, or only those that do not decay (biases, scales). Default "all". */
+  /** Which of their parameters move: all, or only biases and scales, and the whole head. Default "all". */
   readonly parameters?: "all" | "biases";
   /** May be a fraction: 0.5 is half the batches of an epoch. */
   readonly epochs: number;

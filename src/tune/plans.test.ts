@@ -96,6 +96,8 @@ describe("named plans", () => {
     const rates = planOf("lp-ft", blocks, { learningRate: 0.002 }).stages.map((s) => s.learningRate);
     expect(rates[0]! / rates[1]!).toBeCloseTo(10, 9);
     expect(rates[1]).toBeCloseTo(0.002, 12);
+    const [probe, tune] = planOf("lp-ft", blocks, { headLearningRate: 0.5 }).stages;
+    expect([probe!.learningRate, tune!.learningRate]).toEqual([0.5, 1e-4]);
   });
 
   test("one block is enough for every plan", () => {
@@ -114,11 +116,11 @@ describe("stages of a recipe", () => {
   test("take from the options what they leave out, and may set multipliers by pattern", () => {
     const plan = planOf(
       [
-        { train: "head" },
-        { name: "deep", train: ["layer*", "head"], epochs: 4, multipliers: { "layer1.*": 0.1 } },
+        { blocks: "head" },
+        { name: "deep", blocks: ["layer*", "head"], epochs: 4, multipliers: { "layer1.*": 0.1 } },
       ],
       blocks,
-      { epochs: 2, learningRate: 0.02, layerDecay: 0.5 },
+      { epochs: 2, learningRate: 0.02, decay: 2 },
     );
     expect(plan.stages.map((s) => [s.name, s.epochs, s.learningRate])).toEqual([
       ["stage 1", 1, 0.02],
@@ -128,11 +130,11 @@ describe("stages of a recipe", () => {
   });
 
   test.each([
-    [{ train: "head", epochs: 0 }, "epochs 0"],
-    [{ train: "head", learningRate: Number.NaN }, "learning rate NaN"],
-    [{ train: "head", layerDecay: 2.6 }, "layerDecay 2.6"],
-    [{ train: "head", multipliers: { fc: -1 } }, '"fc" is -1'],
-    [{ train: [] }, "moves no block"],
+    [{ blocks: "head", epochs: 0 }, "epochs 0"],
+    [{ blocks: "head", learningRate: Number.NaN }, "learning rate NaN"],
+    [{ blocks: "head", decay: 0.4 }, "decay 0.4"],
+    [{ blocks: "head", multipliers: { fc: -1 } }, '"fc" is -1'],
+    [{ blocks: [] }, "moves no block"],
   ])("%j is refused", (spec, text) => {
     const error = caught(() => planOf([spec], blocks));
     expect(error.code).toBe("tune/bad-plan");

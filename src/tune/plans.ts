@@ -9,8 +9,10 @@ export interface PlanOptions {
   readonly epochs?: number | undefined;
   /** Of the topmost moving block, in the last stage. Default 1e-3 while only the head or biases move, else 1e-4 (meant for AdamW). */
   readonly learningRate?: number | undefined;
-  /** Factor on the rate for each block further down, 0 < d ≤ 1. Default 1; gradual: 1 / 2.6 as in ULMFiT. */
-  readonly layerDecay?: number | undefined;
+  /** Of stages in which only the head moves. Default: the plan's own ratio to `learningRate`. */
+  readonly headLearningRate?: number | undefined;
+  /** What the rate is divided by for each block further down, 1 or more. Default 1; gradual: 2.6 as in ULMFiT. */
+  readonly decay?: number | undefined;
   /** Default: warm-up over a tenth, then cosine; gradual: slanted triangular. */
   readonly schedule?: ScheduleSpec | undefined;
   /** Default "frozen": small batches spoil pretrained statistics. */
@@ -20,11 +22,11 @@ export interface PlanOptions {
 }
 
 /** A stage as a recipe writes it; what is absent comes from the plan's options. */
-export interface StageSpec extends Omit<PlanOptions, "stages"> {
+export interface StageSpec extends Omit<PlanOptions, "stages" | "headLearningRate"> {
   readonly name?: string | undefined;
   /** Patterns of `chooseBlocks`. */
-  readonly train: string | readonly string[];
-  /** Rate multipliers by block pattern, instead of `layerDecay`'s. */
+  readonly blocks: string | readonly string[];
+  /** Rate multipliers by block pattern, instead of `decay`'s. */
   readonly multipliers?: Readonly<Record<string, number>> | undefined;
   readonly parameters?: Stage["parameters"] | undefined;
 }
@@ -38,15 +40,15 @@ type NamedPlan = (epochs: number, blocks: readonly Block[], options: PlanOptions
 
 const namedPlans = {
   /** Only the head. */
-  head: (epochs) => [{ name: "head", train: "head", epochs, learningRate: probeRate }],
+  head: (epochs) => [{ name: "head", blocks: "head", epochs, learningRate: probeRate }],
   /** Everything at once. */
-  full: (epochs) => [{ name: "full", train: "all", epochs }],
+  full: (epochs) => [{ name: "full", blocks: "all", epochs }],
   /** The head alone for a third of the epochs, then everything. Source: Kumar et al. 2022. */
   "lp-ft": (epochs) => {
     const [probe, tune] = shareOut(epochs, [1, 2]);
     return [
-      { name: "probe", train: "head", epochs: probe, learningRate: probeRate },
-      { name: "tune", train: "all", epochs: tune },
+      { name: "probe", blocks: "head", epochs: probe, learningRate: probeRate },
+      { name: "tune", blocks: "all", epochs: tune },
     ];
   },
   /** From the top down, a group of blocks more in each stage, the rest of the epochs for the last, which moves everything. */
@@ -57,10 +59,10 @@ const namedPlans = {
     return [...perStage, last].map((share: number, i) => {
       const below = Math.round((i * (blocks.length - 1)) / Math.max(1, count - 1));
       return {
-        name: i === 0 ? "head" : i === count - 1 ? "all" : `top-${below}`,
-        train: `top:${i === count - 1 ? blocks.length : below}`,
+        name: i === count - 1 ? "all" : i === 0 ? "head" : `top-${below}`,
+        blocks: i === count - 1 ? "all" : i === 0 ? "head" : `top:${below}`,
         epochs: share,
-        layerDecay: 1 / 2.6,
+        decay: 2.6,
         learningRate: i === 0 ? probeRate : tuneRate,
         schedule: { kind: "slanted-triangular" },
       };
@@ -68,7 +70,7 @@ const namedPlans = {
   },
   /** Only biases and scales, and the head. Source: Ben Zaken et al. 2022. */
   biases: (epochs) => [
-    { name: "biases", train: "all", epochs, parameters: "biases", learningRate: probeRate },
+    { name: "biases", blocks: "all", epochs, parameters: "biases", learningRate: probeRate },
   ],
 } as const satisfies Record<string, NamedPlan>;
 
@@ -103,7 +105,7 @@ export function planOf(
 
 function specsOf(name: string): NamedPlan {
   const top = /^top-(\d+)$/.exec(name);
-  if (top) return (epochs) => [{ name, train: `top:${top[1]}`, epochs }];
+  if (top) return (epochs) => [{ name, blocks: `top:${top[1]}`, epochs }];
   if (Object.hasOwn(namedPlans, name)) return namedPlans[name as keyof typeof namedPlans];
   const near = nearest(name, planNames);
   throw new DiapasonError(
@@ -115,26 +117,30 @@ function specsOf(name: string): NamedPlan {
 
 /** What the user asked for goes before the plan's defaults; rates keep their ratio to that of the last stage. */
 function override(spec: StageSpec, options: PlanOptions, scale: number): StageSpec {
-  const { epochs: _shared, stages: _used, learningRate, ...rest } = options;
-  const rate = learningRate === undefined ? spec.learningRate : (spec.learningRate ?? tuneRate) * scale;
-  return { ...spec, ...defined(rest), learningRate: rate };
+  const { schedule, batchNorm, decay, learningRate, headLearningRate } = options;
+  const scaled = learningRate === undefined ? spec.learningRate : (spec.learningRate ?? tuneRate) * scale;
+  const rate = (spec.blocks === "head" ? headLearningRate : undefined) ?? scaled;
+  return { ...spec, ...defined({ schedule, batchNorm, decay }), learningRate: rate };
 }
 
 function stageOf(spec: StageSpec, blocks: readonly Block[], index: number): Stage {
-  const chosen = chooseBlocks([spec.train].flat(), blocks);
+  const chosen = chooseBlocks([spec.blocks].flat(), blocks);
   const name = spec.name ?? `stage ${index + 1}`;
   if (chosen.length === 0)
-    throw badPlan(`Stage "${name}" moves no block`, "Name at least one block in `train`");
-  const { epochs = 1, learningRate = chosen.length === 1 ? probeRate : tuneRate, layerDecay = 1 } = spec;
+    throw badPlan(`Stage "${name}" moves no block`, "Name at least one block in `blocks`");
+  const { epochs = 1, learningRate = chosen.length === 1 ? probeRate : tuneRate, decay = 1 } = spec;
   if (!(epochs > 0)) throw badPlan(`Stage "${name}" has epochs ${epochs}`, "Give a number above 0");
   if (!(learningRate > 0 && Number.isFinite(learningRate)))
     throw badPlan(`Stage "${name}" has the learning rate ${learningRate}`, "Give a number above 0");
-  if (!(layerDecay > 0 && layerDecay <= 1))
-    throw badPlan(`Stage "${name}" has layerDecay ${layerDecay}`, "Give a factor above 0 and at most 1");
+  if (!(decay >= 1 && Number.isFinite(decay)))
+    throw badPlan(
+      `Stage "${name}" has decay ${decay}`,
+      "Give what rates are divided by, a number of 1 or more",
+    );
   return {
     name,
     blocks: chosen,
-    multipliers: { ...decayed(chosen, blocks, layerDecay), ...multipliersOf(spec, blocks, chosen) },
+    multipliers: { ...decayed(chosen, blocks, decay), ...multipliersOf(spec, blocks, chosen) },
     parameters: spec.parameters ?? "all",
     epochs,
     learningRate,
@@ -143,15 +149,15 @@ function stageOf(spec: StageSpec, blocks: readonly Block[], index: number): Stag
   };
 }
 
-/** Discriminative rates: `factor` once for each block below the topmost one that moves. */
+/** Discriminative rates: divided once for each block below the topmost one that moves. */
 function decayed(
   chosen: readonly string[],
   blocks: readonly Block[],
-  factor: number,
+  divisor: number,
 ): Record<string, number> {
   const depth = new Map(blocks.map((block, i) => [block.name, i]));
   const top = depth.get(chosen.at(-1)!)!;
-  return Object.fromEntries(chosen.map((name) => [name, factor ** (top - depth.get(name)!)]));
+  return Object.fromEntries(chosen.map((name) => [name, divisor ** (depth.get(name)! - top)]));
 }
 
 function multipliersOf(

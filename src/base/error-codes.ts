@@ -15,6 +15,7 @@ export const errorCodes = {
   "models/labels-mismatch": "The number of class names differs from the width of the model's output.",
   "models/output-exists": "The folder to write to exists and is not empty, and overwriting was not asked for.",
   "evaluate/unpaired-predictions": "Two lists of predictions that should be compared are not about the same examples.",
+  "evaluate/not-finite": "A model gave NaN or infinite logits for an example.",
   "evaluate/no-examples": "There is nothing to evaluate on: the list of examples is empty.",
   "tune/unknown-block": "A plan or a recipe names blocks that the model does not have.",
   "tune/unknown-plan": "A freeze plan is asked for by a name that does not exist.",

@@ -29,6 +29,8 @@ export interface Model {
   readonly output: Value;
   /** Class names in order of the output, when the model is a labelled classifier. */
   readonly labels: readonly string[] | undefined;
+  /** Parameters whose tensor in the graph is the transpose of the checkpoint's: saved the checkpoint's way round. */
+  readonly transposed: ReadonlySet<string>;
   /** Notes for the user on what was found or inferred ("mean and deviation not given: ImageNet's are used"). */
   readonly notes: readonly string[];
   /** Hugging Face config.json where there was one. */

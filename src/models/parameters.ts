@@ -1,0 +1,232 @@
+import type { Graph, Node, Value } from "../graph/ir.ts";
+import { schemas } from "../graph/schemas.ts";
+import { sizeOf, type Tensor } from "../graph/tensor.ts";
+import type { Parameter } from "./model.ts";
+
+/** What a graph holds that training may change, and what it holds that only statistics may change. */
+export interface CollectedParameters {
+  /** In topological order of their first use. */
+  readonly parameters: readonly Parameter[];
+  /** Running means and variances of BatchNormalization. */
+  readonly buffers: readonly Value[];
+  readonly notes: readonly string[];
+}
+
+/** What an operator's constant float input is to the model. Slots that are not listed hold settings, not weights. */
+interface Slots {
+  /** Inputs that hold matrices and kernels. */
+  readonly matrices?: readonly number[];
+  /** Inputs that hold biases, scales and other vectors, or operands that may hold anything; "all" for every input. */
+  readonly vectors?: readonly number[] | "all";
+  /** Inputs that hold running statistics. */
+  readonly buffers?: readonly number[];
+  /** Inputs that reach the output unchanged but for their shape or type: what they are is decided further on. */
+  readonly carried?: readonly number[] | "all";
+  /** Whether a single element is taken for a setting (an epsilon, a scale of the export) unless its name says otherwise. */
+  readonly scalarsAreSettings?: boolean;
+}
+
+const operand: Slots = { vectors: "all", scalarsAreSettings: true };
+const carrier: Slots = { carried: [0] };
+const settings: Slots = {};
+const scaleAndShift: Slots = { vectors: [1, 2] };
+const kernelAndBias: Slots = { matrices: [1], vectors: [2] };
+const recurrent: Slots = { matrices: [1, 2], vectors: [3] };
+
+const slotsOf: { readonly [op: string]: Slots } = {
+  Conv: kernelAndBias,
+  ConvTranspose: kernelAndBias,
+  Gemm: { matrices: [0, 1], vectors: [2] },
+  MatMul: { matrices: [0, 1] },
+  FusedMatMul: { matrices: [0, 1] },
+  Einsum: { vectors: "all" },
+  Gather: { matrices: [0] },
+  LSTM: recurrent,
+  GRU: recurrent,
+  RNN: recurrent,
+  LayerNormalization: scaleAndShift,
+  InstanceNormalization: scaleAndShift,
+  GroupNormalization: scaleAndShift,
+  BatchNormalization: { vectors: [1, 2], buffers: [3, 4] },
+  PRelu: { vectors: [1] },
+  Add: operand,
+  Sub: operand,
+  Mul: operand,
+  Div: operand,
+  Sum: operand,
+  Where: { vectors: [1, 2], scalarsAreSettings: true },
+  Concat: operand,
+  Transpose: carrier,
+  Reshape: carrier,
+  Flatten: carrier,
+  Squeeze: carrier,
+  Unsqueeze: carrier,
+  Expand: carrier,
+  Tile: carrier,
+  Slice: carrier,
+  Split: carrier,
+  Identity: carrier,
+  Cast: carrier,
+  Resize: settings,
+  Upsample: settings,
+  QuantizeLinear: settings,
+  DequantizeLinear: settings,
+  NonMaxSuppression: settings,
+};
+
+const unknownOperator: Slots = { vectors: "all", scalarsAreSettings: true };
+const namedLikeParameter =
+  /(^|[./_])(weight|bias|gamma|beta|scale|alpha|slope|temperature|logit_scale|kernel)(_\w*)?$/i;
+const namedLikeStatistic = /(^|[./_])(running_|moving_)?(mean|var|variance|std)(:0)?$/i;
+
+/** The slots of a node: its row, else nothing for operators that Diapason knows, else everything. */
+function slots(node: Node): Slots {
+  return slotsOf[node.op] ?? (node.op in schemas ? settings : unknownOperator);
+}
+
+const includes = (list: readonly number[] | "all" | undefined, index: number): boolean =>
+  list === "all" || (list?.includes(index) ?? false);
+
+/**
+ * The float32 initializers that training may change: those that reach `output` through float operators in a place where
+ * operators have weights.
+ *
+ * Left out: sizes and settings, single elements of elementwise operators that are not named like a parameter, constants
+ * that normalise an input before the first weight, and running statistics (which are buffers).
+ */
+export function collectParameters(
+  graph: Graph,
+  output: Value | undefined = graph.outputs[0],
+): CollectedParameters {
+  const onPath = nodesReaching(output);
+  const learned = dependsOnWeights(graph);
+  const parameters: Parameter[] = [];
+  const buffers: Value[] = [];
+  const inputScales: string[] = [];
+  const seen = new Set<Value>();
+  for (const node of graph.nodes) {
+    if (!onPath.has(node)) continue;
+    node.inputs.forEach((value) => {
+      if (!value?.constant || value.dtype !== "float32" || seen.has(value)) return;
+      seen.add(value);
+      const role = roleOf(value, onPath, learned);
+      if (role === "buffer") buffers.push(value);
+      else if (role === "input scale") inputScales.push(value.name);
+      else if (role !== "setting")
+        parameters.push({
+          name: value.name,
+          value,
+          elements: sizeOf(value.constant.dims),
+          decays: role === "matrix" || value.constant.dims.filter((size) => size > 1).length > 1,
+        });
+    });
+  }
+  const notes = [...copies(parameters)];
+  if (inputScales.length > 0)
+    notes.push(
+      `Statistics and constants that normalise the input are kept as they are: ${inputScales.join(", ")}.`,
+    );
+  return { parameters, buffers, notes };
+}
+
+type Role = "matrix" | "vector" | "buffer" | "setting" | "input scale";
+
+/** What a constant is, from every use that lies on the path; a use as a weight outweighs one as a setting. */
+function roleOf(value: Value, onPath: ReadonlySet<Node>, learned: ReadonlySet<Value>, origin = value): Role {
+  const roles = new Set<Role>();
+  for (const node of value.consumers) {
+    if (!onPath.has(node)) continue;
+    const row = slots(node);
+    node.inputs.forEach((input, index) => {
+      if (input !== value) return;
+      if (includes(row.carried, index))
+        for (const output of node.outputs)
+          roles.add(output ? roleOf(output, onPath, learned, origin) : "setting");
+      else if (includes(row.buffers, index)) roles.add("buffer");
+      else if (includes(row.matrices, index)) roles.add("matrix");
+      else if (includes(row.vectors, index)) roles.add(operandRole(origin, node, row, learned));
+      else roles.add("setting");
+    });
+  }
+  for (const role of ["matrix", "vector", "buffer", "input scale"] as const) if (roles.has(role)) return role;
+  return "setting";
+}
+
+function operandRole(origin: Value, node: Node, row: Slots, learned: ReadonlySet<Value>): Role {
+  if (!row.scalarsAreSettings) return "vector";
+  const dims = origin.constant?.dims ?? [];
+  if (sizeOf(dims) <= 1) return namedLikeParameter.test(origin.name) ? "vector" : "setting";
+  if (namedLikeStatistic.test(origin.name)) return "input scale";
+  const others = node.inputs.filter((input) => input && !input.constant);
+  const beforeWeights = others.length > 0 && others.every((input) => !learned.has(input!));
+  return beforeWeights && !namedLikeParameter.test(origin.name) && node.op !== "Concat"
+    ? "input scale"
+    : "vector";
+}
+
+/** Values that depend on a weight matrix or kernel, or on no input at all. */
+function dependsOnWeights(graph: Graph): Set<Value> {
+  const learned = new Set<Value>();
+  const fromInput = new Set<Value>(graph.inputs.filter((input) => !input.constant));
+  for (const node of graph.nodes) {
+    const row = slots(node);
+    const hasMatrix = node.inputs.some((input, i) => input?.constant && includes(row.matrices, i));
+    const read = node.inputs.filter((input) => input && !input.constant);
+    const reads = read.some((input) => fromInput.has(input!));
+    for (const output of node.outputs) {
+      if (!output) continue;
+      if (reads) fromInput.add(output);
+      if (hasMatrix || !reads || read.some((input) => learned.has(input!))) learned.add(output);
+    }
+  }
+  return learned;
+}
+
+/** The nodes from which a value can be reached. */
+export function nodesReaching(value: Value | undefined): Set<Node> {
+  const found = new Set<Node>();
+  const open = value?.producer ? [value.producer] : [];
+  for (let node = open.pop(); node; node = open.pop()) {
+    if (found.has(node)) continue;
+    found.add(node);
+    for (const input of node.inputs) if (input?.producer) open.push(input.producer);
+  }
+  return found;
+}
+
+/** A note for each pair of matrices that are equal, or equal after transposing: exporters write tied weights out. */
+function* copies(parameters: readonly Parameter[]): Generator<string> {
+  const bySize = new Map<number, Parameter[]>();
+  for (const parameter of parameters) {
+    const dims = parameter.value.constant!.dims;
+    if (dims.length < 2) continue;
+    for (const other of bySize.get(parameter.elements) ?? []) {
+      const same = sameTensor(parameter.value.constant!, other.value.constant!);
+      if (same)
+        yield `"${parameter.name}" is a ${same === "transposed" ? "transposed " : ""}copy of "${other.name}"; they are tuned as two parameters and may drift apart.`;
+    }
+    bySize.set(parameter.elements, [...(bySize.get(parameter.elements) ?? []), parameter]);
+  }
+}
+
+/** Whether two float32 tensors hold the same bytes, as they are or with the two axes of a matrix swapped. */
+export function sameTensor(a: Tensor, b: Tensor): "equal" | "transposed" | undefined {
+  if (a.dtype !== b.dtype || sizeOf(a.dims) !== sizeOf(b.dims) || a.dims.length !== b.dims.length)
+    return undefined;
+  const left = wordsOf(a);
+  const right = wordsOf(b);
+  if (a.dims.every((size, i) => size === b.dims[i]) && left.every((word, i) => word === right[i]))
+    return "equal";
+  const [rows, columns] = a.dims;
+  if (a.dims.length !== 2 || b.dims[0] !== columns || b.dims[1] !== rows) return undefined;
+  for (let i = 0; i < rows!; i++)
+    for (let j = 0; j < columns!; j++) if (left[i * columns! + j] !== right[j * rows! + i]) return undefined;
+  return "transposed";
+}
+
+/** The bytes of a tensor of 32-bit elements as whole words, copied only where they are not aligned. */
+function wordsOf(tensor: Tensor): Uint32Array {
+  const bytes = tensor.data.read();
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength >>> 2);
+}

@@ -1,0 +1,145 @@
+import { z } from "zod";
+import { DiapasonError, nearest } from "../base/errors.ts";
+
+/** Hugging Face's spellings that a recipe may use, and ours. */
+export const aliases: Readonly<Record<string, string>> = {
+  learning_rate: "learningRate",
+  num_train_epochs: "epochs",
+  per_device_train_batch_size: "batchSize",
+  weight_decay: "weightDecay",
+  lr_scheduler_type: "schedule",
+  warmup_ratio: "warmup",
+  max_grad_norm: "clipNorm",
+  gradient_accumulation_steps: "accumulate",
+  label_smoothing_factor: "labelSmoothing",
+  output_dir: "out",
+  optim: "optimizer",
+};
+
+/**
+ * Options as a verb reads them: aliases resolved, defaults filled in, unknown keys refused with the nearest known one.
+ *
+ * @throws app/unknown-option, app/bad-option.
+ */
+export function parseOptions<S extends z.ZodObject>(schema: S, input: Readonly<Record<string, unknown>>): z.output<S> {
+  const known = Object.keys(schema.shape);
+  const spelled: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(input)) {
+    if (value === undefined) continue;
+    const name = aliases[key] ?? key;
+    if (!known.includes(name)) throw unknownOption(key, known);
+    if (name in spelled) {
+      throw new DiapasonError("app/bad-option", `"${name}" is given twice (once as "${key}").`, "Keep one of the two spellings.");
+    }
+    spelled[name] = value;
+  }
+  const parsed = schema.safeParse(spelled);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  const path = issue.path.join(".") || "options";
+  throw new DiapasonError(
+    "app/bad-option",
+    `"${path}" is ${JSON.stringify(valueAt(spelled, issue.path)) ?? "missing"}: ${issue.message}.`,
+    `Give "${path}" a value that fits; the help of the command lists what each option takes.`,
+  );
+}
+
+/** The error for a name that is not an option, naming the nearest one that is. */
+export function unknownOption(name: string, known: readonly string[]): DiapasonError {
+  const near = nearest(name, known);
+  return new DiapasonError(
+    "app/unknown-option",
+    `There is no option "${name}".`,
+    near ? `Did you mean "${near}"?` : `Use one of: ${known.join(", ")}.`,
+  );
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], value);
+}
+
+const positive = z.number().positive();
+const count = z.int().min(1);
+const share = z.number().min(0).max(1);
+
+/** How images reach the model where no preprocessor_config.json says it. */
+export const imageOptions = {
+  size: count.optional().describe("image height and width in pixels, where the model does not say it"),
+  mean: z.array(z.number()).optional().describe("mean per channel, after scaling to 0…1"),
+  std: z.array(positive).optional().describe("standard deviation per channel, after scaling to 0…1"),
+} as const;
+
+/** Where and how a verb computes. */
+export const deviceOptions = {
+  device: z.enum(["cpu"]).default("cpu").describe("where graphs run"),
+  threads: count.optional().describe("threads of one operator; default: the machine's cores"),
+} as const;
+
+const augmentOptions = z.strictObject({
+  flip: share.optional(),
+  crop: z
+    .union([
+      z.strictObject({ kind: z.literal("pad"), pixels: count }),
+      z.strictObject({ kind: z.literal("resized"), minArea: share }),
+    ])
+    .optional(),
+  color: share.optional(),
+  randAugment: z.strictObject({ operations: count, magnitude: z.number().min(0).max(10) }).optional(),
+  mixup: z.number().min(0).optional(),
+});
+
+export const scheduleKinds = ["constant", "linear", "cosine", "slanted-triangular", "one-cycle", "wsd", "restarts"] as const;
+
+const stageOptions = z.strictObject({
+  name: z.string().optional(),
+  blocks: z.union([z.string(), z.array(z.string())]).describe('block names, globs, "head", "all", "top:3", "all-but:stem"'),
+  epochs: positive.optional(),
+  learningRate: positive.optional(),
+  multipliers: z.record(z.string(), z.number().min(0)).optional(),
+  decay: positive.optional(),
+  schedule: z.enum(scheduleKinds).optional(),
+  warmup: share.optional(),
+  batchNorm: z.enum(["frozen", "training"]).optional(),
+});
+
+/** What `tune` takes, in a recipe file, as flags or from code. */
+export const tuneOptions = z.strictObject({
+  model: z.string().describe("ONNX file, or folder with onnx/model.onnx"),
+  data: z.string().describe("folder of images: class folders, or metadata.csv / metadata.jsonl"),
+  out: z.string().describe("folder for the tuned model"),
+  task: z.enum(["image-classification"]).default("image-classification").describe("what the model is to do"),
+  run: z.string().optional().describe("folder for the run; default: runs/NAME of the output folder"),
+  force: z.boolean().default(false).describe("replace an existing output or run folder"),
+  plan: z.string().default("lp-ft").describe('what moves when: head, full, top-K (as "top-2"), lp-ft, gradual'),
+  stages: z.array(stageOptions).optional().describe("stages of a plan of your own (recipe only)"),
+  epochs: positive.optional().describe("passes over the training images; default: depends on the plan"),
+  learningRate: positive.optional().describe("highest learning rate; default: depends on the plan"),
+  headLearningRate: positive.optional().describe("learning rate while only the head moves (lp-ft, gradual)"),
+  decay: positive.optional().describe("divide the rate by this for each block below the top (ULMFiT: 2.6)"),
+  schedule: z.enum(scheduleKinds).default("cosine").describe("course of the learning rate within a stage"),
+  warmup: share.default(0.1).describe("share of a stage spent warming up"),
+  optimizer: z.enum(["adamw", "adam", "sgd"]).default("adamw").describe("optimizer"),
+  momentum: share.default(0.9).describe("momentum of sgd"),
+  nesterov: z.boolean().default(false).describe("Nesterov momentum for sgd"),
+  weightDecay: z.number().min(0).default(0.01).describe("weight decay of matrices and kernels"),
+  clipNorm: positive.default(1).describe("largest norm of the gradient"),
+  batchSize: count.default(32).describe("images a step"),
+  accumulate: count.default(1).describe("steps whose gradients are added up before an update"),
+  batchNorm: z.enum(["frozen", "training"]).default("training").describe("statistics of thawed BatchNormalization"),
+  labelSmoothing: z.number().min(0).lt(1).default(0).describe("share of the target spread over all classes"),
+  dropout: z.number().min(0).lt(1).default(0).describe("dropout before the head"),
+  augment: z
+    .union([z.enum(["none", "light", "strong"]), augmentOptions])
+    .default("light")
+    .describe("random changes to training images: none, light, strong"),
+  validationShare: z.number().gt(0).lt(1).default(0.1).describe("share of the training images held out, without a validation folder"),
+  evaluateEvery: count.optional().describe("evaluate every this many steps; default: every epoch"),
+  patience: count.optional().describe("stop after this many evaluations without a better one"),
+  limitPerClass: count.optional().describe("use at most this many training images of a class"),
+  maxSeconds: positive.optional().describe("stop training after this many seconds"),
+  checkpointEvery: count.optional().describe("write a checkpoint every this many steps; default: every epoch"),
+  seed: z.int().min(0).default(0).describe("seed of everything random"),
+  ...imageOptions,
+  ...deviceOptions,
+});
+export type TuneOptions = z.input<typeof tuneOptions>;

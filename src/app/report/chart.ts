@@ -1,0 +1,69 @@
+import { LineChart } from "echarts/charts";
+import { GridComponent, LegendComponent } from "echarts/components";
+import { init, use } from "echarts/core";
+import { SVGRenderer } from "echarts/renderers";
+import type { Chart } from "./report.ts";
+
+use([LineChart, GridComponent, LegendComponent, SVGRenderer]);
+
+const palette = ["var(--series-1)", "var(--series-2)", "var(--series-3)", "var(--series-4)", "var(--series-5)", "var(--series-6)"];
+
+/**
+ * A chart as static SVG, drawn once for phones and once for wide screens (the page shows the one that fits). Colours are
+ * CSS variables of the page, so one drawing serves light and dark.
+ */
+export function drawChart(chart: Chart): string {
+  return `<div class="chart narrow">${svg(chart, 328, 240)}</div><div class="chart wide">${svg(chart, 620, 300)}</div>`;
+}
+
+function svg(chart: Chart, width: number, height: number): string {
+  const drawing = init(null, null, { renderer: "svg", ssr: true, width, height });
+  try {
+    const axis = (name: string, log: boolean) => ({
+      type: log ? ("log" as const) : ("value" as const),
+      name,
+      nameLocation: "middle" as const,
+      scale: true,
+      axisLine: { lineStyle: { color: "var(--line)" } },
+      axisLabel: { color: "var(--soft)", fontSize: 11, hideOverlap: true },
+      nameTextStyle: { color: "var(--soft)", fontSize: 11 },
+      splitLine: { lineStyle: { color: "var(--line)" } },
+    });
+    const isLog = (which: "x" | "y") => chart.log === which || chart.log === "both";
+    const y = axis(chart.y, isLog("y"));
+    drawing.setOption({
+      animation: false,
+      color: palette,
+      textStyle: { fontFamily: "inherit" },
+      legend: { show: chart.series.length > 1, top: 0, left: 0, textStyle: { color: "var(--ink)", fontSize: 11 }, itemWidth: 16, itemHeight: 8 },
+      grid: { left: 56, right: 12, top: chart.series.length > 3 && width < 400 ? 64 : 36, bottom: 40 },
+      xAxis: { ...axis(chart.x, isLog("x")), nameGap: 26, splitLine: { show: false }, min: "dataMin", max: "dataMax" },
+      yAxis: {
+        ...y,
+        nameGap: 42,
+        axisLabel: { ...y.axisLabel, formatter: (value: number) => (chart.percent ? `${Math.round(value * 1000) / 10}%` : short(value)) },
+      },
+      series: chart.series.map((series) => ({
+        type: "line" as const,
+        name: series.name,
+        data: series.points.map(([a, b]) => [a, b]),
+        showSymbol: series.points.length < 24,
+        symbolSize: 5,
+        step: series.steps ? ("end" as const) : (false as const),
+        lineStyle: { width: 2, type: series.dashed ? ("dashed" as const) : ("solid" as const) },
+      })),
+    });
+    return drawing.renderToSVGString();
+  } finally {
+    drawing.dispose();
+  }
+}
+
+/** A number in at most six characters: 1200 as "1.2k", 0.00005 as "5e-5". */
+function short(value: number): string {
+  const size = Math.abs(value);
+  if (value === 0) return "0";
+  if (size < 0.001 || size >= 1e6) return value.toExponential(0).replace("e+", "e");
+  if (size >= 1e4) return `${Math.round(value / 100) / 10}k`;
+  return String(Number(value.toPrecision(3)));
+}

@@ -1,0 +1,60 @@
+import { existsSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { parseOptions } from "./options.ts";
+import type { Verb, VerbEvent } from "./verb.ts";
+
+const options = z.strictObject({
+  folder: z.string().default("runs").describe("folder that holds the runs"),
+});
+
+/** One run, as `runs` lists it. */
+export interface RunRow extends VerbEvent {
+  readonly type: "run";
+  readonly path: string;
+  readonly state: "finished" | "unfinished";
+  readonly model: string;
+  readonly data: string;
+  readonly plan: string;
+  readonly created: string;
+  /** Best value of the metric that chose the checkpoint, when an evaluation was made. */
+  readonly best?: { readonly metric: string; readonly value: number };
+}
+
+/** Lists the runs of a folder, oldest first. */
+export const runs: Verb<typeof options, RunRow> = {
+  name: "runs",
+  summary: "list the runs of a folder",
+  options,
+  positionals: [{ option: "folder", required: false }],
+  async *run(input) {
+    const { folder } = parseOptions(options, input);
+    if (!existsSync(folder)) return;
+    const rows: RunRow[] = [];
+    for (const name of await readdir(folder)) {
+      const path = join(folder, name);
+      const row = existsSync(join(path, "run.json")) ? await rowOf(path) : undefined;
+      if (row) rows.push(row);
+    }
+    yield* rows.sort((a, b) => (a.created < b.created ? -1 : 1));
+  },
+};
+
+async function rowOf(path: string): Promise<RunRow | undefined> {
+  const description = JSON.parse(await readFile(join(path, "run.json"), "utf8")) as Record<string, unknown>;
+  const metrics = join(path, "metrics.jsonl");
+  const lines = existsSync(metrics) ? (await readFile(metrics, "utf8")).trim().split("\n").filter(Boolean) : [];
+  const last = lines.length > 0 ? (JSON.parse(lines.at(-1)!) as { type: string; reason?: string; best?: { metric: string; value: number } }) : undefined;
+  const best = last?.best;
+  return {
+    type: "run",
+    path,
+    state: last?.type === "run-end" && last.reason !== "stopped" ? "finished" : "unfinished",
+    model: String(description["model"] ?? ""),
+    data: String(description["data"] ?? ""),
+    plan: String(description["plan"] ?? ""),
+    created: String(description["created"] ?? ""),
+    ...(best ? { best: { metric: best.metric, value: best.value } } : {}),
+  };
+}

@@ -1,0 +1,30 @@
+import type { z } from "zod";
+
+/** What a verb is given besides its options. */
+export interface VerbContext {
+  /** Aborted on Ctrl-C: the verb finishes its step, writes what must not be lost, and returns. */
+  readonly signal?: AbortSignal;
+}
+
+/** Something that happened, as plain data: `--json` prints it as it is. */
+export interface VerbEvent {
+  readonly type: string;
+}
+
+/** A positional argument of the command line, and the option it fills. */
+export interface Positional {
+  readonly option: string;
+  readonly required: boolean;
+  /** Takes all remaining arguments. */
+  readonly many?: boolean;
+}
+
+/** One thing a user can do. Command line, library and studio are views of it. */
+export interface Verb<S extends z.ZodObject = z.ZodObject, E extends VerbEvent = VerbEvent> {
+  readonly name: string;
+  readonly summary: string;
+  readonly options: S;
+  readonly positionals: readonly Positional[];
+  /** Runs with options as given (not yet parsed); yields what happens. */
+  run(options: z.input<S>, context?: VerbContext): AsyncGenerator<E, void>;
+}

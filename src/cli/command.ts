@@ -1,0 +1,72 @@
+import { Command, Option } from "commander";
+import { z } from "zod";
+import type { Verb } from "../app/verb.ts";
+
+/** A property of an options schema as JSON Schema describes it. */
+interface Property {
+  readonly type?: string;
+  readonly enum?: readonly string[];
+  readonly default?: unknown;
+  readonly description?: string;
+  readonly items?: Property;
+  readonly anyOf?: readonly Property[];
+}
+
+/**
+ * The command of a verb: one flag per option that fits on a command line, in kebab-case, with the help of its
+ * description. Options that are lists of objects are left to the recipe file.
+ */
+export function commandOf(verb: Verb, act: (verb: Verb, options: Record<string, unknown>) => Promise<void>): Command {
+  const command = new Command(verb.name).description(verb.summary).allowExcessArguments(false);
+  for (const { option, required, many } of verb.positionals) {
+    const name = `${option}${many ? "..." : ""}`;
+    command.argument(required ? `<${name}>` : `[${name}]`, propertiesOf(verb)[option]?.description ?? "");
+  }
+  const positional = new Set(verb.positionals.map((p) => p.option));
+  for (const [name, property] of Object.entries(propertiesOf(verb))) {
+    const option = positional.has(name) ? undefined : optionOf(name, property);
+    if (option) command.addOption(option);
+  }
+  command.option("--json", "one JSON object a line on standard output, human text on standard error");
+  command.action(async (...args: unknown[]) => {
+    const given: Record<string, unknown> = {};
+    verb.positionals.forEach(({ option }, i) => {
+      if (args[i] !== undefined) given[option] = args[i];
+    });
+    const { json: _, ...flags } = command.opts();
+    await act(verb, { ...flags, ...given });
+  });
+  return command;
+}
+
+/** Camel case to the command line's kebab-case: "learningRate" to "--learning-rate". */
+export const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+function propertiesOf(verb: Verb): Record<string, Property> {
+  const schema = z.toJSONSchema(verb.options, { io: "input" }) as { properties?: Record<string, Property> };
+  return schema.properties ?? {};
+}
+
+function optionOf(name: string, property: Property): Option | undefined {
+  const choices = property.enum ?? property.anyOf?.find((p) => p.enum)?.enum;
+  const kind = choices ? "string" : property.type;
+  const help = `${property.description ?? ""}${property.default === undefined || property.default === false ? "" : ` (default: ${property.default})`}`;
+  const flag = flagOf(name);
+  if (kind === "boolean") return new Option(flag, help);
+  if (kind === "string") {
+    const option = new Option(`${flag} <value>`, help);
+    return choices ? option.choices([...choices]) : option;
+  }
+  if (kind === "number" || kind === "integer") return new Option(`${flag} <number>`, help).argParser(numberOf);
+  if (kind === "array" && (property.items?.type === "number" || property.items?.type === "integer")) {
+    return new Option(`${flag} <numbers>`, `${help} (separated by commas)`).argParser((text) => text.split(",").map(numberOf));
+  }
+  if (kind === "array" && property.items?.type === "string") return new Option(`${flag} <values...>`, help);
+  return undefined;
+}
+
+/** The number a text spells, or the text itself for the schema to refuse by name. */
+function numberOf(text: string): number | string {
+  const value = Number(text);
+  return text.trim() === "" || Number.isNaN(value) ? text : value;
+}

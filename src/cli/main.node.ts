@@ -1,0 +1,90 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from "commander";
+import { nearest } from "../base/errors.ts";
+import { DiapasonError } from "../base/errors.ts";
+import { type Verb, type VerbEvent, verbs, version } from "../app/index.ts";
+import { commandOf } from "./command.ts";
+import { consolePrinter, jsonPrinter, type Printer } from "./printer.node.ts";
+import { exitCodeOf } from "./render.ts";
+
+const interrupted = 130;
+const wantsJson = process.argv.includes("--json");
+const printer: Printer = wantsJson ? jsonPrinter() : consolePrinter();
+
+const program = new Command("diapason")
+  .description("Fine-tune pretrained neural networks: any ONNX graph, trained on stock ONNX Runtime, with npm alone.")
+  .version(version)
+  .exitOverride()
+  .configureOutput({ writeErr: () => {}, writeOut: (text) => process.stdout.write(text) })
+  .showHelpAfterError(false);
+for (const verb of verbs) {
+  const command = commandOf(verb, act).exitOverride().configureOutput({ writeErr: () => {} });
+  program.addCommand(command);
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const mistake = error instanceof CommanderError ? mistakeOf(error) : error;
+  if (mistake) {
+    printer.error(mistake);
+    process.exitCode = exitCodeOf(mistake);
+  }
+}
+
+/** Runs a verb to its end; Ctrl-C asks it to stop and write what must not be lost, a second one ends at once. */
+async function act(verb: Verb, options: Record<string, unknown>): Promise<void> {
+  const abort = new AbortController();
+  const onInterrupt = () => {
+    if (abort.signal.aborted) process.exit(interrupted);
+    printer.note("Stopping after this step; press Ctrl-C again to leave at once.");
+    abort.abort();
+  };
+  process.on("SIGINT", onInterrupt);
+  process.on("SIGTERM", onInterrupt);
+  try {
+    for await (const event of verb.run(options, { signal: abort.signal })) printer.event(event as VerbEvent);
+  } finally {
+    printer.end();
+    process.off("SIGINT", onInterrupt);
+    process.off("SIGTERM", onInterrupt);
+  }
+  if (abort.signal.aborted) process.exitCode = interrupted;
+}
+
+/** A mistake on the command line as one of our errors; undefined for --help and --version, which are none. */
+function mistakeOf(error: CommanderError): DiapasonError | undefined {
+  if (error.exitCode === 0 || error.code === "commander.help") return undefined;
+  const text = error.message.replace(/^error: /, "").split("\n")[0]!;
+  const quoted = /'([^']*)'/.exec(text)?.[1] ?? "";
+  if (error.code === "commander.unknownCommand" || (error.code === "commander.excessArguments" && !currentVerb())) {
+    const near = nearest(quoted, verbs.map((v) => v.name));
+    return new DiapasonError(
+      "app/unknown-command",
+      `There is no command "${quoted}".`,
+      near ? `Did you mean "diapason ${near}"?` : `Use one of: ${verbs.map((v) => v.name).join(", ")}.`,
+    );
+  }
+  if (error.code === "commander.unknownOption") {
+    const flags = currentCommand().options.map((o) => o.long ?? "");
+    const near = nearest(quoted, flags);
+    return new DiapasonError(
+      "app/unknown-option",
+      `There is no flag "${quoted}".`,
+      near ? `Did you mean "${near}"?` : `See "diapason ${currentVerb() ?? ""} --help" for the flags there are.`,
+    );
+  }
+  return new DiapasonError(
+    "app/bad-option",
+    `${text[0]!.toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`,
+    `See "diapason ${currentVerb() ?? ""} --help".`,
+  );
+}
+
+function currentVerb(): string | undefined {
+  return verbs.find((verb) => verb.name === process.argv[2])?.name;
+}
+
+function currentCommand(): Command {
+  return program.commands.find((command) => command.name() === currentVerb()) ?? program;
+}

@@ -168,30 +168,39 @@ function groupsFromDepth(graph: Graph, body: readonly Placed[], depths: Readonly
   });
 }
 
-/** Depths after which a single value that depends on an input is still to be read. */
+/**
+ * Depths after which a single value that depends on an input is still to be read.
+ *
+ * An input counts from its first reader on, so that a mask read only near the end does not hide the cuts before it.
+ */
 function narrowDepths(graph: Graph, depths: ReadonlyMap<Node, number>): number[] {
-  const active = new Set<Value>(graph.inputs.filter((input) => !input.constant));
   const deepest = Math.max(0, ...depths.values());
   const change = new Int32Array(deepest + 3);
+  const live = (value: Value, from: number) => {
+    const reads = value.consumers.map((reader) => depths.get(reader) ?? from);
+    const to = graph.outputs.includes(value) ? deepest + 1 : Math.max(from, ...reads);
+    change[from]! += 1;
+    change[to]! -= 1;
+  };
+  const active = new Set<Value>();
+  for (const input of graph.inputs) {
+    if (input.constant || input.consumers.length === 0) continue;
+    active.add(input);
+    live(input, Math.min(...input.consumers.map((reader) => depths.get(reader) ?? 0)));
+  }
   for (const node of graph.nodes) {
     if (!node.inputs.some((input) => input && active.has(input))) continue;
     for (const output of node.outputs) {
       if (!output) continue;
       active.add(output);
-      const from = depths.get(node)!;
-      const reads = output.consumers.map((reader) => depths.get(reader) ?? from);
-      const to = graph.outputs.includes(output) ? deepest + 1 : Math.max(from, ...reads);
-      if (to > from) {
-        change[from]! += 1;
-        change[to]! -= 1;
-      }
+      live(output, depths.get(node)!);
     }
   }
   const narrow: number[] = [];
-  let live = 0;
+  let count = 0;
   for (let depth = 0; depth <= deepest; depth++) {
-    live += change[depth]!;
-    if (live === 1) narrow.push(depth);
+    count += change[depth]!;
+    if (count === 1) narrow.push(depth);
   }
   return narrow;
 }

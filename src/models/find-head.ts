@@ -81,8 +81,7 @@ function linearHead(node: Node, tail: readonly Node[], biasNode?: Node, bias?: V
   if (tail.some((later) => activationOps.has(later.op) || isPool(later))) return undefined;
   if (node.outputs[0]?.shape?.slice(1, -1).some((size) => size !== 1)) return undefined;
   const found = weightOf(node.inputs[1]);
-  if (!found || found.weight.dtype !== "float32" || found.weight.constant!.dims.length !== 2)
-    return undefined;
+  if (found?.weight.dtype !== "float32" || found.weight.constant!.dims.length !== 2) return undefined;
   const transposed = node.op === "Gemm" && numberOf(node, "transB") === 1;
   const classAxis = transposed !== found.flipped ? 0 : 1;
   return {

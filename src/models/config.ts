@@ -1,0 +1,54 @@
+import { DiapasonError } from "../base/errors.ts";
+
+/** Hugging Face's config.json as far as a classifier has one. */
+export type ModelConfig = Readonly<Record<string, unknown>>;
+
+/** Parses a config.json. @throws models/bad-config when it is not a JSON object. */
+export function parseConfig(text: string, path: string): ModelConfig {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw badConfig(path, "is not JSON", cause);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw badConfig(path, "is not an object");
+  return value as ModelConfig;
+}
+
+/** Class names in order of `id2label`, or undefined where there are none. @throws models/bad-config when ids have gaps. */
+export function labelsOf(config: ModelConfig, path: string): readonly string[] | undefined {
+  const names = config["id2label"];
+  if (names === undefined || names === null) return undefined;
+  if (typeof names !== "object") throw badConfig(path, "has an id2label that is not an object");
+  const entries = Object.entries(names);
+  const labels = new Array<string | undefined>(entries.length);
+  for (const [id, label] of entries) {
+    const index = Number(id);
+    if (!Number.isInteger(index) || index < 0 || index >= labels.length || typeof label !== "string")
+      throw badConfig(path, `has the entry ${JSON.stringify(id)} in id2label; ids must count from 0 without gaps`);
+    labels[index] = label;
+  }
+  return labels as string[];
+}
+
+/** The config of a tuned classifier: what was there, with these classes. */
+export function withLabels(config: ModelConfig, labels: readonly string[]): ModelConfig {
+  return {
+    ...config,
+    architectures: config["architectures"] ?? ["ImageClassifier"],
+    model_type: config["model_type"] ?? "diapason-onnx",
+    num_labels: labels.length,
+    id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),
+    label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
+    problem_type: "single_label_classification",
+  };
+}
+
+function badConfig(path: string, what: string, cause?: unknown): DiapasonError {
+  return new DiapasonError(
+    "models/bad-config",
+    `${path} ${what}.`,
+    "Mend the file, or remove it to go on without class names.",
+    cause,
+  );
+}

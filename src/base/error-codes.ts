@@ -12,6 +12,7 @@ export const errorCodes = {
   "models/no-features": "The model's output has a shape from which no classifier can be built.",
   "models/no-classifier": "The operation needs a classifier, and the model does not end in one.",
   "models/bad-config": "A model folder's config.json cannot be read or contradicts the model.",
+  "models/extra-inputs": "The model must be fed more than an image, which image classification does not have.",
   "models/labels-mismatch": "The number of class names differs from the width of the model's output.",
   "models/output-exists": "The folder to write to exists and is not empty, and overwriting was not asked for.",
   "evaluate/unpaired-predictions": "Two lists of predictions that should be compared are not about the same examples.",

@@ -1,5 +1,5 @@
 import type { Graph, Value } from "../graph/ir.ts";
-import { type Tensor, sizeOf } from "../graph/tensor.ts";
+import { sizeOf, type Tensor } from "../graph/tensor.ts";
 import { pathOf } from "./block-names.ts";
 import { sameTensor } from "./parameters.ts";
 
@@ -48,8 +48,12 @@ export function nameAfterCheckpoint(
       const kind = sameTensor(checkpoint.get(name)!, value.constant!);
       return kind ? [{ name, kind }] : [];
     });
-    const module = pathOf(value.name, value.consumers[0]?.name ?? "")?.split(".").slice(0, -2).join(".");
-    const chosen = same.length === 1 ? same[0] : same.find(({ name }) => module && name.startsWith(`${module}.`));
+    const module = pathOf(value.name, value.consumers[0]?.name ?? "")
+      ?.split(".")
+      .slice(0, -2)
+      .join(".");
+    const chosen =
+      same.length === 1 ? same[0] : same.find(({ name }) => module && name.startsWith(`${module}.`));
     if (chosen) claim(value, chosen.name, chosen.kind);
     else unmatched++;
   }
@@ -68,7 +72,8 @@ export function transpose(tensor: Tensor): Tensor {
   const bytes = tensor.data.read();
   const source = new Uint32Array(bytes.slice().buffer);
   const target = new Uint32Array(source.length);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) target[j * rows + i] = source[i * columns + j]!;
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < columns; j++) target[j * rows + i] = source[i * columns + j]!;
   const data = new Uint8Array(target.buffer);
   return { dtype: tensor.dtype, dims: [columns, rows], data: { length: data.length, read: () => data } };
 }

@@ -11,7 +11,8 @@ export function parseConfig(text: string, path: string): ModelConfig {
   } catch (cause) {
     throw badConfig(path, "is not JSON", cause);
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw badConfig(path, "is not an object");
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw badConfig(path, "is not an object");
   return value as ModelConfig;
 }
 
@@ -25,22 +26,37 @@ export function labelsOf(config: ModelConfig, path: string): readonly string[] |
   for (const [id, label] of entries) {
     const index = Number(id);
     if (!Number.isInteger(index) || index < 0 || index >= labels.length || typeof label !== "string")
-      throw badConfig(path, `has the entry ${JSON.stringify(id)} in id2label; ids must count from 0 without gaps`);
+      throw badConfig(
+        path,
+        `has the entry ${JSON.stringify(id)} in id2label; ids must count from 0 without gaps`,
+      );
     labels[index] = label;
   }
   return labels as string[];
 }
 
-/** The config of a tuned classifier: what was there, with these classes. */
+/**
+ * The config of a tuned classifier: what was there, with these classes.
+ *
+ * transformers.js picks its class by `model_type` and refuses one it does not know. Every class it has for images feeds
+ * `pixel_values` and reads `logits`, so a model without a type is given "resnet", and the file says why.
+ */
 export function withLabels(config: ModelConfig, labels: readonly string[]): ModelConfig {
+  const borrowed = config["model_type"] === undefined;
   return {
     ...config,
-    architectures: config["architectures"] ?? ["ImageClassifier"],
-    model_type: config["model_type"] ?? "diapason-onnx",
+    ...(borrowed && {
+      model_type: "resnet",
+      diapason: {
+        model_type:
+          "borrowed, so that transformers.js loads onnx/model.onnx; the weights are not those of this type",
+      },
+    }),
     num_labels: labels.length,
     id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),
     label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
     problem_type: "single_label_classification",
+    "transformers.js_config": { dtype: "fp32" },
   };
 }
 

@@ -1,0 +1,100 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { writeFileAtomic } from "../base/atomic-file.node.ts";
+import { DiapasonError } from "../base/errors.ts";
+import { saveOnnx } from "../formats/onnx/file.node.ts";
+import { saveSafetensors } from "../formats/safetensors.node.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import { transpose } from "./checkpoint.ts";
+import { withLabels } from "./config.ts";
+import type { Model } from "./model.ts";
+
+export interface SaveOptions {
+  /** Replace what is at the path. Default false. */
+  readonly force?: boolean;
+  /** Writes further files (preprocessor, model card) into the folder before it takes its place. */
+  readonly more?: (folder: string) => Promise<void>;
+}
+
+/** Weights of more than this many bytes go beside the ONNX file, which protobuf limits to 2 GB. */
+const externalAboveBytes = 1.8e9;
+
+/**
+ * Writes a model as a folder in Hugging Face's layout: `onnx/model.onnx`, `config.json`, `model.safetensors`.
+ *
+ * The folder is written under another name beside its place and moved there when it is whole, so that at `path` there
+ * is never half a model. The graph's input and output get the names transformers.js expects where they are free.
+ * @throws models/output-exists when the path holds something and `force` is not set.
+ */
+export async function saveModel(model: Model, path: string, options: SaveOptions = {}): Promise<void> {
+  const target = resolve(path);
+  await checkFree(target, options.force ?? false);
+  const draft = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}.tmp`);
+  try {
+    await mkdir(join(draft, "onnx"), { recursive: true });
+    await saveOnnx(exportGraph(model), join(draft, "onnx", "model.onnx"), { externalAboveBytes });
+    await saveSafetensors(join(draft, "model.safetensors"), weightsOf(model), { format: "pt" });
+    const config = model.labels ? withLabels(model.config, model.labels) : model.config;
+    await writeFileAtomic(join(draft, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+    await options.more?.(draft);
+    await putInPlace(draft, target);
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** @throws models/output-exists when there is something at the path that must not be replaced. */
+export async function checkFree(path: string, force: boolean): Promise<void> {
+  if (force) return;
+  const entries = await readdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    if (error.code === "ENOTDIR") return ["(a file)"];
+    throw error;
+  });
+  if (entries.length > 0)
+    throw new DiapasonError(
+      "models/output-exists",
+      `${path} exists and is not empty (${entries.slice(0, 3).join(", ")}${entries.length > 3 ? ", …" : ""}).`,
+      "Choose another folder, or give --force to replace it.",
+    );
+}
+
+/** The graph under the names of the Hub's image classifiers: `pixel_values` in, `logits` out. */
+function exportGraph(model: Model) {
+  const graph = model.graph.clone();
+  if (!graph.find("pixel_values")) graph.rename(graph.get(model.input.name), "pixel_values");
+  if (model.labels && !graph.find("logits")) graph.rename(graph.get(model.output.name), "logits");
+  return graph;
+}
+
+/** Parameters and running statistics, named and laid out as the checkpoint has them. */
+function weightsOf(model: Model): Map<string, Tensor> {
+  const names = model.blocks.flatMap((block) => [...block.parameters, ...block.buffers]);
+  return new Map(
+    names.map((name) => {
+      const tensor = model.graph.get(name).constant!;
+      return [name, model.transposed.has(name) ? transpose(tensor) : tensor];
+    }),
+  );
+}
+
+/** Moves the finished folder to its place; what was there goes only after the new one stands. */
+async function putInPlace(draft: string, target: string): Promise<void> {
+  const old = `${draft}.old`;
+  const had = await rename(target, old).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return false;
+      throw error;
+    },
+  );
+  try {
+    await rename(draft, target);
+  } catch (error) {
+    if (had) await rename(old, target);
+    throw error;
+  }
+  if (had) await rm(old, { recursive: true, force: true });
+}

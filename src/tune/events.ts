@@ -81,9 +81,8 @@ export interface EarlyStop {
   readonly type: "early-stop";
   readonly stage: string;
   readonly step: number;
-  readonly metric: string;
-  readonly best: number;
-  readonly bestStep: number;
+  /** Of the run, which may be of an earlier stage. */
+  readonly best: Best;
 }
 
 export interface StageEnd {

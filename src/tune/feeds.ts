@@ -1,0 +1,106 @@
+import { bug, DiapasonError } from "../base/errors.ts";
+import { random } from "../base/random.ts";
+import type { Graph } from "../graph/ir.ts";
+import { sizeOf } from "../graph/tensor.ts";
+import type { HostTensor } from "../runtime/runtime.ts";
+import type { TuneBatch } from "./data.ts";
+
+/** Name of the graph input that says how much each example counts, [batch]. */
+export const weightsInput = "weights";
+
+/** A graph input that the loop fills with random numbers: a dropout mask, 0 with probability `p`, else 1 / (1 − p). */
+export interface RandomInput {
+  readonly name: string;
+  readonly p: number;
+  readonly dims: readonly number[];
+}
+
+/** The name of the input that carries a dropout mask; the graph multiplies by it. */
+export const dropoutInput = (p: number, name: string): string => `dropout:${p}:${name}`;
+
+/** The random inputs of a graph, told by their names, with `batch` in place of the symbol. */
+export function randomInputs(graph: Graph, batch: number): readonly RandomInput[] {
+  return graph.inputs.flatMap(({ name, shape }) => {
+    const match = /^dropout:([0-9.eE-]+):/.exec(name);
+    if (!match) return [];
+    const dims = (shape ?? bug(`the random input "${name}" has no shape`)).map((dim) =>
+      dim === "batch" ? batch : typeof dim === "number" ? dim : bug(`"${name}" has the size ${dim}`),
+    );
+    return [{ name, p: Number(match[1]), dims }];
+  });
+}
+
+/** What one run of a training graph is fed, and what for. */
+export interface Feeds {
+  readonly ids: readonly string[];
+  readonly tensors: Readonly<Record<string, HostTensor>>;
+}
+
+/** Where a batch stands in a run: what its random numbers hang on. */
+export interface BatchPosition {
+  readonly seed: number;
+  readonly epoch: number;
+  readonly batch: number;
+}
+
+/**
+ * A batch as the training graph takes it: filled up to `size` examples by repeating its own (they keep batch statistics
+ * plausible) at weight 0, with weights where the graph wants them and random inputs drawn for this place in the run.
+ * @throws tune/bad-batch
+ */
+export function feedsOf(
+  batch: TuneBatch,
+  size: number,
+  graph: Graph,
+  drawn: readonly RandomInput[],
+  position: BatchPosition,
+): Feeds {
+  const count = batch.ids.length;
+  if (count === 0 || count > size)
+    throw badBatch(`A batch has ${count} examples; from 1 to ${size} are expected`, "Check the data source");
+  const tensors: Record<string, HostTensor> = {};
+  for (const [name, tensor] of Object.entries(batch.inputs)) {
+    if (tensor.dims[0] !== count)
+      throw badBatch(
+        `The input "${name}" is [${tensor.dims.join(", ")}] for ${count} examples`,
+        "Make axis 0 of every input count the examples",
+      );
+    tensors[name] = count === size ? tensor : filledUp(tensor, size);
+  }
+  const hasWeights = graph.find(weightsInput) !== undefined;
+  if (hasWeights && !tensors[weightsInput]) tensors[weightsInput] = ones(count, size);
+  else if (count < size) {
+    if (!hasWeights)
+      throw badBatch(
+        `A batch has ${count} of ${size} examples, and the loss takes no weights to leave out the rest`,
+        `Give the graph an input "${weightsInput}" [batch], or the data a multiple of ${size} examples`,
+      );
+    (tensors[weightsInput]!.data as Float32Array).fill(0, count);
+  }
+  for (const input of drawn) tensors[input.name] = mask(input, position);
+  return { ids: batch.ids, tensors };
+}
+
+function filledUp({ dtype, dims, data }: HostTensor, size: number): HostTensor {
+  const row = sizeOf(dims.slice(1));
+  const filled = new (data.constructor as new (n: number) => typeof data)(size * row);
+  filled.set(data as never);
+  for (let at = dims[0]! * row; at < filled.length; at *= 2)
+    filled.copyWithin(at, 0, Math.min(at, filled.length - at));
+  return { dtype, dims: [size, ...dims.slice(1)], data: filled };
+}
+
+const ones = (count: number, size: number): HostTensor => ({
+  dtype: "float32",
+  dims: [size],
+  data: new Float32Array(size).fill(1, 0, count),
+});
+
+function mask({ name, p, dims }: RandomInput, { seed, epoch, batch }: BatchPosition): HostTensor {
+  const stream = random(seed, name, epoch, batch);
+  const kept = 1 / (1 - p);
+  const data = Float32Array.from({ length: sizeOf(dims) }, () => (stream.uniform() < p ? 0 : kept));
+  return { dtype: "float32", dims, data };
+}
+
+const badBatch = (found: string, fix: string) => new DiapasonError("tune/bad-batch", `${found}.`, `${fix}.`);

@@ -1,0 +1,168 @@
+import { differentiate } from "../autodiff/differentiate.ts";
+import type { Graph } from "../graph/ir.ts";
+import { removeDead } from "../graph/passes/remove-dead.ts";
+import { float32 } from "../graph/tensor.ts";
+import type { Block, Parameter } from "../models/model.ts";
+import type { Executable, OptimizerKind, ParameterStore, StoredArray } from "../runtime/runtime.ts";
+import type { ArrayState, Arrays } from "./checkpoint.ts";
+import { type RandomInput, randomInputs } from "./feeds.ts";
+import { adamw, type TuneLoopOptions } from "./options.ts";
+import type { Stage } from "./plan.ts";
+
+/** A moving parameter with the block that decides its rate. */
+export interface Mover {
+  readonly parameter: Parameter;
+  readonly block: string;
+}
+
+/** A stage compiled: what moves lies in the store, what does not is constant in the graph. */
+export interface Program {
+  readonly graph: Graph;
+  readonly store: ParameterStore;
+  readonly train: Executable;
+  /** Compiled when first asked for. */
+  evaluation(): Promise<Executable>;
+  readonly loss: string;
+  readonly movers: readonly Mover[];
+  readonly random: readonly RandomInput[];
+  /** Every array of the store as it stands. */
+  read(): Promise<Arrays>;
+  dispose(): Promise<void>;
+}
+
+/** A copy of a graph with other values for some of its initializers; the other tensors are shared. */
+export function withValues(graph: Graph, values: ReadonlyMap<string, Float32Array>): Graph {
+  const copy = graph.clone();
+  for (const [name, value] of values) {
+    const target = copy.get(name);
+    copy.setConstant(target, float32(target.constant!.dims, value));
+  }
+  return copy;
+}
+
+/** Parameters that a stage moves, from the input end. */
+export function moversOf(
+  stage: Stage,
+  blocks: readonly Block[],
+  parameters: readonly Parameter[],
+): readonly Mover[] {
+  const byName = new Map(parameters.map((parameter) => [parameter.name, parameter]));
+  const head = blocks.at(-1)?.name;
+  return blocks
+    .filter((block) => stage.blocks.includes(block.name))
+    .flatMap((block) => block.parameters.map((name) => ({ parameter: byName.get(name)!, block: block.name })))
+    .filter(({ parameter, block }) => stage.parameters !== "biases" || block === head || !parameter.decays);
+}
+
+/** Compiles a stage. `arrays`: what moved before, with optimizer moments that go on. */
+export async function compileStage(stage: Stage, options: TuneLoopOptions, arrays: Arrays): Promise<Program> {
+  const { model, runtime, batchSize, optimizer = adamw } = options;
+  const base = withValues(model.graph, new Map([...arrays].map(([name, { value }]) => [name, value])));
+  const movers = moversOf(stage, model.blocks, model.parameters);
+  const bare = base.clone();
+  for (const output of [...bare.outputs]) if (output.name !== model.loss) bare.removeOutput(output);
+  const differentiated = differentiate(bare, {
+    loss: model.loss,
+    parameters: movers.map(({ parameter }) => parameter.name),
+    symbols: { batch: batchSize },
+  });
+  const stored = movers.map(({ parameter }) => arrayOf(base, parameter.name, "parameter"));
+  const store = await runtime.store(stored);
+  await restoreMoments(store, stored, arrays);
+  const train = await runtime.compile(differentiated.graph, {
+    store,
+    gradients: differentiated.gradients,
+    purpose: "training",
+  });
+  let evaluation: Promise<Executable> | undefined;
+  return {
+    graph: differentiated.graph,
+    store,
+    train,
+    loss: differentiated.loss,
+    movers,
+    random: randomInputs(differentiated.graph, batchSize),
+    evaluation() {
+      evaluation ??= runtime.compile(evaluationGraph(base, model.outputs, stored), { store });
+      return evaluation;
+    },
+    read: () => readArrays(store, stored, optimizer),
+    async dispose() {
+      await (await evaluation)?.dispose();
+      await train.dispose();
+      await store.dispose();
+    },
+  };
+}
+
+/** The graph up to `outputs`: stored arrays become inputs, dropout masks become 1. */
+function evaluationGraph(base: Graph, outputs: readonly string[], stored: readonly StoredArray[]): Graph {
+  const graph = base.clone();
+  for (const output of [...graph.outputs]) if (!outputs.includes(output.name)) graph.removeOutput(output);
+  for (const { name } of randomInputs(graph, 1)) {
+    const input = graph.get(name);
+    graph.inputToInitializer(
+      input,
+      float32(
+        input.shape!.map(() => 1),
+        [1],
+      ),
+    );
+  }
+  removeDead(graph);
+  for (const input of [...graph.inputs]) {
+    if (input.consumers.length === 0 && !graph.outputs.includes(input)) graph.removeValue(input);
+  }
+  for (const { name } of stored) {
+    const value = graph.find(name);
+    if (value) graph.initializerToInput(value);
+  }
+  return graph;
+}
+
+function arrayOf(graph: Graph, name: string, kind: StoredArray["kind"]): StoredArray {
+  const { dims, data } = graph.get(name).constant!;
+  const bytes = data.read().slice();
+  return { name, dims, kind, value: new Float32Array(bytes.buffer) };
+}
+
+/** Optimizer arrays that an optimizer keeps for each parameter. */
+export function momentsOf(optimizer: OptimizerKind): readonly ("first" | "second")[] {
+  if (optimizer.kind !== "sgd") return ["first", "second"];
+  return optimizer.momentum > 0 ? ["first"] : [];
+}
+
+async function restoreMoments(
+  store: ParameterStore,
+  stored: readonly StoredArray[],
+  arrays: Arrays,
+): Promise<void> {
+  const steps: Record<string, number> = {};
+  for (const { name, kind } of stored) {
+    const before = arrays.get(name);
+    if (kind !== "parameter" || !before) continue;
+    for (const slot of ["first", "second"] as const) {
+      const moment = before[slot];
+      if (moment) await store.write(name, slot, moment);
+    }
+    steps[name] = before.steps;
+  }
+  if (Object.keys(steps).length > 0) await store.setSteps(steps);
+}
+
+async function readArrays(
+  store: ParameterStore,
+  stored: readonly StoredArray[],
+  optimizer: OptimizerKind,
+): Promise<Arrays> {
+  const steps = await store.steps();
+  const arrays = new Map<string, ArrayState>();
+  for (const { name, dims, kind } of stored) {
+    const moments: { first?: Float32Array; second?: Float32Array } = {};
+    if (kind === "parameter")
+      for (const slot of momentsOf(optimizer)) moments[slot] = await store.read(name, slot);
+    const value = await store.read(name, "value");
+    arrays.set(name, { kind, dims, value, ...moments, steps: steps[name] ?? 0 });
+  }
+  return arrays;
+}

@@ -1,0 +1,75 @@
+import { describe, expect, test } from "vitest";
+import { Graph, type Value } from "../graph/ir.ts";
+import { float32, sizeOf } from "../graph/tensor.ts";
+import { forwardFlops, stepFlops, stepMemory } from "./cost.ts";
+import { describeModel } from "./describe.ts";
+import { dimAt } from "./sizes.ts";
+
+const zeros = (...dims: number[]) => float32(dims, new Float32Array(sizeOf(dims)));
+
+/** conv 3→8 (3×3, 16×16) – relu – mean – linear 8→5 */
+function network() {
+  const graph = new Graph("network");
+  const x = graph.addInput("x", "float32", ["batch", 3, 16, 16]);
+  const add = (name: string, inputs: (Value | undefined)[], shape: (string | number)[]) => {
+    const value = graph.addNode(name, inputs).outputs[0]!;
+    [value.shape, value.dtype] = [shape, "float32"];
+    return value;
+  };
+  const kernel = graph.addInitializer("conv.weight", zeros(8, 3, 3, 3));
+  const y = add("Conv", [x, kernel], ["batch", 8, 16, 16]);
+  const z = add("Relu", [y], ["batch", 8, 16, 16]);
+  const features = add("ReduceMean", [z], ["batch", 8]);
+  graph.addOutput(
+    add("MatMul", [features, graph.addInitializer("linear.weight", zeros(8, 5))], ["batch", 5]),
+  );
+  return describeModel({
+    graph,
+    inputName: "x",
+    labels: undefined,
+    notes: [],
+    config: {},
+    source: "test",
+    transposed: new Set(),
+  });
+}
+const conv = 2 * 8 * 16 * 16 * 27;
+const linear = 2 * 8 * 5;
+const image = 8 * 16 * 16 * 4;
+
+describe("operations", () => {
+  test("forward, one example: two for each multiply-add", () =>
+    expect(forwardFlops(network())).toBe(conv + linear));
+  test("head only: one product backward, for its weight", () =>
+    expect(stepFlops(network(), new Set(["linear.weight"]), 4)).toEqual({
+      forward: 4 * (conv + linear),
+      backward: 4 * linear,
+    }));
+  test("everything: both factors of the head, the kernel alone at the input", () =>
+    expect(stepFlops(network(), new Set(["linear.weight", "conv.weight"]), 4).backward).toBe(
+      4 * (conv + 2 * linear),
+    ));
+});
+
+describe("memory", () => {
+  test("head only keeps its features and nothing below", () => {
+    const memory = stepMemory(network(), new Set(["linear.weight"]), 2);
+    expect(memory.kept).toBe(2 * 8 * 4);
+    expect(memory.moving).toBe(16 * 40);
+    expect(memory.frozen).toBe(4 * 216);
+    // Relu's input and output together are the largest moment of the forward pass.
+    expect(memory.transient).toBe(2 * 2 * image - memory.kept);
+    expect(memory.total).toBe(memory.moving + memory.frozen + memory.kept + memory.transient);
+  });
+  test("everything keeps the image, the ReLU's output and the features", () =>
+    expect(stepMemory(network(), new Set(["linear.weight", "conv.weight"]), 2).kept).toBe(
+      2 * (3 * 16 * 16 * 4 + image + 8 * 4),
+    ));
+});
+
+test("sizes are expressions over symbols", () => {
+  const symbols = new Map([["batch", 4]]);
+  expect(dimAt("2*batch*(batch+1)", symbols)).toBe(40);
+  expect(dimAt("(batch+3)/2-1", symbols)).toBe(2);
+  expect(dimAt("batch*tokens", symbols)).toBe(4);
+});

@@ -24,7 +24,7 @@ export const errorCodes = {
   "tune/bad-option": "An option of the training loop has a value that cannot work.",
   "tune/bad-batch": "The training data gave a batch that does not fit the training graph.",
   "tune/loss-not-finite": "The loss or a gradient became NaN or infinite; the last good checkpoint is kept.",
-  "tune/no-checkpoint": "A run is to be resumed, but its folder holds no complete checkpoint.",
+  "tune/no-run": "A run is to be resumed from a folder that does not hold one.",
   "tune/bad-checkpoint": "A checkpoint cannot be read: a file is missing, damaged or does not belong to this model.",
   "tune/base-changed": "A run is resumed on another base model than it was started with.",
   "tune/settings-changed": "A run is resumed with other settings than it was started with.",

@@ -142,11 +142,11 @@ function withoutBareVectors(groups: readonly Group[]): Group[] {
   return result;
 }
 
-/** At most `blocksByDepth` groups with about as many matrices each, cut only where one tensor carries everything. */
+/** At most `blocksByDepth` groups, cut where one tensor carries everything; only a very long one is cut elsewhere. */
 function groupsFromDepth(graph: Graph, body: readonly Placed[], depths: ReadonlyMap<Node, number>): Group[] {
   if (body.length === 0) return [];
   const cuts = narrowDepths(graph, depths);
-  const sections: Placed[][] = [];
+  let sections: Placed[][] = [];
   let section: Placed[] = [];
   for (const parameter of body) {
     const hasMatrix = section.some((member) => member.isMatrix);
@@ -160,12 +160,28 @@ function groupsFromDepth(graph: Graph, body: readonly Placed[], depths: Readonly
     section.push(parameter);
   }
   sections.push(section);
+  const even = Math.max(1, body.filter((member) => member.isMatrix).length / blocksByDepth);
+  sections = sections.flatMap((members) => splitLong(members, even));
   const count = Math.min(blocksByDepth, sections.length);
   return Array.from({ length: count }, (_, i) => {
     const from = Math.round((i * sections.length) / count);
     const to = Math.round(((i + 1) * sections.length) / count);
     return { name: i === 0 && count > 1 ? "stem" : `part${i}`, members: sections.slice(from, to).flat() };
   });
+}
+
+/** A section without a cut that is over four times as long as an even share, in parts of about that share. */
+function splitLong(members: readonly Placed[], evenShare: number): Placed[][] {
+  const matrices = members.filter((member) => member.isMatrix).length;
+  if (matrices <= 4 * evenShare) return [[...members]];
+  const count = Math.round(matrices / evenShare);
+  const parts: Placed[][] = Array.from({ length: count }, () => []);
+  let seen = 0;
+  for (const member of members) {
+    if (member.isMatrix) seen++;
+    parts[Math.floor((Math.max(0, seen - 1) * count) / matrices)]!.push(member);
+  }
+  return parts;
 }
 
 /**

@@ -198,8 +198,8 @@ export function nodesReaching(value: Value | undefined): Set<Node> {
 function* copies(parameters: readonly Parameter[]): Generator<string> {
   const bySize = new Map<number, Parameter[]>();
   for (const parameter of parameters) {
-    const dims = parameter.value.constant!.dims;
-    if (dims.length < 2) continue;
+    const words = wordsOf(parameter.value.constant!);
+    if (parameter.value.constant!.dims.length < 2 || words.every((word) => word === words[0])) continue;
     for (const other of bySize.get(parameter.elements) ?? []) {
       const same = sameTensor(parameter.value.constant!, other.value.constant!);
       if (same)

@@ -21,8 +21,9 @@ export function tinyModel({ dropout = 0 }: { readonly dropout?: number } = {}): 
     const dims = [widths[i]!, widths[i + 1]!];
     const draw = random(1, "weights", block);
     const weights = Float32Array.from({ length: sizeOf(dims) }, () => draw.normal() / Math.sqrt(dims[0]!));
+    const biases = Float32Array.from({ length: dims[1]! }, () => 0.1 * draw.normal());
     const weight = graph.addInitializer(`${block}.weight`, float32(dims, weights));
-    const bias = graph.addInitializer(`${block}.bias`, float32([dims[1]!], new Float32Array(dims[1]!)));
+    const bias = graph.addInitializer(`${block}.bias`, float32([dims[1]!], biases));
     if (block === "head" && dropout > 0) {
       const mask = graph.addInput(dropoutInput(dropout, "head"), "float32", ["batch", dims[0]!]);
       value = graph.addNode("Mul", [value, mask]).outputs[0]!;

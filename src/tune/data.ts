@@ -22,20 +22,35 @@ export interface TrainData {
   }): AsyncIterable<TuneBatch>;
 }
 
-/** Asks for the next item while the current one is used. */
-export async function* oneAhead<T>(source: AsyncIterable<T>): AsyncGenerator<T, void> {
+/** Items one after the other, the next of which can be asked for while the last is used. */
+export interface Lookahead<T> {
+  /** Starts on the next item; what it fails with is thrown by `take`. */
+  prepare(): void;
+  /** The next item, or undefined after the last. */
+  take(): Promise<T | undefined>;
+  /** Ends the source, finished or not. */
+  close(): Promise<void>;
+}
+
+export function lookahead<T>(source: AsyncIterable<T>): Lookahead<T> {
   const iterator = source[Symbol.asyncIterator]();
-  try {
-    let pending = iterator.next();
-    for (;;) {
-      const { done, value } = await pending;
-      if (done) return;
-      pending = iterator.next();
-      // A failure is thrown when its turn comes, not while nobody waits for it.
-      pending.catch(() => undefined);
-      yield value;
-    }
-  } finally {
-    await iterator.return?.();
-  }
+  let pending: Promise<IteratorResult<T>> | undefined;
+  const next = () => {
+    pending ??= iterator.next();
+    return pending;
+  };
+  return {
+    prepare() {
+      next().catch(() => undefined);
+    },
+    async take() {
+      const taken = next();
+      pending = undefined;
+      const { done, value } = await taken;
+      return done ? undefined : value;
+    },
+    async close() {
+      await iterator.return?.();
+    },
+  };
 }

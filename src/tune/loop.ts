@@ -1,6 +1,6 @@
 import { DiapasonError } from "../base/errors.ts";
 import { afterStep, spentBudget } from "./after-step.ts";
-import { oneAhead } from "./data.ts";
+import { lookahead } from "./data.ts";
 import type { Best, EndReason, StageStart, TuneEvent } from "./events.ts";
 import { type Feeds, feedsOf } from "./feeds.ts";
 import { adamw, checkOptions, type TuneLoopOptions } from "./options.ts";
@@ -80,30 +80,31 @@ async function* runEpoch(
 ): AsyncGenerator<TuneEvent, EndReason | undefined> {
   const { accumulate = 1, optimizer = adamw, weightDecay = 0, clipNorm } = state.options;
   const schedule = scheduleOf(stage.schedule, timeline.stepsOf(stage));
+  const batches = lookahead(feedsOfEpoch(state, program));
   let group: Feeds[] = [];
   let from = performance.now();
-  for await (const feeds of oneAhead(feedsOfEpoch(state, program))) {
-    group.push(feeds);
-    const batchInEpoch = state.progress.batchInEpoch + group.length;
-    if (group.length < accumulate && batchInEpoch < timeline.batchesPerEpoch) continue;
-    const step = state.progress.step + 1;
-    const rates = ratesOf(stage, schedule(state.progress.stepInStage));
-    const outcome = await trainStep(program, group, { optimizer, weightDecay, clipNorm, rates, step });
-    const examples = group.reduce((sum, { ids }) => sum + ids.length, 0);
-    const examplesPerSecond = examples / ((performance.now() - from) / 1000);
-    state.countStep(outcome.loss, batchInEpoch);
-    yield state.record({
-      type: "step",
-      stage: stage.name,
-      ...state.common,
-      ...outcome,
-      rates,
-      examplesPerSecond,
-    });
-    const reason = yield* afterStep(state, timeline, stage, program);
-    if (reason || state.progress.stageOver || state.progress.batchInEpoch === 0) return reason;
-    group = [];
-    from = performance.now();
+  try {
+    for (let feeds = await batches.take(); feeds; feeds = await batches.take()) {
+      group.push(feeds);
+      const batchInEpoch = state.progress.batchInEpoch + group.length;
+      if (group.length < accumulate && batchInEpoch < timeline.batchesPerEpoch) continue;
+      const step = state.progress.step + 1;
+      const rates = ratesOf(stage, schedule(state.progress.stepInStage));
+      const running = trainStep(program, group, { optimizer, weightDecay, clipNorm, rates, step });
+      batches.prepare();
+      const outcome = await running;
+      const examples = group.reduce((sum, { ids }) => sum + ids.length, 0);
+      const examplesPerSecond = examples / ((performance.now() - from) / 1000);
+      state.countStep(outcome.loss, batchInEpoch);
+      const where = { stage: stage.name, ...state.common };
+      yield state.record({ type: "step", ...where, ...outcome, rates, examplesPerSecond });
+      const reason = yield* afterStep(state, timeline, stage, program);
+      if (reason || state.progress.stageOver || state.progress.batchInEpoch === 0) return reason;
+      group = [];
+      from = performance.now();
+    }
+  } finally {
+    await batches.close();
   }
   throw new DiapasonError(
     "tune/bad-batch",

@@ -1,5 +1,5 @@
 import { inferShapes } from "../graph/infer.ts";
-import type { Graph } from "../graph/ir.ts";
+import type { Graph, Value } from "../graph/ir.ts";
 import { normalize } from "../graph/passes/normalize.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 
@@ -8,12 +8,31 @@ export type ShapeLearner = (graph: Graph) => Promise<unknown>;
 
 /**
  * Brings a graph as it was read into the form that everything else expects, in place: one spelling of operators, no
- * dead nodes or unread inputs, constants that are not inputs as well, shapes, a symbolic batch. Result: notes.
+ * dead nodes or unread inputs, constants that are not inputs as well, shapes, a first input dim "batch". Result: notes.
  */
 export async function prepareGraph(graph: Graph, learnShapes?: ShapeLearner): Promise<string[]> {
   for (const input of [...graph.inputs]) if (input.constant) graph.inputToInitializer(input, input.constant);
   normalize(graph);
   removeDead(graph);
+  const notes = nameBatch(graph);
   inferShapes(graph);
+  const isOpen = (value: Value) => value.shape === undefined;
+  if (learnShapes && graph.nodes.some((node) => node.outputs.some((output) => output && isOpen(output))))
+    await learnShapes(graph);
+  return notes;
+}
+
+/** Calls the first dim of the first input "batch" wherever it is used. */
+function nameBatch(graph: Graph): string[] {
+  const dim = graph.inputs[0]?.shape?.[0];
+  if (typeof dim !== "string" || dim === "batch") return [];
+  const rename = (size: string) =>
+    size.replace(/[A-Za-z_][\w.:]*/g, (symbol) => (symbol === dim ? "batch" : symbol));
+  const values = [...graph.inputs, ...graph.nodes.flatMap((node) => node.outputs)];
+  for (const value of new Set(values))
+    if (value?.shape)
+      value.shape = value.shape.map((size) =>
+        typeof size === "number" ? size : size === dim ? "batch" : rename(size),
+      );
   return [];
 }

@@ -1,6 +1,6 @@
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { writeFileAtomic } from "../base/atomic-file.node.ts";
+import { asWriteError, writeFileAtomic } from "../base/atomic-file.node.ts";
 import { DiapasonError } from "../base/errors.ts";
 import { loadSafetensors, saveSafetensors } from "../formats/safetensors.node.ts";
 import { float32, type Tensor } from "../graph/tensor.ts";
@@ -33,28 +33,36 @@ const temporary = ".writing-";
 export async function writeCheckpoint(folder: string, checkpoint: StoredCheckpoint): Promise<void> {
   const name = `step-${checkpoint.progress.step}`;
   const building = join(folder, `${temporary}${name}`);
-  await rm(building, { recursive: true, force: true });
-  await mkdir(building, { recursive: true });
+  try {
+    await rm(building, { recursive: true, force: true });
+    await mkdir(building, { recursive: true });
+    await writeFiles(building, checkpoint);
+    const target = join(folder, name);
+    await rm(target, { recursive: true, force: true });
+    await rename(building, target);
+    await syncFolder(folder);
+  } catch (error) {
+    await rm(building, { recursive: true, force: true }).catch(() => undefined);
+    throw asWriteError(error, building);
+  }
+}
+
+async function writeFiles(folder: string, checkpoint: StoredCheckpoint): Promise<void> {
   const values = new Map<string, Tensor>();
   const moments = new Map<string, Tensor>();
-  for (const [array, { dims, value, first, second }] of checkpoint.arrays) {
-    values.set(array, float32(dims, value));
-    if (first) moments.set(`first/${array}`, float32(dims, first));
-    if (second) moments.set(`second/${array}`, float32(dims, second));
+  for (const [name, { dims, value, first, second }] of checkpoint.arrays) {
+    values.set(name, float32(dims, value));
+    if (first) moments.set(`first/${name}`, float32(dims, first));
+    if (second) moments.set(`second/${name}`, float32(dims, second));
   }
   const { progress, settings, eventBytes } = checkpoint;
   const arrays = Object.fromEntries(
-    [...checkpoint.arrays].map(([array, { kind, steps }]) => [array, { kind, steps }]),
+    [...checkpoint.arrays].map(([name, { kind, steps }]) => [name, { kind, steps }]),
   );
   const state: StateFile = { version, progress, settings, arrays, eventBytes };
-  await saveSafetensors(join(building, "values.safetensors"), values);
-  await saveSafetensors(join(building, "moments.safetensors"), moments);
-  await writeFileAtomic(join(building, "state.json"), `${JSON.stringify(state, null, 2)}\n`);
-  const target = join(folder, name);
-  // One of the same step is there only when the run was killed between two writes of it.
-  await rm(target, { recursive: true, force: true });
-  await rename(building, target);
-  await syncFolder(folder);
+  await saveSafetensors(join(folder, "values.safetensors"), values);
+  await saveSafetensors(join(folder, "moments.safetensors"), moments);
+  await writeFileAtomic(join(folder, "state.json"), `${JSON.stringify(state, null, 2)}\n`);
 }
 
 /** Steps of the complete checkpoints in a folder, in ascending order. */

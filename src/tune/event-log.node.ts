@@ -1,18 +1,28 @@
 import { closeSync, fsyncSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import { asWriteError } from "../base/atomic-file.node.ts";
 import type { TuneEvent } from "./events.ts";
 
 /** metrics.jsonl: one event a line, appended. Lines gather in memory and are written when there are enough of them. */
 export class EventLog {
+  readonly #path: string;
   readonly #file: number;
   #length: number;
   #pending: string[] = [];
   #writtenAt = performance.now();
 
-  /** Goes on after the first `length` bytes; what comes after them is cut off. */
+  /**
+   * Goes on after the first `length` bytes; what comes after them is cut off.
+   * @throws base/disk-full, base/not-writable, as do the methods
+   */
   constructor(path: string, length: number) {
-    this.#file = openSync(path, "a");
-    ftruncateSync(this.#file, length);
+    this.#path = path;
     this.#length = length;
+    try {
+      this.#file = openSync(path, "a");
+      ftruncateSync(this.#file, length);
+    } catch (error) {
+      throw asWriteError(error, path);
+    }
   }
 
   append(event: TuneEvent): void {
@@ -36,9 +46,13 @@ export class EventLog {
   #write(): void {
     if (this.#pending.length > 0) {
       const bytes = Buffer.from(`${this.#pending.join("\n")}\n`);
-      writeSync(this.#file, bytes);
-      this.#length += bytes.length;
       this.#pending = [];
+      try {
+        for (let at = 0; at < bytes.length; ) at += writeSync(this.#file, bytes, at);
+      } catch (error) {
+        throw asWriteError(error, this.#path);
+      }
+      this.#length += bytes.length;
     }
     this.#writtenAt = performance.now();
   }

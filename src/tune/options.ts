@@ -70,29 +70,11 @@ export const adamw: OptimizerKind = { kind: "adamw", beta1: 0.9, beta2: 0.999, e
 
 /** What of the options decides the weights: a run is resumed only with the same. */
 export function settingsOf(options: TuneLoopOptions): Readonly<Record<string, unknown>> {
-  const {
-    plan,
-    seed,
-    batchSize,
-    accumulate = 1,
-    optimizer = adamw,
-    weightDecay = 0,
-    clipNorm,
-    data,
-  } = options;
-  const { evaluateEvery, earlyStopping } = options;
-  const settings = {
-    plan,
-    seed,
-    batchSize,
-    accumulate,
-    optimizer,
-    weightDecay,
-    clipNorm,
-    evaluateEvery,
-    earlyStopping,
-  };
-  return JSON.parse(JSON.stringify({ ...settings, examples: data.size })) as Record<string, unknown>;
+  const { plan, seed, batchSize, clipNorm, evaluateEvery, earlyStopping, metric, data } = options;
+  const { accumulate = 1, optimizer = adamw, weightDecay = 0 } = options;
+  const when = { evaluateEvery, earlyStopping, metric, examples: data.size };
+  const step = { plan, seed, batchSize, accumulate, optimizer, weightDecay, clipNorm };
+  return JSON.parse(JSON.stringify({ ...step, ...when })) as Record<string, unknown>;
 }
 
 /** @throws tune/bad-option */

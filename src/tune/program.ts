@@ -1,4 +1,5 @@
 import { differentiate } from "../autodiff/differentiate.ts";
+import { DiapasonError } from "../base/errors.ts";
 import type { Graph } from "../graph/ir.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 import { float32 } from "../graph/tensor.ts";
@@ -59,6 +60,12 @@ export async function compileStage(stage: Stage, options: TuneLoopOptions, array
   const { model, runtime, batchSize, optimizer = adamw } = options;
   const base = withValues(model.graph, new Map([...arrays].map(([name, { value }]) => [name, value])));
   const movers = moversOf(stage, model.blocks, model.parameters);
+  if (movers.length === 0)
+    throw new DiapasonError(
+      "tune/bad-plan",
+      `Stage "${stage.name}" moves no parameter: ${stage.blocks.join(", ") || "no block"} has none to move.`,
+      `Choose among ${model.blocks.map(({ name }) => name).join(", ")}.`,
+    );
   const bare = base.clone();
   for (const output of [...bare.outputs]) if (output.name !== model.loss) bare.removeOutput(output);
   const differentiated = differentiate(bare, {

@@ -49,10 +49,11 @@ export async function createRunFolder(path: string, run: NewRun): Promise<RunFol
       `The run folder ${path} is not empty (it holds ${files.slice(0, 3).join(", ")}${files.length > 3 ? ", …" : ""}).`,
       "Resume that run, choose another folder, or allow replacing it with --force.",
     );
+  // The recipe makes the folder, and tells when it cannot be made.
+  await writeFileAtomic(join(path, "recipe.yaml"), stringify(run.recipe));
   for (const name of ["checkpoints", "metrics.jsonl"])
     await rm(join(path, name), { recursive: true, force: true });
   await mkdir(join(path, "checkpoints"), { recursive: true });
-  await writeFileAtomic(join(path, "recipe.yaml"), stringify(run.recipe));
   const about = { ...run.about, base: baseHash(run.base) };
   await writeFileAtomic(join(path, "run.json"), `${JSON.stringify(about, null, 2)}\n`);
   return runFolder(path);

@@ -146,6 +146,30 @@ test("a folder that is not empty is left alone unless forced", async () => {
   expect(readdirSync(path)).toContain("thesis.txt");
 });
 
+test("a place that cannot be written is named", async () => {
+  writeFileSync(join(path, "file"), "");
+  const error = await caught(createRunFolder(join(path, "file", "run"), newRun()));
+  expect(error.code).toBe("base/not-writable");
+  expect(error.message).toContain("file");
+});
+
+test("a checkpoint that cannot be written leaves the one before and nothing half-written", async () => {
+  const folder = await createRunFolder(path, newRun());
+  await folder.save(checkpointAt(1));
+  const unwritable = checkpointAt(2);
+  const broken = {
+    ...unwritable,
+    settings: {
+      toJSON: () => {
+        throw new Error("no");
+      },
+    },
+  };
+  await expect(folder.save(broken)).rejects.toThrow("no");
+  expect(readdirSync(join(path, "checkpoints"))).toEqual(["step-1"]);
+  await folder.close();
+});
+
 test("a folder without a run cannot be resumed", async () => {
   expect((await caught(openRunFolder(join(path, "nothing"), base()))).code).toBe("tune/no-run");
 });

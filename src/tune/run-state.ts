@@ -17,6 +17,7 @@ export class RunState {
   readonly #settings: Readonly<Record<string, unknown>>;
   readonly #clockStart = performance.now();
   readonly #secondsBefore: number;
+  #keptAt: number;
 
   private constructor(
     options: TuneLoopOptions,
@@ -30,6 +31,7 @@ export class RunState {
     this.best = best;
     this.#settings = settingsOf(options);
     this.#secondsBefore = progress.seconds;
+    this.#keptAt = progress.step;
   }
 
   /**
@@ -99,6 +101,8 @@ export class RunState {
 
   /** Takes over what a program has made of its arrays. */
   async keep(program: Program): Promise<void> {
+    if (this.#keptAt === this.progress.step) return;
+    this.#keptAt = this.progress.step;
     this.arrays = new Map([...this.arrays, ...(await program.read())]);
   }
 

@@ -145,6 +145,17 @@ describe("blocks from depth", () => {
       ["21", "22"],
     ]);
   });
+  test("a long stretch without a cut is divided in order", () => {
+    const graph = new Graph("skip");
+    const x: Value = graph.addInput("x", "float32", ["batch", 4]);
+    let y = x;
+    for (let i = 0; i < 24; i++)
+      y = graph.addNode("MatMul", [y, graph.addInitializer(`${i}`, zeros(4, 4))]).outputs[0]!;
+    graph.addOutput(graph.addNode("Add", [y, x]).outputs[0]!);
+    expect(blocksOf(graph).map((block) => block.parameters)).toEqual(
+      repeat(12, (i) => [`${2 * i},${2 * i + 1}`]).map((pair) => pair.split(",")),
+    );
+  });
   test("no parameters, no blocks", () => expect(names(chain([]))).toEqual([]));
 });
 

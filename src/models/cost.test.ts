@@ -67,6 +67,9 @@ describe("memory", () => {
     ));
 });
 
+test("a frozen head keeps nothing of its own: its weight does not need the features", () =>
+  expect(stepMemory(network(), new Set(["conv.weight"]), 2).kept).toBe(2 * (3 * 16 * 16 * 4 + image)));
+
 test("sizes are expressions over symbols", () => {
   const symbols = new Map([["batch", 4]]);
   expect(dimAt("2*batch*(batch+1)", symbols)).toBe(40);

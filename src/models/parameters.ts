@@ -159,9 +159,7 @@ function operandRole(origin: Value, node: Node, row: Slots, learned: ReadonlySet
   if (namedLikeStatistic.test(origin.name)) return "input scale";
   const others = node.inputs.filter((input) => input && !input.constant);
   const beforeWeights = others.length > 0 && others.every((input) => !learned.has(input!));
-  return beforeWeights && !namedLikeParameter.test(origin.name) && node.op !== "Concat"
-    ? "input scale"
-    : "vector";
+  return beforeWeights && !namedLikeParameter.test(origin.name) ? "input scale" : "vector";
 }
 
 /** Values that depend on a weight matrix or kernel, or on no input at all. */

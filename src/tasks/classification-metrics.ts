@@ -97,7 +97,7 @@ export function calibrationError(
   const hits = new Float64Array(bins);
   const sums = new Float64Array(bins);
   confidences.forEach((confidence, i) => {
-    const bin = binOf(confidence, bins);
+    const bin = Math.min(bins - 1, Math.max(0, Math.ceil(confidence * bins) - 1));
     counts[bin]! += 1;
     hits[bin]! += correct[i] ? 1 : 0;
     sums[bin]! += confidence;
@@ -105,14 +105,6 @@ export function calibrationError(
   let error = 0;
   for (let b = 0; b < bins; b++) error += Math.abs(hits[b]! - sums[b]!);
   return confidences.length === 0 ? 0 : error / confidences.length;
-}
-
-/** The bin (b/bins, (b+1)/bins] that holds a confidence; edges are compared as float64 quotients, not products. */
-function binOf(confidence: number, bins: number): number {
-  let bin = Math.min(bins - 1, Math.max(0, Math.ceil(confidence * bins) - 1));
-  while (bin > 0 && confidence <= bin / bins) bin--;
-  while (bin < bins - 1 && confidence > (bin + 1) / bins) bin++;
-  return bin;
 }
 
 /** Wilson's score interval of a share. `z`: normal quantile, 1.96 for 95 %. Nothing seen: [0, 1]. Source: Wilson 1927. */

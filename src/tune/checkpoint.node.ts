@@ -133,9 +133,9 @@ const floats = (bytes: Uint8Array) => new Float32Array(bytes.slice().buffer);
 
 /** Makes renames in a folder last through a power cut, where the system can. */
 async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  await handle.sync().catch(() => undefined);
-  await handle.close();
+  const handle = await open(path, "r").catch(() => undefined);
+  await handle?.sync().catch(() => undefined);
+  await handle?.close();
 }
 
 function missing(name: string): never {

@@ -1,7 +1,7 @@
 import type { Graph, Value } from "../graph/ir.ts";
 import { sizeOf, type Tensor } from "../graph/tensor.ts";
 import { pathOf } from "./block-names.ts";
-import { sameTensor } from "./parameters.ts";
+import { sameTensor, wordsOf } from "./parameters.ts";
 
 /** How the weights of a graph and those of a checkpoint correspond. */
 export interface CheckpointMatch {
@@ -69,8 +69,7 @@ export function nameAfterCheckpoint(
 /** The tensor the checkpoint's way round. */
 export function transpose(tensor: Tensor): Tensor {
   const [rows, columns] = tensor.dims as readonly [number, number];
-  const bytes = tensor.data.read();
-  const source = new Uint32Array(bytes.slice().buffer);
+  const source = wordsOf(tensor);
   const target = new Uint32Array(source.length);
   for (let i = 0; i < rows; i++)
     for (let j = 0; j < columns; j++) target[j * rows + i] = source[i * columns + j]!;

@@ -106,6 +106,13 @@ const turned = (n: number) =>
   );
 
 describe("comparing tensors", () => {
+  test("weights that lie at an odd place in a Node buffer", () => {
+    const file = Buffer.from([9, ...new Uint8Array(Float32Array.of(1, 2, 3, 4, 5, 6).buffer)]);
+    const data = { length: 24, read: () => file.subarray(1) };
+    expect(sameTensor({ dtype: "float32", dims: [2, 3], data }, float32([3, 2], [1, 4, 2, 5, 3, 6]))).toBe(
+      "transposed",
+    );
+  });
   test("equal, transposed, different", () => {
     const a = float32([2, 3], [1, 2, 3, 4, 5, 6]);
     expect(sameTensor(a, float32([2, 3], [1, 2, 3, 4, 5, 6]))).toBe("equal");

@@ -14,6 +14,8 @@ export async function prepareGraph(graph: Graph, learnShapes?: ShapeLearner): Pr
   for (const input of [...graph.inputs]) if (input.constant) graph.inputToInitializer(input, input.constant);
   normalize(graph);
   removeDead(graph);
+  for (const input of graph.inputs.filter((value) => value.consumers.length === 0))
+    if (graph.inputs.length > 1 && !graph.outputs.includes(input)) graph.removeValue(input);
   const notes = nameBatch(graph);
   inferShapes(graph);
   const isOpen = (value: Value) => value.shape === undefined;
@@ -25,7 +27,11 @@ export async function prepareGraph(graph: Graph, learnShapes?: ShapeLearner): Pr
 /** Calls the first dim of the first input "batch" wherever it is used. */
 function nameBatch(graph: Graph): string[] {
   const dim = graph.inputs[0]?.shape?.[0];
-  if (typeof dim !== "string" || dim === "batch") return [];
+  if (typeof dim === "number")
+    return [
+      `The model is exported for exactly ${dim} image${dim === 1 ? "" : "s"} at a time; it is tuned in batches of that size.`,
+    ];
+  if (dim === undefined || dim === "batch") return [];
   const rename = (size: string) =>
     size.replace(/[A-Za-z_][\w.:]*/g, (symbol) => (symbol === dim ? "batch" : symbol));
   const values = [...graph.inputs, ...graph.nodes.flatMap((node) => node.outputs)];

@@ -110,9 +110,11 @@ function convHead(node: Node, tail: readonly Node[]): Head | undefined {
   if (!weight?.constant || weight.dtype !== "float32" || (numberOf(node, "group") ?? 1) !== 1)
     return undefined;
   const classes = weight.constant.dims[0]!;
-  const shape = tail.at(-1)?.outputs[0]?.shape ?? node.outputs[0]?.shape;
-  const perClass = shape !== undefined && shape.slice(1).filter((size) => size !== 1).length <= 1;
-  if (!perClass || !shape.slice(1).includes(classes)) return undefined;
+  const shape = (tail.at(-1) ?? node).outputs[0]?.shape;
+  const perClass = shape
+    ? shape.slice(1).filter((size) => size !== 1).length <= 1 && shape.slice(1).includes(classes)
+    : tail.some(isPool);
+  if (!perClass) return undefined;
   return { kind: "conv", node, weight, classAxis: 0, bias, biasNode: undefined, tail, classes };
 }
 

@@ -7,7 +7,7 @@ const zeros = (...dims: number[]) => float32(dims, new Float32Array(sizeOf(dims)
 type Step = [
   op: string,
   weights?: readonly (readonly number[])[],
-  shape?: readonly (number | string)[],
+  shape?: readonly (number | string)[] | undefined,
   transB?: 1,
 ];
 

@@ -2,12 +2,12 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { assets, haveAssets } from "./assets.ts";
 import { loadSafetensors } from "../src/formats/safetensors.node.ts";
 import { forwardFlops, stepMemory } from "../src/models/cost.ts";
 import { replaceHead } from "../src/models/head.ts";
 import { loadModel } from "../src/models/load.node.ts";
 import { saveModel } from "../src/models/save.node.ts";
+import { assets, haveAssets } from "./assets.ts";
 
 let folder: string;
 beforeAll(async () => {

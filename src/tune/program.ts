@@ -5,6 +5,7 @@ import { removeDead } from "../graph/passes/remove-dead.ts";
 import { float32 } from "../graph/tensor.ts";
 import type { Block, Parameter } from "../models/model.ts";
 import type { Executable, OptimizerKind, ParameterStore, StoredArray } from "../runtime/runtime.ts";
+import { movingStatistics, useBatchStatistics } from "./batch-statistics.ts";
 import type { ArrayState, Arrays } from "./checkpoint.ts";
 import { type RandomInput, randomInputs } from "./feeds.ts";
 import { adamw, type TuneLoopOptions } from "./options.ts";
@@ -68,17 +69,25 @@ export async function compileStage(stage: Stage, options: TuneLoopOptions, array
     );
   const bare = base.clone();
   for (const output of [...bare.outputs]) if (output.name !== model.loss) bare.removeOutput(output);
+  const bufferUpdates = useBatchStatistics(bare, movingStatistics(stage, model.blocks));
   const differentiated = differentiate(bare, {
     loss: model.loss,
     parameters: movers.map(({ parameter }) => parameter.name),
     symbols: { batch: batchSize },
   });
-  const stored = movers.map(({ parameter }) => arrayOf(base, parameter.name, "parameter"));
+  for (const name of bufferUpdates.keys()) {
+    differentiated.graph.initializerToInput(differentiated.graph.get(name));
+  }
+  const stored = [
+    ...movers.map(({ parameter }) => arrayOf(base, parameter.name, "parameter")),
+    ...[...bufferUpdates.keys()].map((name) => arrayOf(base, name, "buffer")),
+  ];
   const store = await runtime.store(stored);
   await restoreMoments(store, stored, arrays);
   const train = await runtime.compile(differentiated.graph, {
     store,
     gradients: differentiated.gradients,
+    bufferUpdates,
     purpose: "training",
   });
   let evaluation: Promise<Executable> | undefined;

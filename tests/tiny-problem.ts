@@ -1,6 +1,6 @@
 import { random } from "../src/base/random.ts";
 import { inferShapes } from "../src/graph/infer.ts";
-import { Graph } from "../src/graph/ir.ts";
+import { Graph, type Value } from "../src/graph/ir.ts";
 import { float32, sizeOf } from "../src/graph/tensor.ts";
 import type { HostTensor } from "../src/runtime/runtime.ts";
 import { imageClassification } from "../src/tasks/image-classification.ts";
@@ -11,8 +11,17 @@ import type { Tunable } from "../src/tune/options.ts";
 const features = 4;
 const classes = 3;
 
-/** Two dense layers and a head over [batch, 4], with dropout before the head: three blocks of weight and bias. */
-export function tinyModel({ dropout = 0 }: { readonly dropout?: number } = {}): Tunable {
+/**
+ * Two dense layers and a head over [batch, 4]: three blocks of weight and bias. On request with dropout before the head,
+ * and with a BatchNormalization in the lower two blocks.
+ */
+export function tinyModel({
+  dropout = 0,
+  batchNorm = false,
+}: {
+  readonly dropout?: number;
+  readonly batchNorm?: boolean;
+} = {}): Tunable {
   const graph = new Graph("tiny");
   const widths = [features, 8, 6, classes];
   const names = ["stem", "middle", "head"];
@@ -31,6 +40,7 @@ export function tinyModel({ dropout = 0 }: { readonly dropout?: number } = {}): 
     const product = graph.addNode("MatMul", [value, weight]).outputs[0]!;
     const outputs = block === "head" ? ["logits"] : [`${block}.sum`];
     value = graph.addNode("Add", [product, bias], { outputs }).outputs[0]!;
+    if (block !== "head" && batchNorm) value = normalised(graph, block, value, dims[1]!);
     if (block !== "head") value = graph.addNode("Tanh", [value]).outputs[0]!;
     return [weight, bias].map((v, j) => ({
       name: v.name,
@@ -42,8 +52,20 @@ export function tinyModel({ dropout = 0 }: { readonly dropout?: number } = {}): 
   graph.addOutput(value);
   inferShapes(graph);
   const { loss } = imageClassification.attachLoss(graph, value);
-  const blocks = names.map((name) => ({ name, parameters: [`${name}.weight`, `${name}.bias`], buffers: [] }));
+  const blocks = names.map((name) => ({
+    name,
+    parameters: [`${name}.weight`, `${name}.bias`],
+    buffers: batchNorm && name !== "head" ? [`${name}.mean`, `${name}.var`] : [],
+  }));
   return { graph, loss, outputs: ["logits"], parameters, blocks };
+}
+
+/** Scale and shift stay as they are: only the running statistics are of interest. */
+function normalised(graph: Graph, block: string, x: Value, width: number): Value {
+  const vectors = Object.entries({ scale: 1, shift: 0, mean: 0, var: 1 }).map(([name, fill]) =>
+    graph.addInitializer(`${block}.${name}`, float32([width], new Float32Array(width).fill(fill))),
+  );
+  return graph.addNode("BatchNormalization", [x, ...vectors]).outputs[0]!;
 }
 
 /** Points with the class that a fixed linear rule gives them, in a shuffled order and with noise anew in every epoch. */

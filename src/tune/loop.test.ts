@@ -220,6 +220,35 @@ describe("batches", () => {
   });
 });
 
+describe("BatchNormalization", () => {
+  const trained = async (batchNorm: "frozen" | "training") => {
+    const model = tinyModel({ batchNorm: true });
+    const plan = planOf("top-1", model.blocks, { epochs: 2, batchNorm });
+    const data = tinyData(20);
+    const evaluate = async (executable: Executable) => ({ accuracy: await accuracy(executable, data) });
+    const record = new MemoryRecord();
+    const { result } = await finish(shortRun({ model, plan, data, evaluate, record }));
+    return { result, record };
+  };
+
+  test("keeps its running statistics while its block is frozen, or when they are to stay", async () => {
+    const frozen = await trained("frozen");
+    expect([...frozen.result.values.keys()].filter((name) => /mean|var/.test(name))).toEqual([]);
+    const training = await trained("training");
+    expect([...training.result.values.keys()].filter((name) => name.startsWith("stem"))).toEqual([]);
+  });
+
+  test("follows the batches in a thawed block, and its statistics belong to checkpoints", async () => {
+    const { result, record } = await trained("training");
+    const variance = result.values.get("middle.var")!;
+    expect(variance).toHaveLength(6);
+    expect([...variance].every((v) => v > 0 && v !== 1)).toBe(true);
+    const { arrays } = record.checkpoints.at(-1)!.checkpoint;
+    expect(arrays.get("middle.mean")!.kind).toBe("buffer");
+    expect(arrays.get("middle.mean")!.value).toEqual(result.values.get("middle.mean"));
+  });
+});
+
 describe("evaluation", () => {
   const scripted = (values: readonly number[]) => {
     let i = 0;

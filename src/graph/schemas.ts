@@ -78,7 +78,7 @@ export const schemas = {
   Gelu: { ...unary, attributes: { approximate: "none" } },
   HardSigmoid: { ...unary, attributes: { alpha: 0.2, beta: 0.5 } },
   LeakyRelu: { ...unary, attributes: { alpha: 0.01 } },
-  Selu: { ...unary, attributes: { alpha: 1.67326319217681884765625, gamma: 1.05070102214813232421875 } },
+  Selu: { ...unary, attributes: { alpha: 1.6732631921768188, gamma: 1.0507010221481323 } },
   Shrink: { ...unary, attributes: { lambd: 0.5, bias: 0 } },
   Swish: { ...unary, attributes: { alpha: 1 } },
   ThresholdedRelu: { ...unary, attributes: { alpha: 1 } },

@@ -6,6 +6,7 @@
 export const errorCodes = {
   "base/bug": "Diapason reached a state it holds to be impossible. This is a defect of ours.",
   "graph/shape-mismatch": "Two tensors meet in an operator that cannot combine their shapes.",
+  "graph/old-operator": "An operator of an old ONNX opset means something that the present operators cannot say.",
   "models/not-found": "No ONNX model lies at the given path, or the folder holds none.",
   "models/no-image-input": "The model has no float input of rank 4 with 1 or 3 channels, so it does not take images.",
   "models/no-parameters": "No float weight of the model reaches its output, so there is nothing to tune.",
@@ -33,6 +34,15 @@ export const errorCodes = {
   "app/unknown-option": "A flag, recipe key or option name that does not exist; the nearest known one is named.",
   "app/unknown-command": "A command that does not exist; the nearest known one is named.",
   "app/bad-recipe": "A recipe file that cannot be read as YAML, or is not a mapping of options.",
+  "base/disk-full": "There was no room to write a file; what was there before is untouched.",
+  "base/not-writable": "A file or folder cannot be written: permissions, a read-only place, or a file where a folder is wanted.",
+  "formats/onnx-bad-graph": "The graph of an ONNX file does not hold together: a value that nothing makes, a name used twice, a function that calls itself.",
+  "formats/onnx-bad-tensor": "A tensor of an ONNX file has a shape, type or size that do not fit each other.",
+  "formats/onnx-damaged": "A file is not ONNX, or not a whole one.",
+  "formats/onnx-external-missing": "Weights that lie beside a model file cannot be found or read.",
+  "formats/onnx-external-outside": "Weights that lie beside a model file are said to be outside its folder; such a path is never followed.",
+  "formats/onnx-opset": "A model uses operators of a version that is too old.",
+  "formats/safetensors-damaged": "A file is not safetensors, or not a whole one.",
 } as const satisfies Record<`${string}/${string}`, string>;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -1,4 +1,3 @@
-import { bug } from "../base/errors.ts";
 import type { Attribute, Node } from "./ir.ts";
 import { type AttributesOf, type OpName, type Schema, schemas } from "./schemas.ts";
 import { float32, int64, type Tensor, tensorOf } from "./tensor.ts";

@@ -186,16 +186,17 @@ export class Graph {
       node.inputs.forEach((input, i) => {
         if (input === from) this.setNodeInput(node, i, to);
       });
-      for (const body of bodiesOf(node)) body.replaceUses(from, to, { outputs: true });
+      for (const body of bodiesOf(node)) body.#replaceOutput(from, to);
       while (from.useList.includes(node)) {
         removeOnce(from.useList, node);
         to.useList.push(node);
       }
     }
-    if (options.outputs ?? true) {
-      const at = this.#outputs.indexOf(from);
-      if (at >= 0) this.#outputs[at] = to;
-    }
+    if (options.outputs ?? true) this.#replaceOutput(from, to);
+  }
+  #replaceOutput(from: Value, to: Value): void {
+    const at = this.#outputs.indexOf(from);
+    if (at >= 0) this.#outputs[at] = to;
   }
   setOutput(index: number, value: Value): void {
     this.#outputs[index] = value;
@@ -206,10 +207,7 @@ export class Graph {
   }
   /** Removes nodes whose outputs nobody outside the set reads; bug when something still does. */
   removeNodes(nodes: ReadonlySet<Node>): void {
-    for (const node of nodes) {
-      for (const input of node.inputs) if (input) removeOnce(input.useList, node);
-      for (const captured of capturedBy(node)) removeOnce(captured.useList, node);
-    }
+    for (const node of nodes) release(node);
     for (const node of nodes) {
       for (const output of node.outputs) {
         if (!output) continue;
@@ -288,7 +286,7 @@ export class Graph {
           attributes: [...node.attributes].map(([key, a]) => [key, cloneAttribute(a, copy)] as const),
         },
       );
-      node.outputs.forEach((output, i) => output && carry(output, made.outputs[i]!));
+      for (const [i, output] of node.outputs.entries()) if (output) carry(output, made.outputs[i]!);
     }
     for (const output of this.#outputs) copy.addOutput(copy.get(output.name));
     return copy;
@@ -329,6 +327,13 @@ function cloneAttribute(attribute: Attribute, outer: Graph): Attribute {
   if (attribute.type === "graphs")
     return { type: "graphs", value: attribute.value.map((g) => g.clone(outer)) };
   return attribute;
+}
+
+/** Takes a node that goes out of use, and what its bodies hold, from the use-lists of what they read. */
+function release(node: Node): void {
+  for (const input of node.inputs) if (input) removeOnce(input.useList, node);
+  for (const captured of capturedBy(node)) removeOnce(captured.useList, node);
+  for (const body of bodiesOf(node)) for (const inner of body.nodes) release(inner);
 }
 
 function removeOnce<T>(list: T[], item: T): void {

@@ -1,0 +1,20 @@
+import type { Graph, Node } from "../ir.ts";
+
+/**
+ * Removes nodes from which no output of the graph can be reached, and initializers that nobody reads. Inputs stay:
+ * they are the graph's signature. Bodies of If, Loop and Scan are left as they are.
+ */
+export function removeDead(graph: Graph): void {
+  const dead = new Set<Node>();
+  const outputs = new Set(graph.outputs);
+  for (const node of graph.nodes.toReversed()) {
+    const isRead = node.outputs.some(
+      (output) => output && (outputs.has(output) || output.consumers.some((reader) => !dead.has(reader))),
+    );
+    if (!isRead) dead.add(node);
+  }
+  graph.removeNodes(dead);
+  const inputs = new Set(graph.inputs);
+  for (const value of [...graph.initializers])
+    if (value.consumers.length === 0 && !outputs.has(value) && !inputs.has(value)) graph.removeValue(value);
+}

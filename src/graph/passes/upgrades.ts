@@ -1,0 +1,348 @@
+import { intsOf } from "../attributes.ts";
+import { quotient } from "../dim.ts";
+import { knownNumbers } from "../infer/known-dims.ts";
+import type { Attribute, Graph, Node, Value } from "../ir.ts";
+import { float32, int64, type Tensor } from "../tensor.ts";
+
+/**
+ * How an operator of an older opset is brought to its spelling at opset 21.
+ *
+ * `before`: graphs below this opset need it. `rewrite`: in place; gives the reason where it cannot. `refused`: the
+ * reason, where no rewriting exists. Source: ONNX's operator changelog; operators that only gained types, optional
+ * inputs or attributes whose default is the old behaviour have no row.
+ */
+type Upgrade = { readonly before: number; readonly needsRanks?: boolean } & (
+  | { readonly rewrite: (graph: Graph, node: Node, from: number) => string | undefined }
+  | { readonly refused: string }
+);
+
+/** An attribute of whole numbers becomes an input. */
+const asInput = (key: string, input: number, before: number): Upgrade => ({
+  before,
+  rewrite: (graph, node) => {
+    const ints = intsOf(node, key);
+    if (ints && !node.inputs[input])
+      graph.setNodeInput(node, input, constant(graph, key, int64([ints.length], ints)));
+    graph.setAttribute(node, key, undefined);
+    return undefined;
+  },
+});
+
+/** A new initializer named after what it holds. */
+const constant = (graph: Graph, name: string, tensor: Tensor): Value =>
+  graph.addInitializer(graph.freshName(name), tensor);
+
+const numberOf = (node: Node, key: string): number | undefined => {
+  const attribute = node.attributes.get(key);
+  return attribute?.type === "float" || attribute?.type === "int" ? Number(attribute.value) : undefined;
+};
+const textOf = (node: Node, key: string): string | undefined => {
+  const attribute = node.attributes.get(key);
+  return attribute?.type === "string" ? String(attribute.value) : undefined;
+};
+const int = (value: number): Attribute => ({ type: "int", value });
+const string = (value: string): Attribute => ({ type: "string", value });
+
+/** A number attribute becomes a scalar input of the type of the first input, which older opsets had as float32. */
+function scalarAsInput(graph: Graph, node: Node, key: string, input: number): void {
+  const value = numberOf(node, key);
+  graph.setAttribute(node, key, undefined);
+  if (value === undefined) return;
+  const scalar = constant(graph, key, float32([], [value]));
+  const [data] = node.inputs;
+  const like = data && data.dtype !== "float32" ? castLike(graph, node, scalar, data) : scalar;
+  graph.setNodeInput(node, input, like);
+}
+
+function castLike(graph: Graph, node: Node, value: Value, like: Value): Value {
+  const output = graph.addNode("CastLike", [value, like], { before: node }).outputs[0]!;
+  output.dtype = like.dtype;
+  output.shape = value.shape;
+  return output;
+}
+
+/** Puts nodes in the place of one: `make` gives the values that replace its outputs, which keep their names. */
+function replaceNode(graph: Graph, node: Node, make: () => readonly (Value | undefined)[]): void {
+  const made = make();
+  const names = node.outputs.map((output, i) => {
+    const value = made[i];
+    if (!output || !value) return undefined;
+    value.dtype = output.dtype;
+    value.shape = output.shape;
+    graph.replaceUses(output, value);
+    return output.name;
+  });
+  graph.removeNodes(new Set([node]));
+  made.forEach((value, i) => {
+    if (value && names[i] !== undefined) graph.rename(value, names[i]);
+  });
+}
+
+/** Before opset 13 the axes from `axis` on were taken as one. */
+const overTrailingAxes: Upgrade = {
+  before: 13,
+  needsRanks: true,
+  rewrite: (graph, node) => {
+    const axis = numberOf(node, "axis") ?? 1;
+    const [input] = node.inputs;
+    const rank = input?.shape?.length;
+    if (axis === -1 || (rank !== undefined && (axis < 0 ? axis + rank : axis) === rank - 1)) {
+      graph.setAttribute(node, "axis", int(-1));
+      return undefined;
+    }
+    replaceNode(graph, node, () => {
+      const add = (
+        op: string,
+        inputs: readonly Value[],
+        attributes: readonly (readonly [string, Attribute])[] = [],
+      ) => graph.addNode(op, inputs, { before: node, attributes }).outputs[0]!;
+      const shape = add("Shape", [input!]);
+      const flat = add("Flatten", [input!], [["axis", int(axis)]]);
+      const made = add(node.op, [flat], [["axis", int(-1)]]);
+      return [add("Reshape", [made, shape])];
+    });
+    return undefined;
+  },
+};
+
+const batchNormalization: Upgrade = {
+  before: 14,
+  rewrite: (graph, node, from) => {
+    if (from < 9 && numberOf(node, "spatial") === 0) return "it normalises each pixel apart (spatial = 0)";
+    graph.setAttribute(node, "spatial", undefined);
+    const isRead = (output: Value | undefined) =>
+      output !== undefined && (output.consumers.length > 0 || graph.outputs.includes(output));
+    if (node.outputs.slice(3).some(isRead)) return "its saved statistics are read";
+    if (node.outputs.length === 1) return undefined;
+    const training = node.outputs.slice(1).some(isRead);
+    replaceNode(
+      graph,
+      node,
+      () =>
+        graph.addNode(node.op, node.inputs, {
+          name: node.name,
+          attributes: [...node.attributes, ...(training ? [["training_mode", int(1)] as const] : [])],
+          outputs: node.outputs
+            .slice(0, training ? 3 : 1)
+            .map((o) => graph.freshName(o?.name ?? "statistic")),
+          before: node,
+        }).outputs,
+    );
+    return undefined;
+  },
+};
+
+/** Upsample and the first Resize took output i from input i / scale, nearest rounded down when growing. */
+const resize: Upgrade = {
+  before: 11,
+  rewrite: (graph, node) => {
+    const given = node.attributes.get("scales");
+    const scales =
+      given?.type === "floats"
+        ? constant(graph, "scales", float32([given.value.length], given.value))
+        : node.inputs[1];
+    const known = knownNumbers(scales);
+    const shrinks = known?.some((scale) => scale < 1) ?? false;
+    if (shrinks && node.op === "Resize" && known!.some((scale) => scale > 1))
+      return "it makes some axes larger and others smaller";
+    replaceNode(
+      graph,
+      node,
+      () =>
+        graph.addNode("Resize", [node.inputs[0], undefined, scales], {
+          name: node.name,
+          attributes: [
+            ["mode", string(textOf(node, "mode") ?? "nearest")],
+            ["coordinate_transformation_mode", string("asymmetric")],
+            ["nearest_mode", string(shrinks && node.op === "Resize" ? "ceil" : "floor")],
+          ],
+          before: node,
+        }).outputs,
+    );
+    return undefined;
+  },
+};
+
+/** From opset 13 on the values of a Resize are as they are now, but for one way of counting pixels. */
+const resizeCoordinates: Upgrade = {
+  before: 13,
+  rewrite: (graph, node, from) => {
+    if (from < 11) return "rewrite" in resize ? resize.rewrite(graph, node, from) : undefined;
+    const mode = textOf(node, "coordinate_transformation_mode");
+    return mode === "tf_half_pixel_for_nn" ? `its coordinates are "${mode}"` : undefined;
+  },
+};
+
+/** One scale a group became one scale a channel. */
+const groupNormalization: Upgrade = {
+  before: 21,
+  rewrite: (graph, node) => {
+    const groups = numberOf(node, "num_groups")!;
+    const channels = node.inputs[0]?.shape?.[1];
+    const each = channels === undefined ? undefined : quotient(channels, groups);
+    if (typeof each !== "number") return "the number of channels is not known";
+    const add = (op: string, inputs: readonly Value[]) =>
+      graph.addNode(op, inputs, { before: node }).outputs[0]!;
+    for (const input of [1, 2]) {
+      const column = add("Reshape", [
+        node.inputs[input]!,
+        constant(graph, "column", int64([2], [groups, 1])),
+      ]);
+      const wide = add("Expand", [column, constant(graph, "per_channel", int64([2], [groups, each]))]);
+      graph.setNodeInput(node, input, add("Reshape", [wide, constant(graph, "flat", int64([1], [-1]))]));
+    }
+    return undefined;
+  },
+};
+
+const split: Upgrade = {
+  before: 18,
+  rewrite: (graph, node) => {
+    const sizes = intsOf(node, "split");
+    if (sizes) graph.setNodeInput(node, 1, constant(graph, "split", int64([sizes.length], sizes)));
+    graph.setAttribute(node, "split", undefined);
+    if (!node.inputs[1]) graph.setAttribute(node, "num_outputs", int(node.outputs.length));
+    return undefined;
+  },
+};
+
+const slice: Upgrade = {
+  before: 10,
+  rewrite: (graph, node) => {
+    ["starts", "ends", "axes"].forEach((key, i) => {
+      const ints = intsOf(node, key);
+      if (ints) graph.setNodeInput(node, i + 1, constant(graph, key, int64([ints.length], ints)));
+      graph.setAttribute(node, key, undefined);
+    });
+    return undefined;
+  },
+};
+
+const pad: Upgrade = {
+  before: 11,
+  rewrite: (graph, node) => {
+    const pads = intsOf(node, "pads") ?? [];
+    graph.setNodeInput(node, 1, constant(graph, "pads", int64([pads.length], pads)));
+    graph.setAttribute(node, "pads", undefined);
+    scalarAsInput(graph, node, "value", 2);
+    return undefined;
+  },
+};
+
+const clip: Upgrade = {
+  before: 11,
+  rewrite: (graph, node) => {
+    scalarAsInput(graph, node, "min", 1);
+    scalarAsInput(graph, node, "max", 2);
+    return undefined;
+  },
+};
+
+const dropout: Upgrade = {
+  before: 12,
+  rewrite: (graph, node, from) => {
+    if (from < 10 && (node.outputs[1]?.consumers.length ?? 0) > 0) return "its mask is read as numbers";
+    const ratio = numberOf(node, "ratio");
+    if (ratio !== undefined) graph.setNodeInput(node, 1, constant(graph, "ratio", float32([], [ratio])));
+    graph.setAttribute(node, "ratio", undefined);
+    return undefined;
+  },
+};
+
+const topK: Upgrade = {
+  before: 10,
+  rewrite: (graph, node) => {
+    graph.setNodeInput(node, 1, constant(graph, "k", int64([1], [numberOf(node, "k") ?? 1])));
+    graph.setAttribute(node, "k", undefined);
+    return undefined;
+  },
+};
+
+const scatter: Upgrade = {
+  before: 11,
+  rewrite: (graph, node) => {
+    replaceNode(
+      graph,
+      node,
+      () =>
+        graph.addNode("ScatterElements", node.inputs, {
+          name: node.name,
+          attributes: node.attributes,
+          before: node,
+        }).outputs,
+    );
+    return undefined;
+  },
+};
+
+/** The default changed: the old one is written out. */
+const roiAlign: Upgrade = {
+  before: 16,
+  rewrite: (graph, node) => {
+    graph.setAttribute(node, "coordinate_transformation_mode", string("output_half_pixel"));
+    return undefined;
+  },
+};
+
+/** "bilinear" and "bicubic" lost their prefix. */
+const gridSample: Upgrade = {
+  before: 20,
+  rewrite: (graph, node) => {
+    const mode = textOf(node, "mode") ?? "bilinear";
+    graph.setAttribute(node, "mode", string(mode.replace(/^bi(linear|cubic)$/, "$1")));
+    return undefined;
+  },
+};
+
+const dft: Upgrade = {
+  before: 20,
+  rewrite: (graph, node) => {
+    graph.setNodeInput(node, 2, constant(graph, "axis", int64([], [numberOf(node, "axis") ?? 1])));
+    graph.setAttribute(node, "axis", undefined);
+    return undefined;
+  },
+};
+
+const removed: Upgrade = { before: 10, refused: "the operator was experimental and exists no more" };
+
+export const upgrades: { readonly [op: string]: Upgrade } = {
+  BatchNormalization: batchNormalization,
+  Clip: clip,
+  DFT: dft,
+  Dropout: dropout,
+  GridSample: gridSample,
+  GroupNormalization: groupNormalization,
+  Hardmax: overTrailingAxes,
+  LogSoftmax: overTrailingAxes,
+  Pad: pad,
+  ReduceL1: asInput("axes", 1, 18),
+  ReduceL2: asInput("axes", 1, 18),
+  ReduceLogSum: asInput("axes", 1, 18),
+  ReduceLogSumExp: asInput("axes", 1, 18),
+  ReduceMax: asInput("axes", 1, 18),
+  ReduceMean: asInput("axes", 1, 18),
+  ReduceMin: asInput("axes", 1, 18),
+  ReduceProd: asInput("axes", 1, 18),
+  ReduceSum: asInput("axes", 1, 13),
+  ReduceSumSquare: asInput("axes", 1, 18),
+  Resize: resizeCoordinates,
+  RoiAlign: roiAlign,
+  Scan: { before: 9, refused: "it counts batches, which later ones do not" },
+  Scatter: scatter,
+  Slice: slice,
+  Softmax: overTrailingAxes,
+  Split: split,
+  Squeeze: asInput("axes", 1, 13),
+  TopK: topK,
+  Unsqueeze: asInput("axes", 1, 13),
+  Upsample: { ...resize, before: 10 },
+  Affine: removed,
+  Crop: removed,
+  DynamicSlice: removed,
+  GivenTensorFill: removed,
+  GRUUnit: removed,
+  ImageScaler: removed,
+  ParametricSoftplus: removed,
+  Scale: removed,
+  ScaledTanh: removed,
+};

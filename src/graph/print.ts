@@ -1,0 +1,82 @@
+import type { Shape } from "./dim.ts";
+import { numbersOf } from "./infer/known-dims.ts";
+import type { Attribute, Graph, Node, Value } from "./ir.ts";
+import { sizeOf, type Tensor } from "./tensor.ts";
+
+/** Constants of at most so many elements are written out. */
+const inlineElements = 8;
+
+/**
+ * A graph as text: inputs, constants, nodes in their order, outputs. The same graph gives the same text.
+ *
+ * A node is a line such as `%y: float32[batch, 10] = Gemm(%x, %w) {transB: 1}`; `_` is an absent input or output, and
+ * the bodies of If, Loop and Scan follow their node, indented.
+ */
+export const print = (graph: Graph): string => `${lines(graph).join("\n")}\n`;
+
+function lines(graph: Graph): string[] {
+  const opsets = [...graph.opsets].map(([domain, version]) => `${domain || "onnx"} ${version}`).join(", ");
+  const inputs = new Set(graph.inputs);
+  const constants = [...graph.initializers].filter((value) => !inputs.has(value));
+  return [
+    `graph ${JSON.stringify(graph.name)} (${opsets})`,
+    ...graph.inputs.map(
+      (value) => `  input ${typed(value)}${value.constant ? ` = ${tensorText(value.constant)}` : ""}`,
+    ),
+    ...constants.map((value) => `  constant ${typed(value)} = ${tensorText(value.constant!)}`),
+    ...graph.nodes.flatMap((node) => nodeLines(node).map((line) => `  ${line}`)),
+    `  output ${graph.outputs.map((value) => `%${value.name}`).join(", ")}`,
+  ];
+}
+
+function nodeLines(node: Node): string[] {
+  const outputs = node.outputs.map((output) => (output ? typed(output) : "_")).join(", ");
+  const inputs = node.inputs.map((input) => (input ? `%${input.name}` : "_")).join(", ");
+  const op = node.domain === "" ? node.op : `${node.domain}.${node.op}`;
+  const plain: string[] = [];
+  const bodies: string[] = [];
+  for (const [key, attribute] of [...node.attributes].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const graphs =
+      attribute.type === "graph" ? [attribute.value] : attribute.type === "graphs" ? attribute.value : [];
+    if (graphs.length === 0) plain.push(`${key}: ${attributeText(attribute)}`);
+    for (const graph of graphs) bodies.push(`${key}:`, ...lines(graph).map((line) => `  ${line}`));
+  }
+  const attributes = plain.length > 0 ? ` {${plain.join(", ")}}` : "";
+  return [`${outputs} = ${op}(${inputs})${attributes}`, ...bodies.map((line) => `  ${line}`)];
+}
+
+const typed = (value: Value): string =>
+  `%${value.name}: ${value.opaqueType ? "opaque" : (value.dtype ?? "?")}${value.shape ? dimsText(value.shape) : "[?]"}`;
+
+const dimsText = (shape: Shape): string => `[${shape.join(", ")}]`;
+
+/** The elements of a small tensor, "…" for a large one; its type and sizes stand at the value. */
+function tensorText(tensor: Tensor): string {
+  if (sizeOf(tensor.dims) > inlineElements) return "…";
+  const elements = tensor.strings?.map((s) => JSON.stringify(s)) ?? numbersOf(tensor);
+  if (!elements) return "…";
+  return tensor.dims.length === 0 ? String(elements[0]) : `[${elements.join(", ")}]`;
+}
+
+function attributeText(attribute: Attribute): string {
+  switch (attribute.type) {
+    case "tensor":
+      return `${attribute.value.dtype}${dimsText(attribute.value.dims)} ${tensorText(attribute.value)}`;
+    case "tensors":
+      return `[${attribute.value.map((t) => `${t.dtype}${dimsText(t.dims)} ${tensorText(t)}`).join(", ")}]`;
+    case "string":
+      return stringText(attribute.value);
+    case "strings":
+      return `[${attribute.value.map(stringText).join(", ")}]`;
+    case "ints":
+    case "floats":
+      return `[${attribute.value.join(", ")}]`;
+    case "opaque":
+      return `opaque of ${attribute.value.byteLength} bytes`;
+    default:
+      return String(attribute.value);
+  }
+}
+
+const stringText = (value: string | Uint8Array): string =>
+  typeof value === "string" ? JSON.stringify(value) : `${value.byteLength} bytes`;

@@ -1,5 +1,6 @@
 import { opNameOf } from "./attributes.ts";
 import type { Dim, Shape } from "./dim.ts";
+import { carriedRules } from "./infer/carried-rules.ts";
 import { setKnownDims } from "./infer/known-dims.ts";
 import { Ask, type Found, type OpenShape, type ShapeRule } from "./infer/rule.ts";
 import { shapeRules } from "./infer/shape-rules.ts";
@@ -26,7 +27,7 @@ export function inferShapes(graph: Graph): void {
 export function inferNode(node: Node): void {
   for (const body of bodiesOf(node)) inferShapes(body);
   const name = opNameOf(node);
-  const found = name ? ruled(node, name) : [];
+  const found = name ? ruled(node, name) : carried(node);
   node.outputs.forEach((output, i) => {
     if (output) settle(output, found[i] ?? {});
   });
@@ -39,6 +40,9 @@ export function forgetShapes(graph: Graph): void {
 
 const ruled = <N extends OpName>(node: Node, name: N): readonly Found[] =>
   (shapeRules[name] as ShapeRule<N>)(new Ask(node, name));
+
+const carried = (node: Node): readonly Found[] =>
+  node.domain === "" && Object.hasOwn(carriedRules, node.op) ? carriedRules[node.op]!(node) : [];
 
 /** Writes what was found; where it is open the earlier hint counts, but never against what was found. */
 function settle(value: Value, { dtype, shape, values }: Found): void {

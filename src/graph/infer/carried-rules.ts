@@ -1,0 +1,135 @@
+import { fromFront, intsOf } from "../attributes.ts";
+import { type Dim, floorQuotient, product, quotient } from "../dim.ts";
+import { dataTypeOf } from "../element-types.ts";
+import { bodiesOf, type Node } from "../ir.ts";
+import { knownDims, knownNumbers } from "./known-dims.ts";
+import type { Found, OpenShape } from "./rule.ts";
+
+/** What can be told of the outputs of an operator that is carried as it is. */
+type CarriedRule = (node: Node) => readonly Found[];
+
+const numberOf = (node: Node, key: string, fallback: number): number => intsOf(node, key)?.[0] ?? fallback;
+
+const likeFirst: CarriedRule = ({ inputs: [x] }) => [{ dtype: x?.dtype, shape: x?.shape }];
+
+/** An output of the first input's shape and of a type that an attribute may say. */
+const random: CarriedRule = (node) => {
+  const dtype = intsOf(node, "dtype")?.[0];
+  return [
+    { dtype: dtype === undefined ? node.inputs[0]?.dtype : dataTypeOf(dtype), shape: node.inputs[0]?.shape },
+  ];
+};
+
+const randomOf: CarriedRule = (node) => [
+  { dtype: dataTypeOf(numberOf(node, "dtype", 1)), shape: intsOf(node, "shape") },
+];
+
+const resize: CarriedRule = (node) => {
+  const [x, , scales, sizes] = node.inputs;
+  const asked = sizes ? knownDims(sizes) : undefined;
+  const factors = scales && scales.shape?.[0] !== 0 ? knownNumbers(scales) : undefined;
+  const rank = x?.shape?.length ?? asked?.length ?? factors?.length;
+  if (rank === undefined) return [{ dtype: x?.dtype }];
+  const axes =
+    intsOf(node, "axes")?.map((axis) => fromFront(axis, rank)) ?? Array.from({ length: rank }, (_, i) => i);
+  const keepsRatio = node.attributes.has("keep_aspect_ratio_policy") && sizes !== undefined;
+  const shape = Array.from({ length: rank }, (_, axis): Dim | undefined => {
+    const i = axes.indexOf(axis);
+    const size = x?.shape?.[axis];
+    if (i < 0) return size;
+    if (keepsRatio) return undefined;
+    if (asked) return asked[i];
+    const factor = factors?.[i];
+    return factor === undefined || size === undefined ? undefined : scaled(size, factor);
+  });
+  return [{ dtype: x?.dtype, shape }];
+};
+
+/** size × factor rounded down; of a symbol only where the factor is whole or one over a whole number. */
+function scaled(size: Dim, factor: number): Dim | undefined {
+  if (typeof size === "number") return Math.floor(size * factor);
+  if (Number.isInteger(factor)) return product([size, factor]);
+  return Number.isInteger(1 / factor) ? floorQuotient(size, 1 / factor) : undefined;
+}
+
+/** Y: [tokens, directions, batch, hidden]; the last states: [directions, batch, hidden]; batch first with layout 1. */
+const recurrent: CarriedRule = (node) => {
+  const [x, , recurrence] = node.inputs;
+  const directions = recurrence?.shape?.[0];
+  const hidden = intsOf(node, "hidden_size")?.[0] ?? recurrence?.shape?.[2];
+  const batchFirst = numberOf(node, "layout", 0) === 1;
+  const [outer, inner] = x?.shape ?? [];
+  const all: OpenShape = batchFirst ? [outer, inner, directions, hidden] : [outer, directions, inner, hidden];
+  const last: OpenShape = batchFirst ? [outer, directions, hidden] : [directions, inner, hidden];
+  return [all, last, last].map((shape) => ({ dtype: x?.dtype, shape }));
+};
+
+const topK: CarriedRule = (node) => {
+  const [x, k] = node.inputs;
+  const count = knownDims(k)?.[0] ?? intsOf(node, "k")?.[0];
+  const axis = fromFront(numberOf(node, "axis", -1), x?.shape?.length ?? 0);
+  const shape = x?.shape?.map((dim, i) => (i === axis ? count : dim));
+  return [
+    { dtype: x?.dtype, shape },
+    { dtype: "int64", shape },
+  ];
+};
+
+/** [batch, channels, height, width] with blocks of pixels moved into the channels, or back. */
+const blocks =
+  (intoChannels: boolean): CarriedRule =>
+  (node) => {
+    const [x] = node.inputs;
+    if (x?.shape?.length !== 4) return [{ dtype: x?.dtype }];
+    const [batch, channels, height, width] = x.shape as readonly [Dim, Dim, Dim, Dim];
+    const block = numberOf(node, "blocksize", 1);
+    const shape: OpenShape = intoChannels
+      ? [batch, product([channels, block * block]), quotient(height, block), quotient(width, block)]
+      : [batch, quotient(channels, block * block), product([height, block]), product([width, block])];
+    return [{ dtype: x.dtype, shape }];
+  };
+
+/** Both branches must agree on what is told. */
+const either: CarriedRule = (node) => {
+  const [first, ...others] = bodiesOf(node).map((body) => body.outputs);
+  return (first ?? []).map((output, i): Found => {
+    const same = others.every((outputs) => outputs[i]?.shape?.length === output.shape?.length);
+    const shape = output.shape?.map((dim, axis) =>
+      others.every((outputs) => outputs[i]?.shape?.[axis] === dim) ? dim : undefined,
+    );
+    return { dtype: output.dtype, shape: same ? shape : undefined };
+  });
+};
+
+const multinomial: CarriedRule = (node) => [
+  {
+    dtype: dataTypeOf(numberOf(node, "dtype", 6)),
+    shape: [node.inputs[0]?.shape?.[0], numberOf(node, "sample_size", 1)],
+  },
+];
+
+export const carriedRules: { readonly [op: string]: CarriedRule } = {
+  Bernoulli: random,
+  CumSum: likeFirst,
+  DepthToSpace: blocks(false),
+  DequantizeLinear: ({ inputs: [x, scale] }) => [{ dtype: scale?.dtype, shape: x?.shape }],
+  GRU: recurrent,
+  Hardmax: likeFirst,
+  If: either,
+  LRN: likeFirst,
+  LSTM: recurrent,
+  LpNormalization: likeFirst,
+  MeanVarianceNormalization: likeFirst,
+  Multinomial: multinomial,
+  QuantizeLinear: ({ inputs: [x, , zero] }) => [{ dtype: zero?.dtype ?? "uint8", shape: x?.shape }],
+  RMSNormalization: likeFirst,
+  RNN: recurrent,
+  RandomNormal: randomOf,
+  RandomNormalLike: random,
+  RandomUniform: randomOf,
+  RandomUniformLike: random,
+  Resize: resize,
+  ReverseSequence: likeFirst,
+  SpaceToDepth: blocks(true),
+  TopK: topK,
+};

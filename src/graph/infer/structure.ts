@@ -1,6 +1,7 @@
 import { fromFront } from "../attributes.ts";
 import { type Dim, difference, product, quotient, type Shape, sum } from "../dim.ts";
 import type { OpName } from "../schemas.ts";
+import { sizeOf } from "../tensor.ts";
 import { knownNumbers } from "./known-dims.ts";
 import { type Ask, broadcast, type OpenShape, type ShapeRule } from "./rule.ts";
 
@@ -22,8 +23,29 @@ const transpose: ShapeRule<"Transpose"> = (ask) => {
       `the input has ${shape.length} axes, perm orders ${perm.length}`,
       "Give perm one entry an axis.",
     );
-  return [{ dtype: ask.dtype(0), shape: shape && perm.map((axis) => shape[axis]) }];
+  const values = ask.values(0);
+  return [
+    {
+      dtype: ask.dtype(0),
+      shape: shape && perm.map((axis) => shape[axis]),
+      values: values && allNumbers(shape) ? permuted(values, shape, perm) : undefined,
+    },
+  ];
 };
+
+const allNumbers = (shape: Shape | undefined): shape is readonly number[] =>
+  shape?.every((dim) => typeof dim === "number") ?? false;
+
+/** The elements of a transposed array, row-major as before. */
+function permuted(values: readonly Dim[], shape: readonly number[], perm: readonly number[]): readonly Dim[] {
+  const strideOf = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
+  let places = [0];
+  for (const axis of perm)
+    places = places.flatMap((place) =>
+      Array.from({ length: shape[axis]! }, (_, i) => place + i * strideOf[axis]!),
+    );
+  return places.map((place) => values[place]!);
+}
 
 const reshape: ShapeRule<"Reshape"> = (ask) => {
   const dtype = ask.dtype(0);
@@ -193,28 +215,48 @@ const slice: ShapeRule<"Slice"> = (ask) => {
     if (i < 0) return dim;
     return slicedSize(dim, starts?.[i], ends?.[i], steps?.[i]);
   });
-  const column = shape.length === 1 ? ask.values(0) : undefined;
-  const [start, end] = [knownNumbers(ask.inputs[1])?.[0], knownNumbers(ask.inputs[2])?.[0]];
+  const column = ask.values(0);
+  const [from, to] = [knownNumbers(ask.inputs[1]), knownNumbers(ask.inputs[2])];
   const values =
-    column && start !== undefined && end !== undefined && steps?.[0] !== undefined
-      ? pick(column, start, end, steps[0])
+    column && from && to && steps && allNumbers(shape)
+      ? axes.reduce(
+          (left, axis, i) => picked(left, axis, bounds(shape[axis]!, from[i]!, to[i]!, steps[i]!), steps[i]!),
+          { values: column, shape: shape as readonly number[] },
+        ).values
       : undefined;
   return [{ dtype, shape: result, values }];
 };
 
-/** The elements that a slice takes. */
-function pick(column: readonly Dim[], start: number, end: number, step: number): readonly Dim[] {
-  const [first, last] = bounds(column.length, start, end, step);
-  const picked: Dim[] = [];
-  for (let i = first; step > 0 ? i < last : i > last; i += step) picked.push(column[i]!);
-  return picked;
+interface Elements {
+  readonly values: readonly Dim[];
+  readonly shape: readonly number[];
+}
+
+/** The elements that a slice along one axis takes. */
+function picked(
+  { values, shape }: Elements,
+  axis: number,
+  [first, last]: readonly [number, number],
+  step: number,
+): Elements {
+  const taken: number[] = [];
+  for (let i = first; step > 0 ? i < last : i > last; i += step) taken.push(i);
+  const size = shape[axis]!;
+  const inner = sizeOf(shape.slice(axis + 1));
+  const outer = Array.from({ length: sizeOf(shape.slice(0, axis)) }, (_, o) => o);
+  return {
+    values: outer.flatMap((o) =>
+      taken.flatMap((i) => values.slice((o * size + i) * inner, (o * size + i + 1) * inner)),
+    ),
+    shape: shape.with(axis, taken.length),
+  };
 }
 
 /** Start and end of a slice, counted from the front and kept within the axis. */
 function bounds(size: number, start: number, end: number, step: number): readonly [number, number] {
   const [low, high] = step > 0 ? [0, size] : [-1, size - 1];
   const within = (at: number, least: number) => Math.min(high, Math.max(least, at < 0 ? at + size : at));
-  return [within(start, step > 0 ? 0 : 0), within(end, low)];
+  return [within(start, 0), within(end, low)];
 }
 
 /**

@@ -1,0 +1,62 @@
+import { expect, test } from "vitest";
+import { inferShapes } from "../infer.ts";
+import { Graph, type Value } from "../ir.ts";
+import { print } from "../print.ts";
+import { float32, int64 } from "../tensor.ts";
+import { makeBatchSymbolic } from "./symbolic-batch.ts";
+
+/** A vision transformer's start as exported for one image: patches, class token, heads. */
+function oneImage(): Graph {
+  const g = new Graph("vit");
+  const add = (op: string, inputs: Value[], name: string, ints: { [key: string]: number | number[] } = {}) =>
+    g.addNode(op, inputs, {
+      outputs: [name],
+      attributes: Object.entries(ints).map(([key, value]) =>
+        typeof value === "number"
+          ? ([key, { type: "int", value }] as const)
+          : ([key, { type: "ints", value }] as const),
+      ),
+    }).outputs[0]!;
+  const shape = (name: string, ...sizes: number[]) => g.addInitializer(name, int64([sizes.length], sizes));
+  const x = g.addInput("x", "float32", [1, 3, 8, 8]);
+  const weight = g.addInitializer("weight", float32([6, 3, 4, 4], new Float32Array(288)));
+  const patches = add("Conv", [x, weight], "patches", { strides: [4, 4] });
+  const flat = add("Reshape", [patches, shape("flat_shape", 1, 6, -1)], "flat");
+  const tokens = add("Transpose", [flat], "tokens", { perm: [0, 2, 1] });
+  const token = g.addInitializer("class_token", float32([1, 1, 6], new Float32Array(6)));
+  const all = add("Concat", [token, tokens], "all", { axis: 1 });
+  const timeFirst = add("Transpose", [all], "time_first", { perm: [1, 0, 2] });
+  const heads = add("Reshape", [timeFirst, shape("heads_shape", 5, 2, 3)], "heads");
+  g.addOutput(heads);
+  return g;
+}
+
+test("constants that carry the batch are opened and the class token is repeated", () => {
+  const graph = oneImage();
+  expect(makeBatchSymbolic(graph, "x")).toEqual([]);
+  const text = print(graph);
+  expect(text).toContain("%flat: float32[batch, 6, 4] = Reshape(%patches, %flat_shape_batched)");
+  expect(text).toContain("%all: float32[batch, 5, 6]");
+  expect(text).toContain("%heads: float32[5, 2*batch, 3] = Reshape(%time_first, %heads_shape_batched)");
+});
+
+test("a graph that drops the batch is left as it was, with the reason", () => {
+  const graph = oneImage();
+  const axes = graph.addInitializer("axes", int64([1], [1]));
+  const squeezed = graph.addNode("Squeeze", [
+    graph.get("all"),
+    graph.addInitializer("first", int64([1], [0])),
+  ]);
+  graph.addOutput(squeezed.outputs[0]!);
+  graph.addOutput(graph.addNode("ReduceMean", [graph.get("all"), axes]).outputs[0]!);
+  inferShapes(graph);
+  const before = print(graph);
+  expect(makeBatchSymbolic(graph, "x")).toEqual(["Squeeze gives [5,6], which does not depend on the batch"]);
+  expect(print(graph)).toBe(before);
+});
+
+test("an input whose batch is free needs nothing", () => {
+  const graph = new Graph("free");
+  graph.addInput("x", "float32", ["n", 3]);
+  expect(makeBatchSymbolic(graph, "x")).toEqual([]);
+});

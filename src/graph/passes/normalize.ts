@@ -2,6 +2,7 @@ import { DiapasonError } from "../../base/errors.ts";
 import { constantOf } from "../attributes.ts";
 import { inferShapes } from "../infer.ts";
 import { bodiesOf, type Graph, type Node } from "../ir.ts";
+import { replaceByConstants } from "./constants.ts";
 import { upgrades } from "./upgrades.ts";
 
 /** The version of ONNX's main operators whose spelling the operator table has. */
@@ -47,9 +48,5 @@ function toInitializer(graph: Graph, node: Node): void {
   const tensor = constantOf(node);
   const [output] = node.outputs;
   if (!tensor || !output || graph.outputs.includes(output)) return;
-  const { name } = output;
-  const value = graph.addInitializer(graph.freshName(`${name}_constant`), tensor);
-  graph.replaceUses(output, value);
-  graph.removeNodes(new Set([node]));
-  graph.rename(value, name);
+  replaceByConstants(graph, node, [tensor]);
 }

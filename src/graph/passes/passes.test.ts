@@ -1,0 +1,167 @@
+import { describe, expect, test } from "vitest";
+import { knownNumbers } from "../infer.ts";
+import { type Attribute, Graph, type Value } from "../ir.ts";
+import { print } from "../print.ts";
+import { float32, int64 } from "../tensor.ts";
+import { cleanUp } from "./clean-up.ts";
+import { foldConstants } from "./fold-constants.ts";
+import { normalize } from "./normalize.ts";
+import { removeDead } from "./remove-dead.ts";
+import { removeIdentities } from "./remove-identities.ts";
+
+const int = (value: number): Attribute => ({ type: "int", value });
+const ints = (...value: number[]): Attribute => ({ type: "ints", value });
+const float = (value: number): Attribute => ({ type: "float", value });
+
+/** A graph of one operator of an opset over x: float32[2, 3, 4]. */
+function old(
+  opset: number,
+  op: string,
+  attributes: { readonly [key: string]: Attribute },
+  outputs = 1,
+): Graph {
+  const graph = new Graph("old", [["", opset]]);
+  const x = graph.addInput("x", "float32", [2, 3, 4]);
+  const names = Array.from({ length: outputs }, (_, i) => `y${i}`);
+  const node = graph.addNode(op, [x], { attributes: Object.entries(attributes), outputs: names });
+  for (const output of node.outputs) graph.addOutput(output!);
+  return graph;
+}
+const nodesOf = (graph: Graph): string[] => graph.nodes.map((node) => node.op);
+const constants = (node: { readonly inputs: readonly (Value | undefined)[] }) =>
+  node.inputs.slice(1).map((input) => knownNumbers(input));
+
+describe("older spellings", () => {
+  test.each<[string, Graph, (readonly number[] | undefined)[]]>([
+    ["Squeeze", old(11, "Squeeze", { axes: ints(0) }), [[0]]],
+    ["Unsqueeze", old(11, "Unsqueeze", { axes: ints(0, -1) }), [[0, -1]]],
+    ["ReduceMean", old(17, "ReduceMean", { axes: ints(1), keepdims: int(0) }), [[1]]],
+    ["ReduceSum without axes", old(11, "ReduceSum", {}), []],
+    ["Split", old(11, "Split", { axis: int(2), split: ints(1, 3) }, 2), [[1, 3]]],
+    ["Slice", old(9, "Slice", { starts: ints(1), ends: ints(3), axes: ints(2) }), [[1], [3], [2]]],
+    ["Pad", old(10, "Pad", { pads: ints(0, 0, 1, 0, 0, 1), value: float(2) }), [[0, 0, 1, 0, 0, 1], [2]]],
+    ["Clip", old(10, "Clip", { min: float(0), max: float(6) }), [[0], [6]]],
+    ["Clip without a lower end", old(10, "Clip", { max: float(6) }), [undefined, [6]]],
+    ["Dropout", old(10, "Dropout", { ratio: float(0.5) }), [[0.5]]],
+    ["TopK", old(9, "TopK", { k: int(2) }, 2), [[2]]],
+  ])("%s", (_, graph, expected) => {
+    normalize(graph);
+    expect(graph.opsets.get("")).toBe(21);
+    expect(constants(graph.nodes[0]!)).toEqual(expected);
+    for (const key of ["axes", "split", "starts", "pads", "min", "k"])
+      expect(graph.nodes[0]!.attributes.has(key)).toBe(false);
+  });
+
+  test("a Split of equal parts says how many", () => {
+    const graph = old(13, "Split", { axis: int(1) }, 3);
+    normalize(graph);
+    expect(graph.nodes[0]!.attributes.get("num_outputs")).toEqual(int(3));
+  });
+  test("a Softmax over the last axis stays one node", () => {
+    const graph = old(12, "Softmax", { axis: int(2) });
+    normalize(graph);
+    expect(nodesOf(graph)).toEqual(["Softmax"]);
+    expect(graph.nodes[0]!.attributes.get("axis")).toEqual(int(-1));
+  });
+  test("a Softmax over several axes is flattened and brought back", () => {
+    const graph = old(12, "Softmax", {});
+    normalize(graph);
+    expect(nodesOf(graph)).toEqual(["Shape", "Flatten", "Softmax", "Reshape"]);
+    expect(graph.outputs.map((value) => value.name)).toEqual(["y0"]);
+  });
+  test("Upsample becomes Resize, Scatter becomes ScatterElements", () => {
+    const upsample = old(7, "Upsample", { scales: { type: "floats", value: [1, 2, 2] } });
+    normalize(upsample);
+    expect(nodesOf(upsample)).toEqual(["Resize"]);
+    expect(knownNumbers(upsample.nodes[0]!.inputs[2])).toEqual([1, 2, 2]);
+    const scatter = old(9, "Scatter", {});
+    normalize(scatter);
+    expect(nodesOf(scatter)).toEqual(["ScatterElements"]);
+  });
+  test("GroupNormalization's scales go from groups to channels", () => {
+    const graph = new Graph("groups", [["", 18]]);
+    const x = graph.addInput("x", "float32", [2, 6, 4]);
+    const [scale, bias] = ["scale", "bias"].map((name) => graph.addInitializer(name, float32([2], [1, 2])));
+    const made = graph.addNode("GroupNormalization", [x, scale, bias], {
+      attributes: [["num_groups", int(2)]],
+    });
+    graph.addOutput(made.outputs[0]!);
+    normalize(graph);
+    foldConstants(graph, { keep: new Set() });
+    expect(knownNumbers(graph.nodes[0]!.inputs[1])).toEqual([1, 1, 1, 2, 2, 2]);
+  });
+  test("Constant nodes become initializers of the same name", () => {
+    const graph = new Graph("constant", [["", 13]]);
+    const node = graph.addNode("Constant", [], { attributes: [["value_ints", ints(1, 2)]], outputs: ["c"] });
+    graph.addOutput(graph.addNode("Neg", [node.outputs[0]], { outputs: ["y"] }).outputs[0]!);
+    normalize(graph);
+    expect(nodesOf(graph)).toEqual(["Neg"]);
+    expect(knownNumbers(graph.get("c"))).toEqual([1, 2]);
+  });
+  test.each([
+    ["a normalisation of each pixel apart", old(8, "BatchNormalization", { spatial: int(0) })],
+    ["a removed operator", old(9, "ImageScaler", {})],
+    ["a Scan over batches", old(8, "Scan", {})],
+  ])("%s is refused", (_, graph) =>
+    expect(() => normalize(graph)).toThrowError(expect.objectContaining({ code: "graph/old-operator" })),
+  );
+  test("a later opset is kept", () => {
+    const graph = old(23, "Relu", {});
+    normalize(graph);
+    expect(graph.opsets.get("")).toBe(23);
+  });
+});
+
+/** y = Identity(Dropout(x) + Reshape(w, shape computed from x)). */
+function untidy(): Graph {
+  const graph = new Graph("untidy");
+  const x = graph.addInput("x", "float32", [2, 3]);
+  const w = graph.addInitializer("w", float32([6], [1, 2, 3, 4, 5, 6]));
+  const dropped = graph.addNode("Dropout", [x], { outputs: ["dropped"] }).outputs[0]!;
+  const shape = graph.addNode("Shape", [x], { outputs: ["shape"] }).outputs[0]!;
+  const table = graph.addNode("Reshape", [w, shape], { outputs: ["table"] }).outputs[0]!;
+  const total = graph.addNode("Add", [dropped, table], { outputs: ["total"] }).outputs[0]!;
+  graph.addOutput(graph.addNode("Identity", [total], { outputs: ["y"] }).outputs[0]!);
+  graph.addNode("Relu", [x], { outputs: ["unread"] });
+  graph.addInitializer("spare", int64([1], [7]));
+  return graph;
+}
+
+test("identities go, names of outputs stay", () => {
+  const graph = untidy();
+  removeIdentities(graph);
+  expect(nodesOf(graph)).toEqual(["Shape", "Reshape", "Add", "Relu"]);
+  expect(graph.outputs.map((value) => value.name)).toEqual(["y"]);
+});
+test("an Identity between an input and an output stays", () => {
+  const graph = new Graph("copy");
+  const x = graph.addInput("x", "float32", [1]);
+  graph.addOutput(graph.addNode("Identity", [x], { outputs: ["y"] }).outputs[0]!);
+  removeIdentities(graph);
+  expect(nodesOf(graph)).toEqual(["Identity"]);
+});
+test("dead nodes and spare constants go", () => {
+  const graph = untidy();
+  removeDead(graph);
+  expect(nodesOf(graph)).toEqual(["Dropout", "Shape", "Reshape", "Add", "Identity"]);
+  expect(graph.find("spare")).toBeUndefined();
+});
+test("sizes are folded, weights are not unless told", () => {
+  const careful = untidy();
+  cleanUp(careful);
+  expect(nodesOf(careful)).toEqual(["Reshape", "Add"]);
+  expect(knownNumbers(careful.get("shape"))).toEqual([2, 3]);
+  const told = untidy();
+  cleanUp(told, { keep: new Set() });
+  expect(nodesOf(told)).toEqual(["Add"]);
+  expect(print(told)).toContain("constant %table: float32[2, 3] = [1, 2, 3, 4, 5, 6]");
+});
+test("large results are left to the runtime", () => {
+  const graph = new Graph("large");
+  const shape = graph.addInitializer("shape", int64([2], [1024, 1024]));
+  const one = graph.addInitializer("one", float32([1], [1]));
+  const made = graph.addNode("Expand", [one, shape], { outputs: ["table"] }).outputs[0]!;
+  graph.addOutput(graph.addNode("Neg", [made], { outputs: ["y"] }).outputs[0]!);
+  foldConstants(graph);
+  expect(nodesOf(graph)).toEqual(["Expand", "Neg"]);
+});

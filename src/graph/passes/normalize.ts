@@ -3,7 +3,7 @@ import { constantOf } from "../attributes.ts";
 import { inferShapes } from "../infer.ts";
 import { bodiesOf, type Graph, type Node } from "../ir.ts";
 import { replaceByConstants } from "./constants.ts";
-import { upgrades } from "./upgrades.ts";
+import { type Upgrade, upgrades } from "./upgrades.ts";
 
 /** The version of ONNX's main operators whose spelling the operator table has. */
 export const spokenOpset = 21;
@@ -18,17 +18,27 @@ export const spokenOpset = 21;
  */
 export function normalize(graph: Graph): void {
   const from = graph.opsets.get("") ?? spokenOpset;
-  if (from < 13 && graph.nodes.some((node) => upgrades[node.op]?.needsRanks)) inferShapes(graph);
+  if (needsShapes(graph, from)) inferShapes(graph);
   normalizeFrom(graph, from);
 }
+
+/** What a node needs when its graph is of this opset. */
+function upgradeOf(node: Node, from: number): Upgrade | undefined {
+  const upgrade = node.domain === "" && Object.hasOwn(upgrades, node.op) ? upgrades[node.op] : undefined;
+  return upgrade && from < upgrade.before ? upgrade : undefined;
+}
+
+const needsShapes = (graph: Graph, from: number): boolean =>
+  graph.nodes.some(
+    (node) => upgradeOf(node, from)?.needsShapes || bodiesOf(node).some((body) => needsShapes(body, from)),
+  );
 
 function normalizeFrom(graph: Graph, from: number): void {
   for (const node of [...graph.nodes]) {
     for (const body of bodiesOf(node)) normalizeFrom(body, from);
-    if (node.domain !== "") continue;
-    if (node.op === "Constant") toInitializer(graph, node);
-    const upgrade = Object.hasOwn(upgrades, node.op) ? upgrades[node.op] : undefined;
-    if (!upgrade || from >= upgrade.before) continue;
+    if (node.op === "Constant" && node.domain === "") toInitializer(graph, node);
+    const upgrade = upgradeOf(node, from);
+    if (!upgrade) continue;
     if ("refused" in upgrade) throw refused(node, from, upgrade.refused);
     const why = upgrade.rewrite(graph, node, from);
     if (why) throw refused(node, from, why);

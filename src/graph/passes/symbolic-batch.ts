@@ -139,5 +139,6 @@ class Batching {
 }
 
 const varies = (dim: Dim): boolean => symbolsOf(dim).includes(symbol);
-const shapeReaders: ReadonlySet<string> = new Set(["Shape", "Size"]);
+/** Operators that read of an input only its shape or type. */
+const shapeReaders: ReadonlySet<string> = new Set(["Shape", "Size", "CastLike"]);
 const mixers: ReadonlySet<string> = new Set(["Softmax", "LogSoftmax"]);

@@ -7,11 +7,11 @@ import { float32, int64, type Tensor } from "../tensor.ts";
 /**
  * How an operator of an older opset is brought to its spelling at opset 21.
  *
- * `before`: graphs below this opset need it. `rewrite`: in place; gives the reason where it cannot. `refused`: the
- * reason, where no rewriting exists. Source: ONNX's operator changelog; operators that only gained types, optional
+ * `before`: graphs below this opset need it. `needsShapes`: what it does depends on types or shapes. `rewrite`: in
+ * place; gives the reason where it cannot. `refused`: the reason, where no rewriting exists. Source: ONNX's operator changelog; operators that only gained types, optional
  * inputs or attributes whose default is the old behaviour have no row.
  */
-type Upgrade = { readonly before: number; readonly needsRanks?: boolean } & (
+export type Upgrade = { readonly before: number; readonly needsShapes?: boolean } & (
   | { readonly rewrite: (graph: Graph, node: Node, from: number) => string | undefined }
   | { readonly refused: string }
 );
@@ -81,7 +81,7 @@ function replaceNode(graph: Graph, node: Node, make: () => readonly (Value | und
 /** Before opset 13 the axes from `axis` on were taken as one. */
 const overTrailingAxes: Upgrade = {
   before: 13,
-  needsRanks: true,
+  needsShapes: true,
   rewrite: (graph, node) => {
     const axis = numberOf(node, "axis") ?? 1;
     const [input] = node.inputs;
@@ -176,6 +176,7 @@ const resizeCoordinates: Upgrade = {
 /** One scale a group became one scale a channel. */
 const groupNormalization: Upgrade = {
   before: 21,
+  needsShapes: true,
   rewrite: (graph, node) => {
     const groups = numberOf(node, "num_groups")!;
     const channels = node.inputs[0]?.shape?.[1];
@@ -220,6 +221,7 @@ const slice: Upgrade = {
 
 const pad: Upgrade = {
   before: 11,
+  needsShapes: true,
   rewrite: (graph, node) => {
     const pads = intsOf(node, "pads") ?? [];
     graph.setNodeInput(node, 1, constant(graph, "pads", int64([pads.length], pads)));
@@ -231,6 +233,7 @@ const pad: Upgrade = {
 
 const clip: Upgrade = {
   before: 11,
+  needsShapes: true,
   rewrite: (graph, node) => {
     scalarAsInput(graph, node, "min", 1);
     scalarAsInput(graph, node, "max", 2);

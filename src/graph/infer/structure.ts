@@ -259,6 +259,9 @@ function bounds(size: number, start: number, end: number, step: number): readonl
   return [within(start, 0), within(end, low)];
 }
 
+/** Ends from here on mean "to the end": exporters write 10^9, 2^31 − 1 or 2^63 − 1. */
+const farAway = 1e8;
+
 /**
  * The size of a slice of an axis. A symbolic start or end is taken to lie within the axis: exporters cut position
  * tables to the sequence with it.
@@ -270,7 +273,6 @@ function slicedSize(dim: Dim, start?: Dim, end?: Dim, step?: number): Dim | unde
     return Math.max(0, Math.ceil((last - first) / step));
   }
   if (step !== 1) return undefined;
-  const farAway = 2 ** 31 - 1;
   if (typeof end === "number" && end > 0 && end < farAway && typeof dim === "string") return undefined;
   const from = typeof start === "number" && start < 0 ? sum([dim, start]) : start;
   const to =

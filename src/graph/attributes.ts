@@ -1,6 +1,6 @@
 import type { Attribute, Node } from "./ir.ts";
 import { type AttributesOf, type OpName, type Schema, schemas } from "./schemas.ts";
-import { float32, int64, type Tensor, tensorOf } from "./tensor.ts";
+import { float32, type Tensor, tensorOf } from "./tensor.ts";
 
 const table: { readonly [op: string]: Schema } = schemas;
 
@@ -61,6 +61,16 @@ export function intsOf(node: Node, key: string): readonly number[] | undefined {
   return attribute?.type === "int" ? [Number(attribute.value)] : undefined;
 }
 
+/** A whole-number attribute as a tensor, exact beyond the safe integers; undefined when absent. */
+export function int64Attribute(node: Node, key: string): Tensor | undefined {
+  const attribute = node.attributes.get(key);
+  if (attribute?.type === "int") return exactInt64([], [attribute.value]);
+  return attribute?.type === "ints" ? exactInt64([attribute.value.length], attribute.value) : undefined;
+}
+
+const exactInt64 = (dims: readonly number[], values: readonly (number | bigint)[]): Tensor =>
+  tensorOf("int64", dims, BigInt64Array.from(values, BigInt));
+
 /** What a Constant node holds; undefined for sparse constants. */
 export function constantOf(node: Node): Tensor | undefined {
   for (const [key, attribute] of node.attributes) {
@@ -68,9 +78,9 @@ export function constantOf(node: Node): Tensor | undefined {
     if (key === "value_float" && attribute.type === "float") return float32([], [attribute.value]);
     if (key === "value_floats" && attribute.type === "floats")
       return float32([attribute.value.length], attribute.value);
-    if (key === "value_int" && attribute.type === "int") return int64([], [Number(attribute.value)]);
+    if (key === "value_int" && attribute.type === "int") return exactInt64([], [attribute.value]);
     if (key === "value_ints" && attribute.type === "ints")
-      return int64([attribute.value.length], attribute.value.map(Number));
+      return exactInt64([attribute.value.length], attribute.value);
     if (key === "value_string" && attribute.type === "string") return stringTensor([], [attribute.value]);
     if (key === "value_strings" && attribute.type === "strings")
       return stringTensor([attribute.value.length], attribute.value);

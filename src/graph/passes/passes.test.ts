@@ -52,6 +52,13 @@ describe("older spellings", () => {
       expect(graph.nodes[0]!.attributes.has(key)).toBe(false);
   });
 
+  test("an end beyond the safe integers stays what it is", () => {
+    const end = 2n ** 63n - 1n;
+    const graph = old(9, "Slice", { starts: ints(1), ends: { type: "ints", value: [end] }, axes: ints(2) });
+    normalize(graph);
+    const bytes = graph.nodes[0]!.inputs[2]!.constant!.data.read();
+    expect(new BigInt64Array(bytes.buffer, bytes.byteOffset, 1)[0]).toBe(end);
+  });
   test("a Split of equal parts says how many", () => {
     const graph = old(13, "Split", { axis: int(1) }, 3);
     normalize(graph);

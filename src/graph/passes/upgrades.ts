@@ -1,4 +1,4 @@
-import { intsOf } from "../attributes.ts";
+import { int64Attribute } from "../attributes.ts";
 import { quotient } from "../dim.ts";
 import { knownNumbers } from "../infer/known-dims.ts";
 import type { Attribute, Graph, Node, Value } from "../ir.ts";
@@ -20,9 +20,8 @@ export type Upgrade = { readonly before: number; readonly needsShapes?: boolean 
 const asInput = (key: string, input: number, before: number): Upgrade => ({
   before,
   rewrite: (graph, node) => {
-    const ints = intsOf(node, key);
-    if (ints && !node.inputs[input])
-      graph.setNodeInput(node, input, constant(graph, key, int64([ints.length], ints)));
+    const tensor = int64Attribute(node, key);
+    if (tensor && !node.inputs[input]) graph.setNodeInput(node, input, constant(graph, key, tensor));
     graph.setAttribute(node, key, undefined);
     return undefined;
   },
@@ -199,8 +198,8 @@ const groupNormalization: Upgrade = {
 const split: Upgrade = {
   before: 18,
   rewrite: (graph, node) => {
-    const sizes = intsOf(node, "split");
-    if (sizes) graph.setNodeInput(node, 1, constant(graph, "split", int64([sizes.length], sizes)));
+    const sizes = int64Attribute(node, "split");
+    if (sizes) graph.setNodeInput(node, 1, constant(graph, "split", sizes));
     graph.setAttribute(node, "split", undefined);
     if (!node.inputs[1]) graph.setAttribute(node, "num_outputs", int(node.outputs.length));
     return undefined;
@@ -211,8 +210,8 @@ const slice: Upgrade = {
   before: 10,
   rewrite: (graph, node) => {
     ["starts", "ends", "axes"].forEach((key, i) => {
-      const ints = intsOf(node, key);
-      if (ints) graph.setNodeInput(node, i + 1, constant(graph, key, int64([ints.length], ints)));
+      const tensor = int64Attribute(node, key);
+      if (tensor) graph.setNodeInput(node, i + 1, constant(graph, key, tensor));
       graph.setAttribute(node, key, undefined);
     });
     return undefined;
@@ -223,8 +222,8 @@ const pad: Upgrade = {
   before: 11,
   needsShapes: true,
   rewrite: (graph, node) => {
-    const pads = intsOf(node, "pads") ?? [];
-    graph.setNodeInput(node, 1, constant(graph, "pads", int64([pads.length], pads)));
+    const pads = int64Attribute(node, "pads");
+    if (pads) graph.setNodeInput(node, 1, constant(graph, "pads", pads));
     graph.setAttribute(node, "pads", undefined);
     scalarAsInput(graph, node, "value", 2);
     return undefined;

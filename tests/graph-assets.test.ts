@@ -7,7 +7,9 @@ import { writeOnnx } from "../src/formats/onnx/writer.ts";
 import { type Dim, substitute } from "../src/graph/dim.ts";
 import { forgetShapes, inferShapes } from "../src/graph/infer.ts";
 import { type Graph, Value } from "../src/graph/ir.ts";
+import { cleanUp } from "../src/graph/passes/clean-up.ts";
 import { normalize } from "../src/graph/passes/normalize.ts";
+import { makeBatchSymbolic } from "../src/graph/passes/symbolic-batch.ts";
 import { assets, haveAssets } from "./assets.ts";
 
 /** Sizes and whole-number inputs that models insist on; other symbols are 2, other numbers 1. */
@@ -111,6 +113,11 @@ describe.skipIf(!haveAssets)("real models (needs the assets folder)", () => {
       if (value && !value.opaqueType && value.dtype && !graph.outputs.includes(value)) graph.addOutput(value);
     const after = await run(writeOnnx(graph), feeds);
 
+    const clean = readOnnx(original);
+    cleanUp(clean);
+    const cleaned = await run(writeOnnx(clean), feeds);
+    for (const name of isRandom ? [] : outputs)
+      expect(relativeDifference(cleaned[name]!.data, before[name]!.data), name).toBeLessThan(1e-4);
     for (const name of outputs)
       if (!isRandom)
         expect(relativeDifference(after[name]!.data, before[name]!.data), name).toBeLessThan(1e-4);
@@ -128,5 +135,27 @@ describe.skipIf(!haveAssets)("real models (needs the assets folder)", () => {
       told += Number(found.every((dim) => typeof dim === "number"));
     }
     if (!opaque.test(file)) expect(told).toBe(graph.outputs.length);
+  });
+
+  test("a detector exported for one image takes two, each as on its own", async () => {
+    const bytes = readFileSync(assets("onnx/dog-qiuqiu+FastestDet__example_onnx-runtime_FastestDet.onnx"));
+    const graph = readOnnx(bytes);
+    cleanUp(graph);
+    const [input] = graph.inputs;
+    expect(makeBatchSymbolic(graph, input!.name)).toEqual([]);
+    const [, ...dims] = input!.shape as number[];
+    const size = dims.reduce((n, d) => n * d, 1);
+    const pixels = Float32Array.from({ length: 2 * size }, (_, i) => Math.sin(i * 1.7) / 2);
+    const both = await run(writeOnnx(graph), {
+      [input!.name]: new ort.Tensor("float32", pixels, [2, ...dims]),
+    });
+    const { name } = graph.outputs[0]!;
+    for (const i of [0, 1]) {
+      const one = pixels.slice(i * size, (i + 1) * size);
+      const alone = await run(bytes, { [input!.name]: new ort.Tensor("float32", one, [1, ...dims]) });
+      const expected = alone[name]!.data as Float32Array;
+      const found = (both[name]!.data as Float32Array).slice(i * expected.length, (i + 1) * expected.length);
+      expect(relativeDifference(found, expected)).toBeLessThan(1e-4);
+    }
   });
 });

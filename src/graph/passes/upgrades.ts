@@ -131,7 +131,7 @@ const batchNormalization: Upgrade = {
   },
 };
 
-/** Upsample and the first Resize took output i from input i / scale, nearest rounded down when growing. */
+/** Upsample and the first Resize took output i from input i / scale, the nearest one below; a shrinking Resize, above. */
 const resize: Upgrade = {
   before: 11,
   rewrite: (graph, node) => {
@@ -140,9 +140,12 @@ const resize: Upgrade = {
       given?.type === "floats"
         ? constant(graph, "scales", float32([given.value.length], given.value))
         : node.inputs[1];
+    const mode = textOf(node, "mode") ?? "nearest";
     const known = knownNumbers(scales);
+    const rounds = node.op === "Resize" && mode === "nearest";
     const shrinks = known?.some((scale) => scale < 1) ?? false;
-    if (shrinks && node.op === "Resize" && known!.some((scale) => scale > 1))
+    if (rounds && !known) return "its scales are not constant";
+    if (rounds && shrinks && known!.some((scale) => scale > 1))
       return "it makes some axes larger and others smaller";
     replaceNode(
       graph,
@@ -151,9 +154,9 @@ const resize: Upgrade = {
         graph.addNode("Resize", [node.inputs[0], undefined, scales], {
           name: node.name,
           attributes: [
-            ["mode", string(textOf(node, "mode") ?? "nearest")],
+            ["mode", string(mode)],
             ["coordinate_transformation_mode", string("asymmetric")],
-            ["nearest_mode", string(shrinks && node.op === "Resize" ? "ceil" : "floor")],
+            ["nearest_mode", string(rounds && shrinks ? "ceil" : "floor")],
           ],
           before: node,
         }).outputs,

@@ -1,0 +1,80 @@
+import { DiapasonError } from "../../base/errors.ts";
+import { attributesOf, opNameOf } from "../attributes.ts";
+import { type Graph, type Node, Value } from "../ir.ts";
+import { type OpName, schemas } from "../schemas.ts";
+import { controlFlow } from "./control-flow.ts";
+import { toNdArray } from "./convert.ts";
+import { type Kernel, unsupported } from "./kernel.ts";
+import type { NdArray } from "./nd-array.ts";
+import { kernels } from "./table.ts";
+
+export { fromNdArray, toNdArray } from "./convert.ts";
+export type { NdArray } from "./nd-array.ts";
+
+/**
+ * Computes a normalised graph in float64 and gives its outputs by name, with `keepAll` every value it came by.
+ *
+ * `feeds`: by name of input; a value for an initializer is used in its place.
+ * @throws graph/missing-feed, graph/no-kernel, graph/bad-index, graph/shape-mismatch.
+ */
+export function interpret(
+  graph: Graph,
+  feeds: ReadonlyMap<string, NdArray>,
+  options: { readonly keepAll?: boolean } = {},
+): Map<string, NdArray> {
+  const known = new Map<Value, NdArray>();
+  evaluate(graph, feeds, known);
+  const wanted = options.keepAll ? [...known.keys()] : graph.outputs;
+  return new Map(wanted.map((value) => [value.name, known.get(value)!]));
+}
+
+/** Computes every value of a graph into `known`, which holds those of the graphs around it. */
+function evaluate(graph: Graph, feeds: ReadonlyMap<string, NdArray>, known: Map<Value, NdArray>): void {
+  for (const value of [...graph.inputs, ...graph.initializers]) {
+    const given = feeds.get(value.name) ?? (value.constant && toNdArray(value.constant));
+    if (given) known.set(value, given);
+    else
+      throw new DiapasonError(
+        "graph/missing-feed",
+        `The graph "${graph.name}" needs an array for its input "${value.name}"; given: ${[...feeds.keys()].join(", ") || "none"}.`,
+        `Feed "${value.name}".`,
+      );
+  }
+  const run = (body: Graph, inner: ReadonlyMap<string, NdArray>): NdArray[] => {
+    const values = new Map(known);
+    evaluate(body, inner, values);
+    return body.outputs.map((output) => values.get(output)!);
+  };
+  for (const node of graph.nodes) {
+    const inputs = node.inputs.map((input) => input && known.get(input)!);
+    const outputs = controlFlow[node.op]?.(node, inputs, run) ?? runNode(node, inputs);
+    for (const [i, output] of node.outputs.entries()) if (output) known.set(output, outputs[i]!);
+  }
+}
+
+/**
+ * The outputs of one node, in the order of `node.outputs`; undefined where the node leaves one out.
+ *
+ * @throws graph/no-kernel for operators and spellings outside the operator table; errors as for `interpret`.
+ */
+export function runNode(node: Node, inputs: readonly (NdArray | undefined)[]): (NdArray | undefined)[] {
+  const name = opNameOf(node);
+  if (!name) return unsupported(node, "is not in the operator table");
+  const outdated = [...node.attributes.keys()].find((key) => !spelled(name, key));
+  if (outdated !== undefined)
+    return unsupported(node, `has the attribute "${outdated}", which opset 21 does not give it`);
+  const shaped: Node = {
+    ...node,
+    inputs: inputs.map((input, i) => input && new Value(node.inputs[i]?.name ?? "", input.dtype, input.dims)),
+  };
+  // The table pairs each name with its own kernel, which the compiler cannot follow through a union.
+  const kernel = kernels[name] as Kernel<OpName>;
+  const outputs = kernel({ node: shaped, inputs, attributes: attributesOf(shaped, name) });
+  return node.outputs.map(
+    (output, i) => output && (outputs[i] ?? unsupported(node, `is asked for its output ${i}`)),
+  );
+}
+
+/** Whether an operator has this attribute; those of Constant and ConstantOfShape hold tensors and stand in no schema. */
+const spelled = (name: OpName, key: string): boolean =>
+  Object.hasOwn(schemas[name].attributes, key) || (name.startsWith("Constant") && key.includes("value"));

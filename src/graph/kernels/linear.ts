@@ -1,0 +1,91 @@
+import { einsum } from "./einsum.ts";
+import { type Kernel, type Kernels, required, shapeMismatch } from "./kernel.ts";
+import { type NdArray, ndArray, settle } from "./nd-array.ts";
+import { broadcastDims, broadcastStrides, expand, offsets, range, reshaped, transpose } from "./offsets.ts";
+
+/** The matrix product over the last two axes, the others broadcast; a vector is a row on the left, a column on the right. */
+export function matmul(a: NdArray, b: NdArray): NdArray {
+  if (a.dims.length === 0 || b.dims.length === 0)
+    return shapeMismatch("MatMul", "one side is a scalar", "Multiply by a scalar with Mul.");
+  const left = a.dims.length === 1 ? reshaped(a, [1, ...a.dims]) : a;
+  const right = b.dims.length === 1 ? reshaped(b, [...b.dims, 1]) : b;
+  const [rows, shared] = left.dims.slice(-2) as [number, number];
+  const [reads, columns] = right.dims.slice(-2) as [number, number];
+  if (shared !== reads)
+    return shapeMismatch(
+      `MatMul [${a.dims}] · [${b.dims}]`,
+      `the left side has ${shared} columns, the right side has ${reads} rows`,
+      "Transpose one side, or check that both were built for the same width.",
+    );
+  const batch = broadcastDims([left.dims.slice(0, -2), right.dims.slice(0, -2)]);
+  const starts = (x: NdArray) => offsets(batch, broadcastStrides(x.dims.slice(0, -2), batch));
+  const [fromLeft, fromRight] = [starts(left), starts(right)];
+  const data = new Float64Array(fromLeft.length * rows * columns);
+  for (let m = 0; m < fromLeft.length; m++) {
+    const [atLeft, atRight] = [fromLeft[m]! * rows * shared, fromRight[m]! * shared * columns];
+    for (let i = 0; i < rows; i++) {
+      const out = (m * rows + i) * columns;
+      for (let k = 0; k < shared; k++) {
+        const factor = left.data[atLeft + i * shared + k]!;
+        const row = atRight + k * columns;
+        for (let j = 0; j < columns; j++) data[out + j] = data[out + j]! + factor * right.data[row + j]!;
+      }
+    }
+  }
+  const dims = [...batch, ...(a.dims.length === 1 ? [] : [rows]), ...(b.dims.length === 1 ? [] : [columns])];
+  return settle(ndArray(a.dtype, dims, data));
+}
+
+const scaled = (x: NdArray, factor: number): NdArray =>
+  factor === 1
+    ? x
+    : settle(
+        ndArray(
+          x.dtype,
+          x.dims,
+          x.data.map((value) => value * factor),
+        ),
+      );
+
+/** The array with its last two axes exchanged. */
+const swapped = (x: NdArray): NdArray => {
+  const rank = x.dims.length;
+  return transpose(x, [...range(rank - 2), rank - 1, rank - 2]);
+};
+
+const fusedMatMul: Kernel<"com.microsoft.FusedMatMul"> = (call) => {
+  const { alpha, transA, transB, transBatchA, transBatchB } = call.attributes;
+  const prepared = (x: NdArray, swap: number, batchFirst: number): NdArray => {
+    const rank = x.dims.length;
+    if (rank < 2) return x;
+    // transBatch: the first axis becomes the last but one.
+    const moved = batchFirst ? transpose(x, [...range(rank).slice(1, -1), 0, rank - 1]) : x;
+    return swap ? swapped(moved) : moved;
+  };
+  const a = prepared(required(call, 0), transA, transBatchA);
+  return [scaled(matmul(a, prepared(required(call, 1), transB, transBatchB)), alpha)];
+};
+
+const gemm: Kernel<"Gemm"> = (call) => {
+  const { alpha, beta, transA, transB } = call.attributes;
+  const [a, b, c] = [required(call, 0), required(call, 1), call.inputs[2]];
+  const product = scaled(matmul(transA ? swapped(a) : a, transB ? swapped(b) : b), alpha);
+  if (!c) return [product];
+  const added = expand(c, product.dims).data;
+  return [
+    settle(
+      ndArray(
+        a.dtype,
+        product.dims,
+        product.data.map((x, i) => x + beta * added[i]!),
+      ),
+    ),
+  ];
+};
+
+export const linear = {
+  MatMul: (call) => [matmul(required(call, 0), required(call, 1))],
+  "com.microsoft.FusedMatMul": fusedMatMul,
+  Gemm: gemm,
+  Einsum: einsum,
+} satisfies Kernels;

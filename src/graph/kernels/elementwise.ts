@@ -72,7 +72,7 @@ export const elementwise = {
   Mish: map((x) => x * Math.tanh(logOnePlusExp(x))),
   Neg: map((x) => -x),
   Reciprocal: map((x) => 1 / x),
-  Relu: map((x) => (x < 0 ? 0 : x)),
+  Relu: map((x) => Math.max(x, 0)),
   Round: map(roundHalfToEven),
   Sigmoid: map(sigmoid),
   Sign: map(Math.sign),

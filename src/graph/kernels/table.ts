@@ -1,16 +1,24 @@
 import type { OpName } from "../schemas.ts";
 import { elementwise } from "./elementwise.ts";
 import { elementwiseSeveral } from "./elementwise-several.ts";
+import { indexing } from "./indexing.ts";
 import type { Kernel } from "./kernel.ts";
 import { linear } from "./linear.ts";
+import { losses } from "./losses.ts";
+import { normalization } from "./normalization.ts";
 import { reduction } from "./reduction.ts";
 import { structure } from "./structure.ts";
+import { windows } from "./windows.ts";
 
-/** The float64 reference kernel of every operator. */
-export const kernels = {
+/** The float64 reference kernel of every operator; total, so that a new operator without one does not compile. */
+export const kernels: { readonly [N in OpName]: Kernel<N> } = {
   ...elementwise,
   ...elementwiseSeveral,
   ...linear,
   ...structure,
+  ...indexing,
   ...reduction,
-} as unknown as { readonly [N in OpName]: Kernel<N> };
+  ...normalization,
+  ...windows,
+  ...losses,
+};

@@ -1,0 +1,93 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { opNameOf } from "../attributes.ts";
+import { type Attribute, Graph, type Node } from "../ir.ts";
+import { schemas } from "../schemas.ts";
+import type { DataType } from "../tensor.ts";
+import { fromNdArray, type NdArray, runNode } from "./interpret.ts";
+import { isFloat } from "./nd-array.ts";
+
+interface StoredArray {
+  readonly dtype: DataType;
+  readonly dims: readonly number[];
+  readonly data: readonly (number | string)[];
+}
+type StoredAttribute = Exclude<Attribute, { type: "tensor" }> | { type: "tensor"; value: StoredArray };
+interface Case {
+  /** With its domain, as in the operator table. */
+  readonly op: string;
+  readonly attributes?: { readonly [name: string]: StoredAttribute };
+  readonly inputs: readonly (StoredArray | null)[];
+  readonly outputs: readonly (StoredArray | null)[];
+}
+
+/** One-node models with what ONNX Runtime computes for them; see tools/fixtures/kernels.py. */
+const { cases } = JSON.parse(
+  readFileSync(new URL("../../../tests/fixtures/kernels/reference.json", import.meta.url), "utf8"),
+) as { readonly cases: readonly Case[] };
+
+const read = ({ dtype, dims, data }: StoredArray): NdArray => ({
+  dtype,
+  dims,
+  data: Float64Array.from(data, Number),
+});
+
+/** The node alone in a graph whose inputs have no known shape: the kernel must take all sizes from the arrays. */
+function nodeOf({ op, attributes = {}, inputs, outputs }: Case): Node {
+  const graph = new Graph("one node");
+  const at = op.lastIndexOf(".");
+  const made = Object.entries(attributes).map(
+    ([key, a]) => [key, a.type === "tensor" ? { ...a, value: fromNdArray(read(a.value)) } : a] as const,
+  );
+  return graph.addNode(
+    op.slice(at + 1),
+    inputs.map((input, i) => (input ? graph.addInput(`x${i}`, input.dtype) : undefined)),
+    {
+      domain: op.slice(0, Math.max(0, at)),
+      attributes: made,
+      outputs: outputs.map((output, i) => (output ? `y${i}` : "")),
+    },
+  );
+}
+
+/** The reference is float32, so 1e-5 of the number, or of 1 for sums that cancel out. */
+function isNear(found: number, expected: number, dtype: DataType): boolean {
+  if (Object.is(found, expected) || found === expected) return true;
+  return isFloat(dtype) && Math.abs(found - expected) <= 1e-5 * Math.max(1, Math.abs(expected));
+}
+
+const title = ({ op, attributes = {}, inputs }: Case) =>
+  `${op} ${inputs.map((input) => (input ? `[${input.dims}]` : "-")).join(" ")} ${Object.entries(attributes)
+    .map(([key, a]) => `${key}=${a.type === "tensor" ? "tensor" : a.value}`)
+    .join(" ")}`;
+
+describe("kernels give what ONNX Runtime gives", () => {
+  test.each(cases.map((c, i) => [`${i} ${title(c)}`, c] as const))("%s", (_, row) => {
+    const found = runNode(
+      nodeOf(row),
+      row.inputs.map((input) => (input ? read(input) : undefined)),
+    );
+    expect(found.length).toBe(row.outputs.length);
+    for (const [i, stored] of row.outputs.entries()) {
+      const output = found[i];
+      if (!stored) {
+        expect(output).toBeUndefined();
+        continue;
+      }
+      const expected = read(stored);
+      expect([output!.dtype, output!.dims]).toEqual([expected.dtype, expected.dims]);
+      const wrong = [...expected.data].flatMap((value, k) =>
+        isNear(output!.data[k]!, value, expected.dtype)
+          ? []
+          : [`[${k}] ${output!.data[k]}, expected ${value}`],
+      );
+      expect(wrong).toEqual([]);
+      expect(output!.data.length).toBe(expected.data.length);
+    }
+  });
+});
+
+test("every operator of the table has a case", () => {
+  const covered = new Set(cases.map((row) => opNameOf(nodeOf(row))));
+  expect(Object.keys(schemas).filter((name) => !covered.has(name as keyof typeof schemas))).toEqual([]);
+});

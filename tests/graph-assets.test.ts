@@ -6,7 +6,7 @@ import { readOnnx } from "../src/formats/onnx/reader.ts";
 import { writeOnnx } from "../src/formats/onnx/writer.ts";
 import { type Dim, substitute } from "../src/graph/dim.ts";
 import { forgetShapes, inferShapes } from "../src/graph/infer.ts";
-import { type Graph, Value } from "../src/graph/ir.ts";
+import type { Graph } from "../src/graph/ir.ts";
 import { cleanUp } from "../src/graph/passes/clean-up.ts";
 import { normalize } from "../src/graph/passes/normalize.ts";
 import { makeBatchSymbolic } from "../src/graph/passes/symbolic-batch.ts";

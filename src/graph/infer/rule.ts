@@ -93,3 +93,11 @@ export function broadcast(node: Node, shapes: readonly (OpenShape | undefined)[]
     );
   });
 }
+
+/** Sizes as elements of a shape tensor; undefined unless all are whole. */
+export const asSizes = (values: readonly Dim[] | undefined): Shape | undefined =>
+  values?.every((dim) => typeof dim === "string" || Number.isInteger(dim)) ? values : undefined;
+
+/** Whether every size is a number. */
+export const allNumbers = (shape: Shape | undefined): shape is readonly number[] =>
+  shape?.every((dim) => typeof dim === "number") ?? false;

@@ -3,7 +3,8 @@ import { constantOf } from "../attributes.ts";
 import { inferShapes } from "../infer.ts";
 import { bodiesOf, type Graph, type Node } from "../ir.ts";
 import { replaceByConstants } from "./constants.ts";
-import { type Upgrade, upgrades } from "./upgrades.ts";
+import type { Upgrade } from "./upgrade.ts";
+import { upgrades } from "./upgrades.ts";
 
 /** The version of ONNX's main operators whose spelling the operator table has. */
 export const spokenOpset = 21;

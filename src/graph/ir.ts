@@ -172,6 +172,16 @@ export class Graph {
     inputs[index] = value;
     value?.useList.push(node);
   }
+  /** Gives a node an output that it leaves out so far. */
+  addNodeOutput(node: Node, index: number, name: string): Value {
+    const outputs = node.outputs as (Value | undefined)[];
+    if (outputs[index]) bug(`${node.op} "${node.name}" has its output ${index} already`);
+    while (outputs.length < index) outputs.push(undefined);
+    const value = this.#register(new Value(name));
+    value.producerNode = node;
+    outputs[index] = value;
+    return value;
+  }
   setNodeName(node: Node, name: string): void {
     (node as MutableNode).name = name;
   }

@@ -1,0 +1,172 @@
+import { bug, DiapasonError, nearest } from "../base/errors.ts";
+import { attributesOf, opNameOf } from "../graph/attributes.ts";
+import { GraphBuilder } from "../graph/builder.ts";
+import { type Dim, product, substitute } from "../graph/dim.ts";
+import { inferShapes } from "../graph/infer.ts";
+import type { Graph, Node, Value } from "../graph/ir.ts";
+import { removeDead } from "../graph/passes/remove-dead.ts";
+import { schemas } from "../graph/schemas.ts";
+import { asVector, matmulFrame } from "./matmul-frame.ts";
+import { freeActivationsEarly } from "./order.ts";
+import { gradientPath, inputRuleOf } from "./path.ts";
+import { reduceTo } from "./reduce.ts";
+import { backwardOf, isFloat } from "./rule.ts";
+
+export interface DifferentiateOptions {
+  /** Name of a scalar float value. */
+  readonly loss: string;
+  /** Names of float initializers or inputs. */
+  readonly parameters: readonly string[];
+  /** Sizes for symbols of the graph's shapes, as { batch: 32 }: more sizes known make a faster backward pass. */
+  readonly symbols?: { readonly [symbol: string]: number };
+}
+
+export interface Differentiated {
+  /** A copy with the backward pass: each parameter is an input, each gradient an output. */
+  readonly graph: Graph;
+  readonly loss: string;
+  /** Parameter to the name of the output that holds its gradient, of the parameter's shape. */
+  readonly gradients: ReadonlyMap<string, string>;
+}
+
+/**
+ * Appends to a copy of a graph what computes the gradient of its loss with respect to some parameters.
+ *
+ * Only the path between those parameters and the loss is gone back: layers below the lowest of them get no node. Sums
+ * over several uses and over broadcast axes are made here, so that rules need not. Gradient outputs are called
+ * `<parameter>.grad`. The graph is to be normalised.
+ * @throws autodiff/no-gradient, autodiff/no-path, autodiff/bad-loss, autodiff/bad-parameter, autodiff/unknown-size
+ */
+export function differentiate(source: Graph, options: DifferentiateOptions): Differentiated {
+  const graph = source.clone();
+  bindSymbols(graph, options.symbols ?? {});
+  inferShapes(graph);
+  const loss = lossOf(graph, options.loss);
+  const parameters = [...new Set(options.parameters)].map((name) => parameterOf(graph, name));
+  const { values, nodes } = gradientPath(graph, loss, parameters);
+  const forward = new Set(graph.nodes);
+  const g = new GraphBuilder(graph);
+  const gradients = new Gradients(g);
+  gradients.add(loss, g.ones(loss.shape as readonly number[], loss));
+  for (const node of nodes.toReversed()) goBack(g, node, values, gradients);
+  const named = new Map<string, string>();
+  for (const parameter of parameters) {
+    named.set(parameter.name, nameGradient(g, parameter, gradients.of(parameter)!, forward));
+    if (parameter.constant) graph.initializerToInput(parameter);
+  }
+  removeDead(graph);
+  freeActivationsEarly(graph, forward);
+  return { graph, loss: loss.name, gradients: named };
+}
+
+/** Gradients as they come in: several uses of a value give several parts of a sum. */
+class Gradients {
+  readonly #g: GraphBuilder;
+  readonly #parts = new Map<Value, Value[]>();
+
+  constructor(g: GraphBuilder) {
+    this.#g = g;
+  }
+  add(value: Value, part: Value): void {
+    const parts = this.#parts.get(value);
+    if (parts) parts.push(part);
+    else this.#parts.set(value, [part]);
+  }
+  /** The whole gradient of a value all of whose uses have been gone back through. */
+  of(value: Value): Value | undefined {
+    const parts = this.#parts.get(value);
+    if (!parts) return undefined;
+    const total =
+      parts.length > 2 ? this.#g.op("Sum", parts) : parts.reduce((sum, part) => this.#g.add(sum, part));
+    this.#parts.set(value, [total]);
+    return total;
+  }
+}
+
+/** Adds the gradients of a node's inputs, from those of its outputs. */
+function goBack(g: GraphBuilder, node: Node, values: ReadonlySet<Value>, gradients: Gradients): void {
+  const dys = node.outputs.map((output) => output && gradients.of(output));
+  if (dys.every((dy) => dy === undefined)) return;
+  const name = opNameOf(node)!;
+  const { broadcast } = schemas[name] as { broadcast?: "all" | "matmul" };
+  for (const [index, input] of node.inputs.entries()) {
+    const rule = inputRuleOf(node, index);
+    if (!input || !values.has(input) || !rule) continue;
+    const backward = backwardOf(g, node, attributesOf(node, name), dys, index);
+    if (broadcast !== "matmul") {
+      const gradient = rule(backward);
+      if (gradient) gradients.add(input, fitted(g, gradient, input, broadcast === "all"));
+      continue;
+    }
+    const { a, b, dy } = matmulFrame(g, node, dys[0]!, index);
+    const gradient = rule({ ...backward, dy, x: [a, b] as never });
+    if (gradient) gradients.add(input, reduceTo(g, asVector(g, gradient, input, index), input));
+  }
+}
+
+/** A gradient in the shape of its value. Without broadcasting only a shape that is known to be larger is summed. */
+function fitted(g: GraphBuilder, gradient: Value, value: Value, broadcasts: boolean): Value {
+  if (broadcasts) return reduceTo(g, gradient, value);
+  const large = gradient.shape;
+  const small = value.shape;
+  if (!large || !small) return gradient;
+  const extra = large.length - small.length;
+  const differs = extra !== 0 || large.some((dim, axis) => small[axis] === 1 && dim !== 1);
+  return differs ? reduceTo(g, gradient, value) : gradient;
+}
+
+function bindSymbols(graph: Graph, symbols: { readonly [symbol: string]: number }): void {
+  const sizes = new Map<string, Dim>(Object.entries(symbols));
+  if (sizes.size === 0) return;
+  const bind = (value: Value | undefined) => {
+    if (value?.shape) value.shape = value.shape.map((dim) => substitute(dim, sizes));
+  };
+  for (const input of graph.inputs) bind(input);
+  for (const node of graph.nodes) for (const output of node.outputs) bind(output);
+}
+
+function lossOf(graph: Graph, name: string): Value {
+  const loss = graph.find(name);
+  if (loss && isFloat(loss) && loss.shape && product(loss.shape) === 1) return loss;
+  const found = loss
+    ? `is ${loss.dtype ?? "of unknown type"} [${loss.shape?.join(", ") ?? "?"}]`
+    : "is not in the graph";
+  throw new DiapasonError(
+    "autodiff/bad-loss",
+    `The loss "${name}" ${found}; expected is one float number.`,
+    "Name a scalar, for example the mean of the losses of a batch.",
+  );
+}
+
+function parameterOf(graph: Graph, name: string): Value {
+  const value = graph.find(name);
+  const isSource = value && value.producer === undefined;
+  if (value && isSource && isFloat(value)) return value;
+  const candidates = [...graph.initializers, ...graph.inputs].filter(isFloat).map((v) => v.name);
+  const near = value ? undefined : nearest(name, candidates);
+  throw new DiapasonError(
+    "autodiff/bad-parameter",
+    value
+      ? `"${name}" is ${isSource ? `of type ${value.dtype}` : `computed by ${value.producer!.op}`}; expected is a float initializer or input.`
+      : `The graph has no value "${name}".`,
+    near ? `Write "${near}".` : "Name initializers or inputs of a float type.",
+  );
+}
+
+/** Makes a gradient an output of its own with the parameter's name. */
+function nameGradient(
+  g: GraphBuilder,
+  parameter: Value,
+  gradient: Value,
+  forward: ReadonlySet<Node>,
+): string {
+  const { graph } = g;
+  const name = graph.freshName(`${parameter.name}.grad`);
+  const isOwn = gradient.producer && !forward.has(gradient.producer) && !graph.outputs.includes(gradient);
+  const output = isOwn ? gradient : graph.addNode("Identity", [gradient]).outputs[0]!;
+  graph.rename(output, name);
+  output.dtype ??= parameter.dtype ?? bug(`the parameter "${parameter.name}" has no type`);
+  output.shape = parameter.shape;
+  graph.addOutput(output);
+  return name;
+}

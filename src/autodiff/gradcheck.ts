@@ -1,0 +1,105 @@
+import { random } from "../base/random.ts";
+import type { Graph } from "../graph/ir.ts";
+import { interpret, type NdArray, toNdArray } from "../graph/kernels/interpret.ts";
+import { removeDead } from "../graph/passes/remove-dead.ts";
+import { differentiate } from "./differentiate.ts";
+
+type Arrays = ReadonlyMap<string, NdArray>;
+
+export interface GradcheckOptions {
+  readonly loss: string;
+  readonly parameters: readonly string[];
+  /** Arrays for the graph's inputs, and for parameters that have no constant. */
+  readonly feeds: Arrays;
+  /** Elements tried of each parameter (default 8); all of a smaller one. */
+  readonly samples?: number;
+  /** Chooses the elements. */
+  readonly seed?: number;
+  readonly symbols?: { readonly [symbol: string]: number };
+  /** What computes a graph's outputs; by default the float64 reference kernels. */
+  readonly evaluate?: (graph: Graph, feeds: Arrays) => Arrays | Promise<Arrays>;
+  /** What `evaluate` computes in, which decides step and tolerance. Default float64. */
+  readonly precision?: "float64" | "float32";
+}
+
+export interface ParameterCheck {
+  readonly name: string;
+  readonly samples: number;
+  /** Of |analytic − numeric|, relative to the larger of both and 1 % of the parameter's largest gradient. */
+  readonly largestRelativeError: number;
+}
+
+export interface GradcheckResult {
+  readonly parameters: readonly ParameterCheck[];
+  readonly largestRelativeError: number;
+  readonly tolerance: number;
+  readonly verdict: "right" | "wrong";
+}
+
+/**
+ * Steps relative to an element's size, and the error allowed. Of the steps the better one counts: a step that crosses a
+ * kink (of a ReLU, of a maximum) says nothing of the gradient on this side of it.
+ */
+const settings = {
+  float64: { steps: [1e-5, 1e-7], tolerance: 1e-4 },
+  float32: { steps: [3e-2, 3e-3], tolerance: 5e-2 },
+} as const;
+
+/** Compares the gradients of `differentiate` with central differences of the loss, element by element. */
+export async function gradcheck(graph: Graph, options: GradcheckOptions): Promise<GradcheckResult> {
+  const { samples = 8, seed = 0, evaluate = interpret, symbols } = options;
+  const { steps, tolerance } = settings[options.precision ?? "float64"];
+  const { loss, parameters } = options;
+  const backward = differentiate(graph, { loss, parameters, ...(symbols && { symbols }) });
+  const feeds = new Map(options.feeds);
+  for (const name of parameters) {
+    const constant = graph.get(name).constant;
+    if (!feeds.has(name) && constant) feeds.set(name, toNdArray(constant));
+  }
+  const found = await evaluate(backward.graph, feeds);
+  const forward = lossOnly(graph, loss, parameters);
+  const lossAt = async (name: string, element: number, shift: number): Promise<number> => {
+    const array = feeds.get(name)!;
+    const data = array.data.slice();
+    data[element]! += shift;
+    const outputs = await evaluate(forward, new Map(feeds).set(name, { ...array, data }));
+    return outputs.get(loss)!.data[0]!;
+  };
+  const checks: ParameterCheck[] = [];
+  for (const name of parameters) {
+    const analytic = found.get(backward.gradients.get(name)!)!.data;
+    const elements = random(seed, "gradcheck", name).permutation(analytic.length).slice(0, samples);
+    const floor = 1e-2 * analytic.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    let largest = analytic.some((value) => !Number.isFinite(value)) ? Number.POSITIVE_INFINITY : 0;
+    for (const element of elements) {
+      let best = Number.POSITIVE_INFINITY;
+      for (const step of steps) {
+        const h = step * Math.max(1, Math.abs(feeds.get(name)!.data[element]!));
+        const numeric = ((await lossAt(name, element, h)) - (await lossAt(name, element, -h))) / (2 * h);
+        best = Math.min(best, relativeError(analytic[element]!, numeric, floor));
+        if (best <= tolerance / 10) break;
+      }
+      largest = Math.max(largest, best);
+    }
+    checks.push({ name, samples: elements.length, largestRelativeError: largest });
+  }
+  const largestRelativeError = Math.max(0, ...checks.map((check) => check.largestRelativeError));
+  const verdict = largestRelativeError <= tolerance ? "right" : "wrong";
+  return { parameters: checks, largestRelativeError, tolerance, verdict };
+}
+
+function relativeError(a: number, b: number, floor: number): number {
+  const difference = Math.abs(a - b);
+  return difference < 1e-12 ? 0 : difference / Math.max(Math.abs(a), Math.abs(b), floor);
+}
+
+/** The graph up to the loss, its parameters as inputs. */
+function lossOnly(source: Graph, loss: string, parameters: readonly string[]): Graph {
+  const graph = source.clone();
+  const value = graph.get(loss);
+  for (const output of [...graph.outputs]) if (output !== value) graph.removeOutput(output);
+  if (!graph.outputs.includes(value)) graph.addOutput(value);
+  removeDead(graph);
+  for (const name of parameters) if (graph.get(name).constant) graph.initializerToInput(graph.get(name));
+  return graph;
+}

@@ -1,0 +1,124 @@
+import { DiapasonError } from "../base/errors.ts";
+import { opNameOf } from "../graph/attributes.ts";
+import type { Graph, Node, Value } from "../graph/ir.ts";
+import { capturedBy } from "../graph/ir.ts";
+import { schemas } from "../graph/schemas.ts";
+import { gradRules } from "./rules.ts";
+import { type GradRule, type InputRule, isFloat, nodeText } from "./rule.ts";
+
+/** What a backward pass must go through: the part of a graph between its moving parameters and its loss. */
+export interface GradientPath {
+  /** Values on the way from a moving parameter to the loss: each gets a gradient. */
+  readonly values: ReadonlySet<Value>;
+  /** Nodes on that way, from the input end. */
+  readonly nodes: readonly Node[];
+}
+
+/** The rule of one input of a node; null where it has no gradient, undefined where the node has no rule. */
+export function inputRuleOf(node: Node, index: number): InputRule | null | undefined {
+  const rule = ruleOf(node);
+  if (!rule || rule === "no-gradient") return undefined;
+  const inputs = "inputs" in rule ? rule.inputs : rule;
+  const name = opNameOf(node)!;
+  const isVariadic = schemas[name].inputs.at(-1)?.endsWith("*");
+  return inputs[index] ?? (isVariadic ? inputs.at(-1) : undefined) ?? null;
+}
+
+const ruleOf = (node: Node): GradRule | undefined => {
+  const name = opNameOf(node);
+  return name && (gradRules[name] as GradRule);
+};
+
+/** Whether an output of a node may carry a gradient. */
+function outputCarries(node: Node, index: number): boolean {
+  const rule = ruleOf(node);
+  if (!rule || rule === "no-gradient") return true;
+  const outputs = "outputs" in rule ? rule.outputs : [0];
+  return outputs === "all" || outputs.includes(index);
+}
+
+/**
+ * Finds the path of the gradient.
+ *
+ * @throws autodiff/no-gradient when an operator on the way has no gradient, autodiff/no-path when a parameter does not
+ * reach the loss.
+ */
+export function gradientPath(graph: Graph, loss: Value, parameters: readonly Value[]): GradientPath {
+  const moved = reachedFrom(graph, parameters);
+  const values = new Set<Value>(moved.has(loss) ? [loss] : []);
+  const nodes: Node[] = [];
+  for (const node of graph.nodes.toReversed()) {
+    const carried = node.outputs.flatMap((output, i) => (output && values.has(output) ? [i] : []));
+    if (carried.length === 0) continue;
+    refuseWithoutRule(node, carried, moved, parameters);
+    nodes.push(node);
+    for (const [i, input] of node.inputs.entries())
+      if (input && moved.has(input) && inputRuleOf(node, i)) values.add(input);
+  }
+  for (const parameter of parameters) {
+    if (values.has(parameter)) continue;
+    throw new DiapasonError(
+      "autodiff/no-path",
+      `The loss "${loss.name}" does not depend on the parameter "${parameter.name}" in a differentiable way.`,
+      `Leave "${parameter.name}" out of the parameters that move.`,
+    );
+  }
+  return { values, nodes: nodes.reverse() };
+}
+
+/** Float values that change when a parameter does, with the parameters as their own. */
+function reachedFrom(graph: Graph, parameters: readonly Value[]): ReadonlySet<Value> {
+  const moved = new Set(parameters);
+  for (const node of graph.nodes) {
+    const moves = [
+      ...node.inputs.filter((_, i) => inputRuleOf(node, i) !== null),
+      ...(node.attributes.size > 0 ? capturedBy(node) : []),
+    ].some((input) => input && moved.has(input));
+    if (!moves) continue;
+    for (const output of node.outputs)
+      if (output && (isFloat(output) || output.dtype === undefined)) moved.add(output);
+  }
+  return moved;
+}
+
+function refuseWithoutRule(
+  node: Node,
+  carried: readonly number[],
+  moved: ReadonlySet<Value>,
+  parameters: readonly Value[],
+): void {
+  const rule = ruleOf(node);
+  const silent = carried.find((i) => !outputCarries(node, i));
+  if (rule && rule !== "no-gradient" && silent === undefined) return;
+  const below = parametersBelow(node, parameters);
+  const names = below.map(({ name }) => `"${name}"`);
+  const listed =
+    names.length > 6 ? `${names.slice(0, 5).join(", ")} and ${names.length - 5} more` : names.join(", ");
+  const through =
+    silent === undefined || !rule || rule === "no-gradient" ? "" : ` through its output ${silent}`;
+  const operator = node.domain === "" ? "" : ` of the domain ${node.domain}`;
+  const at = node.inputs.findIndex((input) => input && moved.has(input));
+  throw new DiapasonError(
+    "autodiff/no-gradient",
+    `${nodeText(node)}${operator} has no gradient${through}, and ${listed} would need one (by its input ${at}).`,
+    `Freeze ${listed}: what lies between this node and the loss can move.`,
+  );
+}
+
+/** The moving parameters that a node depends on. */
+function parametersBelow(node: Node, parameters: readonly Value[]): readonly Value[] {
+  const wanted = new Set(parameters);
+  const found = new Set<Value>();
+  const seen = new Set<Node>();
+  const visit = [node];
+  for (let next = visit.pop(); next; next = visit.pop()) {
+    if (seen.has(next)) continue;
+    seen.add(next);
+    for (const input of [...next.inputs, ...capturedBy(next)]) {
+      if (!input) continue;
+      if (wanted.has(input)) found.add(input);
+      if (input.producer) visit.push(input.producer);
+    }
+  }
+  return parameters.filter((parameter) => found.has(parameter));
+}

@@ -1,0 +1,110 @@
+import { DiapasonError } from "../base/errors.ts";
+import { type GraphBuilder, numbers } from "../graph/builder.ts";
+import { inferNode } from "../graph/infer.ts";
+import type { Node, Value } from "../graph/ir.ts";
+import type { AttributesOf, OpName } from "../graph/schemas.ts";
+
+/** What a gradient rule sees of the operator it goes back through. */
+export interface Backward<N extends OpName = OpName> {
+  readonly g: GraphBuilder;
+  readonly node: Node;
+  readonly attrs: AttributesOf<N>;
+  /** Gradient of the first output. */
+  readonly dy: Value;
+  /** Gradients of all outputs; undefined where the loss does not depend on one. */
+  readonly dys: readonly (Value | undefined)[];
+  /** The first output. */
+  readonly y: Value;
+  /** The inputs. Absent ones are undefined, which a rule that reads an optional input checks with `has`. */
+  readonly x: Inputs;
+  /** The input whose gradient is asked for: x[index]. */
+  readonly index: number;
+  has(input: number): boolean;
+  /** An output of the node, which the node is made to give where it left it out. */
+  output(index: number): Value;
+}
+
+/** Typed without holes, so that a rule can name the required inputs it reads. */
+export interface Inputs extends ReadonlyArray<Value> {
+  readonly 0: Value;
+  readonly 1: Value;
+  readonly 2: Value;
+  readonly 3: Value;
+}
+
+/** The gradient of one input; undefined when it is zero. Its shape may be one that broadcasting made larger. */
+export type InputRule<N extends OpName = OpName> = (backward: Backward<N>) => Value | undefined;
+
+/**
+ * How an operator's gradient is made: one function per ONNX input, `null` for an input that has none; the last function
+ * of an operator with any number of inputs stands for the rest. By default only the first output has a gradient.
+ */
+export type GradRule<N extends OpName = OpName> =
+  | readonly (InputRule<N> | null)[]
+  | {
+      readonly inputs: readonly (InputRule<N> | null)[];
+      /** Outputs that may carry a gradient. */
+      readonly outputs: readonly number[] | "all";
+    }
+  /** Must not be on the path from a moving parameter to the loss. */
+  | "no-gradient";
+
+/** Total over the op table: adding an op without deciding its gradient does not compile. */
+export type GradRules = { readonly [N in OpName]: GradRule<N> };
+
+export const isFloat = (value: Value): boolean =>
+  value.dtype !== undefined && (value.dtype.startsWith("float") || value.dtype === "bfloat16");
+
+/** What an inputs tuple and a node give a rule. */
+export function backwardOf<N extends OpName>(
+  g: GraphBuilder,
+  node: Node,
+  attrs: AttributesOf<N>,
+  dys: readonly (Value | undefined)[],
+  index: number,
+): Backward<N> {
+  return {
+    g,
+    node,
+    attrs,
+    dys,
+    index,
+    get dy() {
+      return dys[0] ?? g.zerosLike(node.outputs[0]!);
+    },
+    y: node.outputs[0]!,
+    x: node.inputs as unknown as Inputs,
+    has: (input) => node.inputs[input] !== undefined,
+    output(index) {
+      const made = node.outputs[index];
+      if (made) return made;
+      const value = g.graph.addNodeOutput(node, index, g.graph.freshName(`${node.op.toLowerCase()}_extra`));
+      inferNode(node);
+      return value;
+    },
+  };
+}
+
+/** How errors call a node. */
+export const nodeText = (node: Node): string => `${node.op}${node.name === "" ? "" : ` "${node.name}"`}`;
+
+/** Refuses a form of an operator that has no gradient here. */
+export function noGradient(node: Node, why: string): never {
+  throw new DiapasonError(
+    "autodiff/no-gradient",
+    `${nodeText(node)} has no gradient: ${why}.`,
+    "Freeze the parameters whose gradient passes through it, or export the model without it.",
+  );
+}
+
+/** Sizes of a value that must be numbers. @throws autodiff/unknown-size */
+export function sizesOf(node: Node, value: Value, what: string, from = 0): readonly number[] {
+  const shape = value.shape?.slice(from);
+  const sizes = numbers(shape);
+  if (sizes) return sizes;
+  throw new DiapasonError(
+    "autodiff/unknown-size",
+    `The gradient of ${nodeText(node)} needs ${what} of "${value.name}" as numbers; known is [${shape?.join(", ") ?? "?"}].`,
+    `Bind the symbols when differentiating, for example symbols: { ${shape?.find((dim) => typeof dim === "string") ?? "height"}: 224 }.`,
+  );
+}

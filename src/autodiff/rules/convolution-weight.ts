@@ -1,0 +1,126 @@
+import { type GraphBuilder, range } from "../../graph/builder.ts";
+import type { Value } from "../../graph/ir.ts";
+import { sizeOf } from "../../graph/tensor.ts";
+import type { Window } from "../../graph/window.ts";
+import { sumOver } from "../reduce.ts";
+import { type Backward, sizesOf } from "../rule.ts";
+
+/** What a weight was slid over, and the gradient of what came out. */
+interface Correlation {
+  /** [batch, in, ...sizes] */
+  readonly image: Value;
+  /** [batch, out, ...positions] */
+  readonly filter: Value;
+  readonly window: Window;
+}
+
+/** The same with sizes as numbers. `batch` is undefined while it is a symbol. */
+interface Sizes {
+  readonly batch: number | undefined;
+  /** [out, in/group, ...kernel] */
+  readonly weight: readonly [number, number, ...number[]];
+  readonly positions: readonly number[];
+  readonly group: number;
+}
+
+/** Output positions of an image from which it counts as large. */
+const largeImage = 28 * 28;
+
+/**
+ * The gradient of a convolution's weight, as the composition that was fastest for its kind:
+ *
+ * 1×1 on large images one product for each image, summed over the batch; depthwise with a batch of known size a
+ * convolution whose filters are the gradients; everything else products of matrices [channels, batch·positions].
+ */
+export function weightGradient(b: Backward<"Conv" | "ConvTranspose">, correlation: Correlation): Value {
+  const { g, node, x, attrs } = b;
+  const { filter, window, image } = correlation;
+  const batch = image.shape?.[0];
+  const sizes: Sizes = {
+    batch: typeof batch === "number" ? batch : undefined,
+    weight: sizesOf(node, x[1], "the sizes") as [number, number, ...number[]],
+    positions: sizesOf(node, filter, "the spatial sizes", 2),
+    group: attrs.group,
+  };
+  const isPointwise =
+    sizeOf(window.kernel) === 1 && window.strides.every((s) => s === 1) && window.pads.every((p) => p === 0);
+  if (isPointwise && attrs.group === 1 && sizeOf(sizes.positions) >= largeImage)
+    return pointwise(g, correlation, sizes);
+  if (attrs.group > 1 && sizes.weight[1] === 1 && sizes.batch !== undefined)
+    return depthwise(b, correlation, sizes, sizes.batch);
+  return products(g, correlation, sizes);
+}
+
+/** Σ over the batch of dYᵢ·Xᵢᵀ. */
+function pointwise(g: GraphBuilder, { image, filter }: Correlation, { weight }: Sizes): Value {
+  const flat = (value: Value, channels: number) => g.op("Reshape", [value, g.ints([0, channels, -1])]);
+  const each = g.product(flat(filter, weight[0]), flat(image, weight[1]), { transB: true });
+  return g.reshape(g.sum(each, [0]), weight);
+}
+
+/** A convolution with a group for each channel of each image, its stride and dilation exchanged. */
+function depthwise(
+  { g, node }: Backward<"Conv" | "ConvTranspose">,
+  { image, filter, window }: Correlation,
+  { weight, positions, group }: Sizes,
+  batch: number,
+): Value {
+  const { kernel, strides, dilations, pads } = window;
+  const size = sizesOf(node, image, "the spatial sizes", 2);
+  const groups = batch * group;
+  const found = g.op(
+    "Conv",
+    [g.reshape(image, [1, groups, ...size]), g.reshape(filter, [batch * weight[0], 1, ...positions])],
+    { kernel_shape: positions, strides: dilations, dilations: strides, pads, group: groups },
+  );
+  const axes = kernel.map((_, i) => i + 2);
+  const cut = g.slice(
+    found,
+    axes,
+    axes.map(() => 0),
+    kernel,
+  );
+  return sumOver(g, g.reshape(cut, [batch, ...weight]), [0]);
+}
+
+/**
+ * dY·Xₜᵀ for every tap t of the kernel, X shifted to where the tap reads.
+ *
+ * On large images a product for every few taps, so that little is copied; on small ones one product of all taps.
+ */
+function products(g: GraphBuilder, { image, filter, window }: Correlation, sizes: Sizes): Value {
+  const { weight, positions, group } = sizes;
+  const [out, inner, ...kernel] = weight;
+  const columns = sizes.batch === undefined ? -1 : sizes.batch * sizeOf(positions);
+  const asRows = (value: Value, rows: number) =>
+    g.reshape(value, group === 1 ? [rows, columns] : [group, rows / group, columns]);
+  const channelsFirst = [1, 0, ...range(2, kernel.length + 2)];
+  const rank = kernel.length;
+  const pads = [0, 0, ...window.pads.slice(0, rank), 0, 0, ...window.pads.slice(rank)];
+  const padded = g.transpose(g.pad(image, pads), channelsFirst);
+  const gradient = asRows(g.transpose(filter, channelsFirst), out);
+  const axes = range(2, rank + 2);
+  const rows = tapsOf(kernel).map((tap) => {
+    const starts = tap.map((at, i) => at * window.dilations[i]!);
+    const ends = starts.map((start, i) => start + (positions[i]! - 1) * window.strides[i]! + 1);
+    return asRows(g.slice(padded, axes, starts, ends, window.strides), inner * group);
+  });
+  const together = sizeOf(positions) >= largeImage ? Math.ceil(rowsAtOnce / inner) : rows.length;
+  const parts: Value[] = [];
+  for (let at = 0; at < rows.length; at += together) {
+    const taps = rows.slice(at, at + together);
+    const product = g.product(gradient, g.concat(taps, group === 1 ? 0 : 1), { transB: true });
+    parts.push(g.reshape(product, [out, taps.length, inner]));
+  }
+  return g.reshape(g.transpose(g.concat(parts, 1), [0, 2, 1]), weight);
+}
+
+/** Rows of X that one product on a large image reads: enough to fill the registers of a matrix kernel. */
+const rowsAtOnce = 32;
+
+/** Every position in a kernel, row by row: [[0,0], [0,1], …]. */
+const tapsOf = (kernel: readonly number[]): number[][] =>
+  kernel.reduce<number[][]>(
+    (taps, size) => taps.flatMap((tap) => range(size).map((at) => [...tap, at])),
+    [[]],
+  );

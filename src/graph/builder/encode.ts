@@ -1,0 +1,48 @@
+import { toBfloat16, toFloat16 } from "../../base/half.ts";
+import { bug } from "../../base/errors.ts";
+import type { Attribute } from "../ir.ts";
+import { type DataType, float32, int64, type Tensor, tensorOf } from "../tensor.ts";
+
+/** What a builder takes for an attribute; an attribute that is undefined is left out. */
+export type AttributeInput = number | string | readonly number[] | Tensor | undefined;
+
+/** Attributes that hold a float. Every other number is an int: a plain number does not say which it is. */
+const floatAttributes: ReadonlySet<string> = new Set([
+  "alpha",
+  "beta",
+  "bias",
+  "epsilon",
+  "gamma",
+  "lambd",
+  "momentum",
+]);
+
+/** An attribute as the graph stores it. */
+export function attributeOf(key: string, value: Exclude<AttributeInput, undefined>): Attribute {
+  if (typeof value === "string") return { type: "string", value };
+  if (typeof value === "number") return { type: floatAttributes.has(key) ? "float" : "int", value };
+  if ("dtype" in value) return { type: "tensor", value };
+  return { type: "ints", value };
+}
+
+/** A tensor of ordinary numbers. */
+export function encode(dtype: DataType, dims: readonly number[], values: readonly number[]): Tensor {
+  switch (dtype) {
+    case "float32":
+      return float32(dims, values);
+    case "float64":
+      return tensorOf(dtype, dims, Float64Array.from(values));
+    case "float16":
+      return tensorOf(dtype, dims, Uint16Array.from(values, toFloat16));
+    case "bfloat16":
+      return tensorOf(dtype, dims, Uint16Array.from(values, toBfloat16));
+    case "int64":
+      return int64(dims, values);
+    case "int32":
+      return tensorOf(dtype, dims, Int32Array.from(values));
+    case "bool":
+      return tensorOf(dtype, dims, Uint8Array.from(values));
+    default:
+      return bug(`a builder has no constants of type ${dtype}`);
+  }
+}

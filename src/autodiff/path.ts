@@ -3,8 +3,8 @@ import { opNameOf } from "../graph/attributes.ts";
 import type { Graph, Node, Value } from "../graph/ir.ts";
 import { capturedBy } from "../graph/ir.ts";
 import { schemas } from "../graph/schemas.ts";
-import { gradRules } from "./rules.ts";
 import { type GradRule, type InputRule, isFloat, nodeText } from "./rule.ts";
+import { gradRules } from "./rules.ts";
 
 /** What a backward pass must go through: the part of a graph between its moving parameters and its loss. */
 export interface GradientPath {

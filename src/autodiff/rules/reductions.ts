@@ -1,6 +1,6 @@
 import { type GraphBuilder, range } from "../../graph/builder.ts";
 import { knownNumbers } from "../../graph/infer.ts";
-import type { Node, Value } from "../../graph/ir.ts";
+import type { Value } from "../../graph/ir.ts";
 import type { OpName } from "../../graph/schemas.ts";
 import type { Backward, GradRules, InputRule } from "../rule.ts";
 

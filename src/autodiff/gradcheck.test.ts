@@ -1,0 +1,73 @@
+import { expect, test } from "vitest";
+import { GraphBuilder } from "../graph/builder.ts";
+import { Graph } from "../graph/ir.ts";
+import { interpret } from "../graph/kernels/interpret.ts";
+import { float32 } from "../graph/tensor.ts";
+import { gradcheck } from "./gradcheck.ts";
+
+function graphOf(): Graph {
+  const graph = new Graph("check");
+  const g = new GraphBuilder(graph);
+  const x = graph.addInput("x", "float32", [2, 2]);
+  const w = graph.addInitializer("w", float32([2, 2], [0.5, -1, 2, 0.3]));
+  const loss = g.sum(g.op("Tanh", [g.matmul(x, w)]), [0, 1]);
+  graph.rename(loss, "loss");
+  graph.addOutput(loss);
+  return graph;
+}
+const feeds = new Map([
+  ["x", { dtype: "float32" as const, dims: [2, 2], data: Float64Array.of(1, 0.5, -0.7, 0.2) }],
+]);
+const options = { loss: "loss", parameters: ["w", "x"], feeds };
+
+test("right gradients are called right, for initializers and inputs", async () => {
+  const result = await gradcheck(graphOf(), options);
+  expect(result.verdict).toBe("right");
+  expect(result.parameters.map(({ name, samples }) => [name, samples])).toEqual([
+    ["w", 4],
+    ["x", 4],
+  ]);
+  expect(result.largestRelativeError).toBeLessThan(1e-8);
+});
+
+test("wrong gradients are called wrong", async () => {
+  const result = await gradcheck(graphOf(), {
+    ...options,
+    evaluate(graph, given) {
+      const outputs = interpret(graph, given);
+      const gradient = outputs.get("w.grad");
+      if (gradient) gradient.data[0]! *= 1.01;
+      return outputs;
+    },
+  });
+  expect(result.verdict).toBe("wrong");
+  expect(result.parameters.find(({ name }) => name === "w")!.largestRelativeError).toBeCloseTo(0.01, 3);
+  expect(result.parameters.find(({ name }) => name === "x")!.largestRelativeError).toBeLessThan(1e-8);
+});
+
+test("gradients that are not finite are wrong", async () => {
+  const graph = graphOf();
+  const result = await gradcheck(graph, {
+    ...options,
+    parameters: ["w"],
+    evaluate(program, given) {
+      const outputs = interpret(program, given);
+      outputs.get("w.grad")?.data.fill(Number.NaN);
+      return outputs;
+    },
+  });
+  expect(result.verdict).toBe("wrong");
+});
+
+test("single precision is judged by its own tolerance", async () => {
+  const rounded = await gradcheck(graphOf(), {
+    ...options,
+    precision: "float32",
+    evaluate(graph, given) {
+      const outputs = interpret(graph, given);
+      for (const { data } of outputs.values()) data.set(Float32Array.from(data));
+      return outputs;
+    },
+  });
+  expect(rounded.verdict).toBe("right");
+});

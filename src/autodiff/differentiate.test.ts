@@ -207,8 +207,8 @@ describe("refusals", () => {
     expect([error.code, error.message, error.fix]).toMatchInlineSnapshot(`
       [
         "autodiff/unknown-size",
-        "The gradient of Conv needs the spatial sizes of "expand" as numbers; known is [(height+1)/2-1, 3].",
-        "Bind the symbols when differentiating, for example symbols: { (height+1)/2-1: 224 }.",
+        "The gradient of Conv needs the spatial sizes of "conv" as numbers; known is [(height+1)/2-1, 3].",
+        "Bind the symbols when differentiating, for example symbols: { height: 224 }.",
       ]
     `);
     const bound = differentiate(graph, { loss: loss.name, parameters: ["w"], symbols: { height: 9 } });

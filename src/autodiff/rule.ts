@@ -1,5 +1,6 @@
 import { DiapasonError } from "../base/errors.ts";
 import { type GraphBuilder, numbers } from "../graph/builder.ts";
+import { product, symbolsOf } from "../graph/dim.ts";
 import { inferNode } from "../graph/infer.ts";
 import type { Node, Value } from "../graph/ir.ts";
 import type { AttributesOf, OpName } from "../graph/schemas.ts";
@@ -105,6 +106,6 @@ export function sizesOf(node: Node, value: Value, what: string, from = 0): reado
   throw new DiapasonError(
     "autodiff/unknown-size",
     `The gradient of ${nodeText(node)} needs ${what} of "${value.name}" as numbers; known is [${shape?.join(", ") ?? "?"}].`,
-    `Bind the symbols when differentiating, for example symbols: { ${shape?.find((dim) => typeof dim === "string") ?? "height"}: 224 }.`,
+    `Bind the symbols when differentiating, for example symbols: { ${symbolsOf(product(shape ?? []))[0] ?? "height"}: 224 }.`,
   );
 }

@@ -34,12 +34,13 @@ const largeImage = 28 * 28;
  */
 export function weightGradient(b: Backward<"Conv" | "ConvTranspose">, correlation: Correlation): Value {
   const { g, node, x, attrs } = b;
-  const { filter, window, image } = correlation;
+  const { window, image } = correlation;
+  const filtered = node.op === "Conv" ? b.y : x[0];
   const batch = image.shape?.[0];
   const sizes: Sizes = {
     batch: typeof batch === "number" ? batch : undefined,
     weight: sizesOf(node, x[1], "the sizes") as [number, number, ...number[]],
-    positions: sizesOf(node, filter, "the spatial sizes", 2),
+    positions: sizesOf(node, filtered, "the spatial sizes", 2),
     group: attrs.group,
   };
   const isPointwise =
@@ -86,7 +87,8 @@ function depthwise(
 /**
  * dY·Xₜᵀ for every tap t of the kernel, X shifted to where the tap reads.
  *
- * On large images a product for every few taps, so that little is copied; on small ones one product of all taps.
+ * On large images a product for every few taps, so that little is copied; on small ones one product of all taps. A
+ * stride splits X into as many phases once, in which every tap reads a dense part: copying every second element is slow.
  */
 function products(g: GraphBuilder, { image, filter, window }: Correlation, sizes: Sizes): Value {
   const { weight, positions, group } = sizes;
@@ -100,10 +102,15 @@ function products(g: GraphBuilder, { image, filter, window }: Correlation, sizes
   const padded = g.transpose(g.pad(image, pads), channelsFirst);
   const gradient = asRows(g.transpose(filter, channelsFirst), out);
   const axes = range(2, rank + 2);
+  const whole = axes.map(() => Number.MAX_SAFE_INTEGER);
   const rows = tapsOf(kernel).map((tap) => {
-    const starts = tap.map((at, i) => at * window.dilations[i]!);
-    const ends = starts.map((start, i) => start + (positions[i]! - 1) * window.strides[i]! + 1);
-    return asRows(g.slice(padded, axes, starts, ends, window.strides), inner * group);
+    const offsets = tap.map((at, i) => at * window.dilations[i]!);
+    const phases = offsets.map((offset, i) => offset % window.strides[i]!);
+    const starts = offsets.map((offset, i) => Math.floor(offset / window.strides[i]!));
+    const ends = starts.map((start, i) => start + positions[i]!);
+    const isDense = window.strides.every((stride) => stride === 1);
+    const phase = isDense ? padded : g.slice(padded, axes, phases, whole, window.strides);
+    return asRows(g.slice(phase, axes, starts, ends), inner * group);
   });
   const together = sizeOf(positions) >= largeImage ? Math.ceil(rowsAtOnce / inner) : rows.length;
   const parts: Value[] = [];
@@ -116,7 +123,7 @@ function products(g: GraphBuilder, { image, filter, window }: Correlation, sizes
 }
 
 /** Rows of X that one product on a large image reads: enough to fill the registers of a matrix kernel. */
-const rowsAtOnce = 32;
+const rowsAtOnce = 64;
 
 /** Every position in a kernel, row by row: [[0,0], [0,1], …]. */
 const tapsOf = (kernel: readonly number[]): number[][] =>

@@ -27,7 +27,7 @@ const spanOf = ({ kernel, dilations }: Window): number[] =>
  * With stride 1 it is written as a convolution with the kernel flipped in space and its first two axes swapped, which
  * runs as fast as the forward one; with a larger stride ConvTranspose is the fastest portable form.
  */
-function input({ g, node, dy, x: [x, w], attrs: { group } }: Backward<"Conv">): Value {
+function input({ g, node, dy, y, x: [x, w], attrs: { group } }: Backward<"Conv">): Value {
   const window = numericWindow(node);
   const { strides, dilations, pads } = window;
   const rank = window.kernel.length;
@@ -42,7 +42,7 @@ function input({ g, node, dy, x: [x, w], attrs: { group } }: Backward<"Conv">): 
       group,
     });
   const sizes = sizesOf(node, x, "the spatial sizes", 2);
-  const outputs = sizesOf(node, dy, "the spatial sizes", 2);
+  const outputs = sizesOf(node, y, "the spatial sizes", 2);
   const covered = outputs.map((size, i) => (size - 1) * strides[i]! + span[i]! - pads[i]! - pads[i + rank]!);
   return g.op("ConvTranspose", [dy, w], {
     kernel_shape: window.kernel,

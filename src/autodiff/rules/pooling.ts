@@ -38,13 +38,13 @@ function countsAlong(
 }
 
 /** dY divided by each window's size and spread over it: a depthwise transposed convolution with ones. */
-function averagePool({ g, node, dy, x: [x], attrs }: Backward<"AveragePool">): Value {
+function averagePool({ g, node, dy, y, x: [x], attrs }: Backward<"AveragePool">): Value {
   const window = numericWindow(node);
   const { kernel, strides, dilations, pads } = window;
   const rank = kernel.length;
   const [channels] = sizesOf(node, x, "the channels", 1) as [number];
   const sizes = sizesOf(node, x, "the spatial sizes", 2);
-  const outputs = sizesOf(node, dy, "the spatial sizes", 2);
+  const outputs = sizesOf(node, y, "the spatial sizes", 2);
   const counts = range(rank)
     .map((axis) => countsAlong(window, axis, sizes[axis]!, outputs[axis]!, attrs.count_include_pad === 1))
     .reduce((all, along) => all.flatMap((count) => along.map((n) => count * n)), [1]);

@@ -7,25 +7,56 @@ export const errorCodes = {
   "base/bug": "Diapason reached a state it holds to be impossible. This is a defect of ours.",
   "graph/bad-index": "An axis or an index that an operator is given lies outside the array it points into.",
   "graph/missing-feed": "A graph is to be computed without an array for one of its inputs.",
-  "graph/no-kernel": "The float64 reference interpreter was asked for an operator, a spelling or an element type that it does not compute.",
+  "graph/no-kernel":
+    "The float64 reference interpreter was asked for an operator, a spelling or an element type that it does not compute.",
   "graph/shape-mismatch": "Two tensors meet in an operator that cannot combine their shapes.",
-  "graph/old-operator": "An operator of an old ONNX opset means something that the present operators cannot say.",
-  "graph/unknown-rank": "An operation needs to know how many axes a value has, and shape inference could not tell.",
-  "autodiff/no-gradient": "A gradient is asked for through an operator, an option of one or an output that has none.",
+  "graph/old-operator":
+    "An operator of an old ONNX opset means something that the present operators cannot say.",
+  "graph/unknown-rank":
+    "An operation needs to know how many axes a value has, and shape inference could not tell.",
+  "autodiff/no-gradient":
+    "A gradient is asked for through an operator, an option of one or an output that has none.",
   "autodiff/no-path": "A parameter is to move, but the loss does not depend on it in a differentiable way.",
   "autodiff/bad-loss": "The value to differentiate is not a single float number.",
   "autodiff/bad-parameter": "A name given as a parameter is no float input or initializer of the graph.",
   "autodiff/unknown-size": "A gradient needs a size that is still a symbol when the graph is compiled.",
+  "data/not-found": "The folder of images does not exist, or is a file.",
+  "data/no-images": "The folder holds no file that can be read as an image; what it holds instead is said.",
+  "data/no-labels":
+    "Images lie in a folder without class folders and without a metadata file, so nothing says what they show.",
+  "data/no-training-images": "The folder has a validation or test part, but none to train on.",
+  "data/single-class": "All images have the same label; telling classes apart needs two.",
+  "data/class-too-small": "A class has too few images to be split: training and validation each need one.",
+  "data/unknown-label":
+    "Validation or test images carry a label that training (or the given list of classes) does not have.",
+  "data/empty-file": "An image file has 0 bytes, usually from a broken download or copy.",
+  "data/broken-image": "An image file cannot be decoded: it is damaged, cut short, or not an image.",
+  "data/bad-metadata":
+    "A metadata.csv or metadata.jsonl file cannot be parsed, or a row lacks its file name or label.",
+  "data/unknown-column": "A metadata file lacks a column that was asked for; the nearest one is named.",
+  "data/duplicate-file": "A metadata file names the same image twice.",
+  "data/missing-file": "A row of a metadata file names an image that does not exist.",
+  "data/outside-folder":
+    "A metadata file names an image outside its own folder; such a path is never followed.",
+  "data/ambiguous-split":
+    "Two folders mean the same split, such as val and validation, or a folder has two metadata files.",
+  "data/bad-option": "An option of the data layer has a value that cannot work.",
+  "data/bad-preprocessor":
+    "A preprocessor_config.json cannot be read, contradicts itself or the model, or asks for what is not supported.",
   "models/not-found": "No ONNX model lies at the given path, or the folder holds none.",
-  "models/no-image-input": "The model has no float input of rank 4 with 1 or 3 channels, so it does not take images.",
+  "models/no-image-input":
+    "The model has no float input of rank 4 with 1 or 3 channels, so it does not take images.",
   "models/no-parameters": "No float weight of the model reaches its output, so there is nothing to tune.",
   "models/no-features": "The model's output has a shape from which no classifier can be built.",
   "models/no-classifier": "The operation needs a classifier, and the model does not end in one.",
   "models/bad-config": "A model folder's config.json cannot be read or contradicts the model.",
-  "models/extra-inputs": "The model must be fed more than an image, which image classification does not have.",
+  "models/extra-inputs":
+    "The model must be fed more than an image, which image classification does not have.",
   "models/labels-mismatch": "The number of class names differs from the width of the model's output.",
-  "models/output-exists": "The folder to write to exists and is not empty, and overwriting was not asked for.",
-  "evaluate/unpaired-predictions": "Two lists of predictions that should be compared are not about the same examples.",
+  "models/output-exists":
+    "The folder to write to exists and is not empty, and overwriting was not asked for.",
+  "evaluate/unpaired-predictions":
+    "Two lists of predictions that should be compared are not about the same examples.",
   "evaluate/not-finite": "A model gave NaN or infinite logits for an example.",
   "evaluate/no-examples": "There is nothing to evaluate on: the list of examples is empty.",
   "tune/unknown-block": "A plan or a recipe names blocks that the model does not have.",
@@ -35,21 +66,26 @@ export const errorCodes = {
   "tune/bad-batch": "The training data gave a batch that does not fit the training graph.",
   "tune/loss-not-finite": "The loss or a gradient became NaN or infinite; the last good checkpoint is kept.",
   "tune/no-run": "A run is to be resumed from a folder that does not hold one.",
-  "tune/bad-checkpoint": "A checkpoint cannot be read: a file is missing, damaged or does not belong to this model.",
+  "tune/bad-checkpoint":
+    "A checkpoint cannot be read: a file is missing, damaged or does not belong to this model.",
   "tune/base-changed": "A run is resumed on another base model than it was started with.",
   "tune/settings-changed": "A run is resumed with other settings than it was started with.",
   "tune/run-exists": "The folder of a new run already holds a run.",
   "app/bad-option": "An option has a value of the wrong kind or outside its range.",
-  "app/unknown-option": "A flag, recipe key or option name that does not exist; the nearest known one is named.",
+  "app/unknown-option":
+    "A flag, recipe key or option name that does not exist; the nearest known one is named.",
   "app/unknown-command": "A command that does not exist; the nearest known one is named.",
   "app/bad-recipe": "A recipe file that cannot be read as YAML, or is not a mapping of options.",
   "base/disk-full": "There was no room to write a file; what was there before is untouched.",
-  "base/not-writable": "A file or folder cannot be written: permissions, a read-only place, or a file where a folder is wanted.",
-  "formats/onnx-bad-graph": "The graph of an ONNX file does not hold together: a value that nothing makes, a name used twice, a function that calls itself.",
+  "base/not-writable":
+    "A file or folder cannot be written: permissions, a read-only place, or a file where a folder is wanted.",
+  "formats/onnx-bad-graph":
+    "The graph of an ONNX file does not hold together: a value that nothing makes, a name used twice, a function that calls itself.",
   "formats/onnx-bad-tensor": "A tensor of an ONNX file has a shape, type or size that do not fit each other.",
   "formats/onnx-damaged": "A file is not ONNX, or not a whole one.",
   "formats/onnx-external-missing": "Weights that lie beside a model file cannot be found or read.",
-  "formats/onnx-external-outside": "Weights that lie beside a model file are said to be outside its folder; such a path is never followed.",
+  "formats/onnx-external-outside":
+    "Weights that lie beside a model file are said to be outside its folder; such a path is never followed.",
   "formats/onnx-opset": "A model uses operators of a version that is too old.",
   "formats/safetensors-damaged": "A file is not safetensors, or not a whole one.",
 } as const satisfies Record<`${string}/${string}`, string>;

@@ -55,7 +55,7 @@ export function differentiate(source: Graph, options: DifferentiateOptions): Dif
     if (parameter.constant) graph.initializerToInput(parameter);
   }
   removeDead(graph);
-  freeActivationsEarly(graph, forward);
+  freeActivationsEarly(graph);
   return { graph, loss: loss.name, gradients: named };
 }
 

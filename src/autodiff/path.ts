@@ -50,19 +50,18 @@ export function gradientPath(graph: Graph, loss: Value, parameters: readonly Val
   for (const node of graph.nodes.toReversed()) {
     const carried = node.outputs.flatMap((output, i) => (output && values.has(output) ? [i] : []));
     if (carried.length === 0) continue;
-    refuseWithoutRule(node, carried, moved, parameters);
+    refuseWithoutRule(node, carried, parameters);
     nodes.push(node);
     for (const [i, input] of node.inputs.entries())
       if (input && moved.has(input) && inputRuleOf(node, i)) values.add(input);
   }
-  for (const parameter of parameters) {
-    if (values.has(parameter)) continue;
+  const unreached = parameters.filter((parameter) => !values.has(parameter));
+  if (unreached.length > 0)
     throw new DiapasonError(
       "autodiff/no-path",
-      `The loss "${loss.name}" does not depend on the parameter "${parameter.name}" in a differentiable way.`,
-      `Leave "${parameter.name}" out of the parameters that move.`,
+      `The loss "${loss.name}" does not depend in a differentiable way on ${listed(unreached)}.`,
+      "Leave out of the parameters that move what the loss does not read.",
     );
-  }
   return { values, nodes: nodes.reverse() };
 }
 
@@ -81,28 +80,25 @@ function reachedFrom(graph: Graph, parameters: readonly Value[]): ReadonlySet<Va
   return moved;
 }
 
-function refuseWithoutRule(
-  node: Node,
-  carried: readonly number[],
-  moved: ReadonlySet<Value>,
-  parameters: readonly Value[],
-): void {
+function refuseWithoutRule(node: Node, carried: readonly number[], parameters: readonly Value[]): void {
   const rule = ruleOf(node);
   const silent = carried.find((i) => !outputCarries(node, i));
   if (rule && rule !== "no-gradient" && silent === undefined) return;
-  const below = parametersBelow(node, parameters);
-  const names = below.map(({ name }) => `"${name}"`);
-  const listed =
-    names.length > 6 ? `${names.slice(0, 5).join(", ")} and ${names.length - 5} more` : names.join(", ");
+  const below = listed(parametersBelow(node, parameters));
   const through =
     silent === undefined || !rule || rule === "no-gradient" ? "" : ` through its output ${silent}`;
   const operator = node.domain === "" ? "" : ` of the domain ${node.domain}`;
-  const at = node.inputs.findIndex((input) => input && moved.has(input));
   throw new DiapasonError(
     "autodiff/no-gradient",
-    `${nodeText(node)}${operator} has no gradient${through}, and ${listed} would need one (by its input ${at}).`,
-    `Freeze ${listed}: what lies between this node and the loss can move.`,
+    `${nodeText(node)}${operator} has no gradient${through}, and ${below} would need one.`,
+    `Freeze ${below}: what lies between this node and the loss can move.`,
   );
+}
+
+/** Names for an error; of many only the first few. */
+function listed(values: readonly Value[]): string {
+  const names = values.map(({ name }) => `"${name}"`);
+  return names.length > 6 ? `${names.slice(0, 5).join(", ")} and ${names.length - 5} more` : names.join(", ");
 }
 
 /** The moving parameters that a node depends on. */

@@ -1,3 +1,4 @@
+import { unbiasedRunningVariance } from "../autodiff/batch-norm.ts";
 import type { Graph, Node } from "../graph/ir.ts";
 import type { Block } from "../models/model.ts";
 import type { Stage } from "./plan.ts";
@@ -12,7 +13,8 @@ export function movingStatistics(stage: Stage, blocks: readonly Block[]): Readon
  * Makes the BatchNormalizations whose running mean and variance are among `buffers` normalise by the batch instead, in
  * place. Their new running statistics become outputs of the graph.
  *
- * Result: buffer to the output that holds its next value, mean · momentum + batch · (1 − momentum) as ONNX defines it.
+ * Result: buffer to the output that holds its next value, mean · momentum + batch · (1 − momentum) as ONNX defines it;
+ * the batch's variance counts as PyTorch counts it, divided by n − 1.
  */
 export function useBatchStatistics(graph: Graph, buffers: ReadonlySet<string>): ReadonlyMap<string, string> {
   const updates = new Map<string, string>();
@@ -23,7 +25,7 @@ export function useBatchStatistics(graph: Graph, buffers: ReadonlySet<string>): 
     const { name: yName, dtype, shape } = y;
     const outputs = [
       graph.freshName(`${yName}.batch`),
-      ...names.map((name) => graph.freshName(`${name}.next`)),
+      ...names.map((name) => graph.freshName(`${name}.batch`)),
     ];
     const attributes = new Map(node.attributes).set("training_mode", { type: "int", value: 1 });
     const { op, domain, name } = node;
@@ -33,12 +35,17 @@ export function useBatchStatistics(graph: Graph, buffers: ReadonlySet<string>): 
     graph.replaceUses(y, normalised!);
     graph.removeNodes(new Set([node]));
     graph.rename(normalised!, yName);
+    const statistics = names.map((statistic) => graph.get(statistic));
     next.forEach((value, i) => {
-      const buffer = graph.get(names[i]!);
-      Object.assign(value!, { dtype: buffer.dtype, shape: buffer.shape });
-      graph.addOutput(value!);
-      updates.set(buffer.name, value!.name);
+      const { dtype, shape } = statistics[i]!;
+      Object.assign(value!, { dtype, shape });
     });
+    for (const [i, value] of [next[0]!, unbiasedRunningVariance(graph, made)].entries()) {
+      const { name: buffer } = statistics[i]!;
+      graph.rename(value, graph.freshName(`${buffer}.next`));
+      graph.addOutput(value);
+      updates.set(buffer, value.name);
+    }
   }
   return updates;
 }

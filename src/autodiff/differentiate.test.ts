@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { DiapasonError } from "../base/errors.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import { Graph, type Value } from "../graph/ir.ts";
+import { interpret } from "../graph/kernels/interpret.ts";
 import { print } from "../graph/print.ts";
 import { float32 } from "../graph/tensor.ts";
 import { differentiate } from "./differentiate.ts";
@@ -140,6 +141,23 @@ test("two parameters with the same gradient have an output each", () => {
   const { gradients, graph: after } = differentiate(graph, { loss: "loss", parameters: ["a", "b"] });
   expect([...gradients.values()]).toEqual(["a.grad", "b.grad"]);
   expect(after.outputs).toHaveLength(3);
+});
+
+test("the value a parameter starts with is not built in", () => {
+  const graph = new Graph("power");
+  const g = new GraphBuilder(graph);
+  const x = graph.addInput("x", "float32", [2]);
+  const exponent = graph.addInitializer("exponent", float32([1], [2]));
+  const loss = g.sum(g.pow(x, exponent), [0]);
+  graph.addOutput(loss);
+  const { graph: after } = differentiate(graph, { loss: loss.name, parameters: ["x", "exponent"] });
+  const feeds = new Map(
+    [["x", 3, 2] as const, ["exponent", 3] as const].map(([name, ...data]) => [
+      name,
+      { dtype: "float32" as const, dims: [data.length], data: Float64Array.from(data) },
+    ]),
+  );
+  expect([...interpret(after, feeds).get("x.grad")!.data]).toEqual([27, 12]);
 });
 
 describe("refusals", () => {

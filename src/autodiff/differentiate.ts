@@ -40,9 +40,11 @@ export interface Differentiated {
 export function differentiate(source: Graph, options: DifferentiateOptions): Differentiated {
   const graph = source.clone();
   bindSymbols(graph, options.symbols ?? {});
+  const parameters = [...new Set(options.parameters)].map((name) => parameterOf(graph, name));
+  // before shapes are inferred and rules read constants: what moves is none
+  for (const parameter of parameters) if (parameter.constant) graph.initializerToInput(parameter);
   inferShapes(graph);
   const loss = lossOf(graph, options.loss);
-  const parameters = [...new Set(options.parameters)].map((name) => parameterOf(graph, name));
   const { values, nodes } = gradientPath(graph, loss, parameters);
   const forward = new Set(graph.nodes);
   const g = new GraphBuilder(graph);
@@ -50,10 +52,8 @@ export function differentiate(source: Graph, options: DifferentiateOptions): Dif
   gradients.add(loss, g.ones(loss.shape as readonly number[], loss));
   for (const node of nodes.toReversed()) goBack(g, node, values, gradients);
   const named = new Map<string, string>();
-  for (const parameter of parameters) {
+  for (const parameter of parameters)
     named.set(parameter.name, nameGradient(g, parameter, gradients.of(parameter)!, forward));
-    if (parameter.constant) graph.initializerToInput(parameter);
-  }
   removeDead(graph);
   freeActivationsEarly(graph);
   return { graph, loss: loss.name, gradients: named };

@@ -26,7 +26,7 @@ export interface Backward<N extends OpName = OpName> {
 }
 
 /** Typed without holes, so that a rule can name the required inputs it reads. */
-export interface Inputs extends ReadonlyArray<Value> {
+interface Inputs extends ReadonlyArray<Value> {
   readonly 0: Value;
   readonly 1: Value;
   readonly 2: Value;

@@ -4,7 +4,7 @@ import { product, type Shape } from "./dim.ts";
 import { numberOf } from "./element-types.ts";
 import { inferNode } from "./infer.ts";
 import type { Graph, Node, Value } from "./ir.ts";
-import type { OpName } from "./schemas.ts";
+import { type OpName, schemas } from "./schemas.ts";
 import { type DataType, sizeOf, type Tensor } from "./tensor.ts";
 
 /** A value, or a number that takes the type of the value it meets. */
@@ -15,7 +15,8 @@ const microsoft = "com.microsoft.";
 /**
  * Appends operators to the end of a graph and knows the type and shape of each at once.
  *
- * The same operator on the same inputs is appended once: a second call gives the first call's value. Methods named in
+ * The same operator on the same inputs is appended once: a second call gives the first call's value, unless the operator
+ * draws random numbers. Methods named in
  * lower case are the operators as mathematics writes them; everything else goes through `op`.
  */
 export class GraphBuilder {
@@ -59,7 +60,7 @@ export class GraphBuilder {
       outputs: outputs ?? [this.graph.freshName(op.toLowerCase())],
     });
     inferNode(node);
-    this.#made.set(key, node);
+    if (!Object.hasOwn(schemas[name].attributes, "seed")) this.#made.set(key, node);
     return node;
   }
   #id(value: Value): number {

@@ -1,0 +1,73 @@
+import { expect, test } from "vitest";
+import { GraphBuilder } from "./builder.ts";
+import { Graph } from "./ir.ts";
+import { print } from "./print.ts";
+
+function builderOf(shape: readonly (number | string)[]) {
+  const graph = new Graph("g");
+  const x = graph.addInput("x", "float32", shape);
+  return { graph, x, g: new GraphBuilder(graph) };
+}
+
+test("golden: what methods append", () => {
+  const { graph, g, x } = builderOf(["batch", 3]);
+  graph.addOutput(g.div(g.sum(g.mul(x, 2), [1]), g.count(x, x, [1])));
+  expect(print(graph)).toMatchInlineSnapshot(`
+    "graph "g" (onnx 21)
+      input %x: float32[batch, 3]
+      constant %constant: float32[] = 2
+      constant %constant_1: int64[1] = [1]
+      constant %constant_2: float32[] = 3
+      %mul: float32[batch, 3] = Mul(%x, %constant)
+      %reducesum: float32[batch] = ReduceSum(%mul, %constant_1) {keepdims: 0}
+      %div: float32[batch] = Div(%reducesum, %constant_2)
+      output %div
+    "
+  `);
+});
+
+test("the same operator on the same values is one node, until it is removed", () => {
+  const { graph, g, x } = builderOf([2, 3]);
+  const first = g.exp(x);
+  expect(g.exp(x)).toBe(first);
+  expect(g.op("Softmax", [x], { axis: 0 })).not.toBe(g.op("Softmax", [x], { axis: 1 }));
+  expect(g.op("Dropout", [x])).not.toBe(g.op("Dropout", [x]));
+  graph.removeNodes(new Set([first.producer!]));
+  expect(g.exp(x)).not.toBe(first);
+  expect(graph.nodes).toHaveLength(5);
+});
+
+test("equal constants are one initializer; type and sizes count", () => {
+  const { g } = builderOf([2]);
+  expect(g.constant([1, 2])).toBe(g.constant([1, 2]));
+  expect(g.constant([1, 2])).not.toBe(g.ints([1, 2]));
+  expect(g.constant([1, 2])).not.toBe(g.constant([1, 2], "float32", [2, 1]));
+});
+
+test("numbers take the type of what they meet", () => {
+  const { graph, g } = builderOf([2]);
+  const half = graph.addInput("half", "float16", [2]);
+  expect(g.add(half, 1.5).dtype).toBe("float16");
+  expect(g.sub(1, half).producer!.inputs[0]!.dtype).toBe("float16");
+  expect(g.add(g.ints([1]), 1).dtype).toBe("int64");
+});
+
+test("what changes nothing is left out", () => {
+  const { graph, g, x } = builderOf([2, 3]);
+  expect(g.transpose(x, [0, 1])).toBe(x);
+  expect(g.reshape(x, [2, 3])).toBe(x);
+  expect(g.slice(x, [0], [0], [2])).toBe(x);
+  expect(g.pad(x, [0, 0, 0, 0])).toBe(x);
+  expect(g.sum(x, [])).toBe(x);
+  expect(g.cast(x, "float32")).toBe(x);
+  expect(g.expandLike(x, x)).toBe(x);
+  expect(graph.nodes).toHaveLength(0);
+});
+
+test("shapes are constants where they are known, and taken at run time where not", () => {
+  expect(builderOf([2, 3]).g.shapeOf(builderOf([2, 3]).x).constant).toBeDefined();
+  const { g, x } = builderOf(["batch", 3]);
+  expect(g.shapeOf(x).producer!.op).toBe("Shape");
+  expect(g.sizeOf(x, 1).constant).toBeDefined();
+  expect(g.reshapeLike(g.reshape(x, [-1]), x).shape).toEqual(["batch", 3]);
+});

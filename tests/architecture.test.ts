@@ -26,9 +26,11 @@ const files = readdirSync(src, { recursive: true, encoding: "utf8" })
 
 function importsOf(file: string): string[] {
   const text = readFileSync(join(src, file), "utf8");
-  return [...text.matchAll(/(?:^|\n)\s*(?:import|export)\b[^;]*?from\s+"([^"]+)"|\bimport\(\s*"([^"]+)"\s*\)|(?:^|\n)import\s+"([^"]+)"/g)].map(
-    (match) => (match[1] ?? match[2] ?? match[3])!,
-  );
+  return [
+    ...text.matchAll(
+      /(?:^|\n)\s*(?:import|export)\b[^;]*?from\s+"([^"]+)"|\bimport\(\s*"([^"]+)"\s*\)|(?:^|\n)import\s+"([^"]+)"/g,
+    ),
+  ].map((match) => (match[1] ?? match[2] ?? match[3])!);
 }
 
 describe("layers", () => {
@@ -44,7 +46,9 @@ describe("layers", () => {
     for (const file of files.filter((f) => f.includes("/"))) {
       const layer = file.split("/")[0]!;
       for (const specifier of importsOf(file).filter((s) => s.startsWith("."))) {
-        const target = relative(src, resolve(src, dirname(file), specifier)).replaceAll("\\", "/").split("/")[0]!;
+        const target = relative(src, resolve(src, dirname(file), specifier))
+          .replaceAll("\\", "/")
+          .split("/")[0]!;
         seen++;
         if (target !== layer && !allowed[layer]?.includes(target)) wrong.push(`${file} imports ${specifier}`);
       }
@@ -55,10 +59,16 @@ describe("layers", () => {
 
   test("only *.node.ts files import the platform", () => {
     const platform = (specifier: string) =>
-      specifier.startsWith("node:") || ["onnxruntime-node", "sharp"].includes(specifier) || specifier.endsWith(".node.ts");
+      specifier.startsWith("node:") ||
+      ["onnxruntime-node", "sharp"].includes(specifier) ||
+      specifier.endsWith(".node.ts");
     const wrong = files
       .filter((f) => f.includes("/") && !f.endsWith(".node.ts") && !f.endsWith(".test.ts"))
-      .flatMap((file) => importsOf(file).filter(platform).map((s) => `${file} imports ${s}`));
+      .flatMap((file) =>
+        importsOf(file)
+          .filter(platform)
+          .map((s) => `${file} imports ${s}`),
+      );
     // The verbs' index is where the Node build is put together.
     expect(wrong.filter((w) => !w.startsWith("app/index.ts"))).toEqual([]);
   });
@@ -66,7 +76,11 @@ describe("layers", () => {
   test("only runtime/ speaks to ONNX Runtime", () => {
     const wrong = files
       .filter((f) => !f.startsWith("runtime/") && !f.endsWith(".test.ts"))
-      .flatMap((file) => importsOf(file).filter((s) => s.startsWith("onnxruntime")).map((s) => `${file} imports ${s}`));
+      .flatMap((file) =>
+        importsOf(file)
+          .filter((s) => s.startsWith("onnxruntime"))
+          .map((s) => `${file} imports ${s}`),
+      );
     expect(wrong).toEqual([]);
   });
 });

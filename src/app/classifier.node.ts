@@ -1,0 +1,60 @@
+import { resolvePreprocessor } from "../data/preprocessor.node.ts";
+import type { ImagePreprocessor } from "../data/dataset.ts";
+import { type Evaluation, evaluateClassifier } from "../evaluate/evaluate.ts";
+import type { ImageExample, ImageLoader } from "../data/dataset.ts";
+import { loadModel } from "../models/load.node.ts";
+import type { Model } from "../models/model.ts";
+import { cpuRuntime } from "../runtime/cpu.node.ts";
+import type { Executable, Runtime } from "../runtime/runtime.ts";
+
+/** A model opened for images: the network, and how a picture becomes its input. */
+export interface ImageModel {
+  readonly model: Model;
+  readonly preprocessor: ImagePreprocessor;
+  readonly notes: readonly string[];
+}
+
+export interface ImageModelOptions {
+  readonly size?: number | undefined;
+  readonly mean?: readonly number[] | undefined;
+  readonly std?: readonly number[] | undefined;
+}
+
+/** Opens a model with its preprocessor: from its folder, from options, else inferred from its input and said in `notes`. */
+export async function openImageModel(path: string, options: ImageModelOptions, runtime: Runtime): Promise<ImageModel> {
+  const model = await loadModel(path, { runtime });
+  const { preprocessor, notes } = await resolvePreprocessor(path, options, model.input.shape ?? []);
+  return { model, preprocessor, notes: [...model.notes, ...notes] };
+}
+
+/** The runtime a verb asked for. */
+export function openRuntime({ threads }: { readonly device?: string | undefined; readonly threads?: number | undefined }): Promise<Runtime> {
+  return cpuRuntime(threads === undefined ? {} : { threads });
+}
+
+/** Evaluates a model as it stands on some examples, compiling it for inference first. */
+export async function evaluateModel(
+  model: Model,
+  runtime: Runtime,
+  options: EvaluateModelOptions,
+): Promise<Evaluation> {
+  const executable = await runtime.compile(model.graph);
+  try {
+    return await evaluateExecutable(executable, model, options);
+  } finally {
+    await executable.dispose();
+  }
+}
+
+export interface EvaluateModelOptions {
+  readonly loader: ImageLoader;
+  readonly examples: readonly ImageExample[];
+  readonly classes: number;
+  readonly batchSize: number;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** The same for a graph that is compiled already. */
+export function evaluateExecutable(executable: Executable, model: Model, options: EvaluateModelOptions): Promise<Evaluation> {
+  return evaluateClassifier({ executable, input: model.input.name, output: model.output.name, ...options });
+}

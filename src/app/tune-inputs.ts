@@ -1,0 +1,58 @@
+import type { ImageBatch } from "../data/dataset.ts";
+import { float32 } from "../graph/tensor.ts";
+import { describeModel } from "../models/describe.ts";
+import type { Model } from "../models/model.ts";
+import { imageClassification } from "../tasks/image-classification.ts";
+import type { TrainData } from "../tune/data.ts";
+import type { Tunable } from "../tune/options.ts";
+import type { Values } from "../tune/run-state.ts";
+import { augmentationOf } from "./augment.ts";
+import type { Tuning } from "./tune-prepare.node.ts";
+
+/** The model's graph with the task's loss, and the name of the input for targets. */
+export function tunableOf(model: Model): { readonly tunable: Tunable; readonly targets: string } {
+  const graph = model.graph.clone();
+  const { loss, targets } = imageClassification.attachLoss(graph, graph.get(model.output.name));
+  return {
+    tunable: { graph, loss, outputs: [model.output.name], parameters: model.parameters, blocks: model.blocks },
+    targets,
+  };
+}
+
+/** The training images as the loop wants them: shuffled, augmented, by the names of the graph's inputs. */
+export function trainDataOf({ options, dataset, loader, opened }: Tuning, image: string, targets: string): TrainData {
+  const examples = dataset.splits.train;
+  const augment = augmentationOf(options.augment, opened.preprocessor);
+  const classes = dataset.classes.length;
+  const inputsOf = (batch: ImageBatch) => ({
+    [image]: { dtype: "float32", dims: batch.dims, data: batch.pixels },
+    [targets]: { dtype: "float32", dims: [batch.ids.length, classes], data: batch.targets },
+  }) as const;
+  return {
+    size: examples.length,
+    async *batches({ epoch, batchSize, skip }) {
+      const batches = loader.batches({
+        examples,
+        batchSize,
+        classes,
+        seed: options.seed,
+        epoch,
+        shuffle: true,
+        smoothing: options.labelSmoothing,
+        skip,
+        ...(augment ? { augment } : {}),
+      });
+      for await (const batch of batches) yield { ids: batch.ids, inputs: inputsOf(batch) };
+    },
+  };
+}
+
+/** The model with the values that training gave; the given one is left as it is. */
+export function withValues(model: Model, values: Values): Model {
+  const graph = model.graph.clone();
+  for (const [name, data] of values) {
+    const value = graph.get(name);
+    graph.setConstant(value, float32(value.constant!.dims, data));
+  }
+  return describeModel({ ...model, graph, inputName: model.input.name });
+}

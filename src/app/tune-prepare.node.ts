@@ -1,0 +1,94 @@
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import type { z } from "zod";
+import { DiapasonError } from "../base/errors.ts";
+import type { ImageDataset, ImageLoader } from "../data/dataset.ts";
+import { openImageFolder } from "../data/image-folder.node.ts";
+import { imageLoader } from "../data/image-loader.node.ts";
+import { replaceHead } from "../models/head.ts";
+import type { Model } from "../models/model.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Plan, ScheduleSpec } from "../tune/plan.ts";
+import { planOf } from "../tune/plans.ts";
+import { type ImageModel, openImageModel, openRuntime } from "./classifier.node.ts";
+import type { tuneOptions } from "./options.ts";
+
+/** Options of a tuning run with every default filled in and its run folder named. */
+export type ResolvedTuning = z.output<typeof tuneOptions> & { readonly run: string };
+
+/** Everything a run needs, opened and checked; nothing is written yet. */
+export interface Tuning {
+  readonly options: ResolvedTuning;
+  readonly resume: boolean;
+  readonly opened: ImageModel;
+  /** The opened model with a head for the data's classes. */
+  readonly model: Model;
+  readonly isFreshHead: boolean;
+  readonly dataset: ImageDataset;
+  readonly plan: Plan;
+  readonly runtime: Runtime;
+  readonly loader: ImageLoader;
+}
+
+/**
+ * Opens model, data and runtime and makes the plan.
+ *
+ * @throws app/output-exists when the output or run folder holds something and `force` is not given.
+ */
+export async function prepareTuning(options: ResolvedTuning, { resume }: { readonly resume: boolean }): Promise<Tuning> {
+  if (!options.force) {
+    await refuseExisting(options.out, "output");
+    if (!resume) await refuseExisting(options.run, "run");
+  }
+  const dataset = await openImageFolder(options.data, {
+    seed: options.seed,
+    validationShare: options.validationShare,
+    ...(options.limitPerClass === undefined ? {} : { limitPerClass: options.limitPerClass }),
+  });
+  const runtime = await openRuntime(options);
+  try {
+    const opened = await openImageModel(options.model, options, runtime);
+    const model = replaceHead(opened.model, { labels: dataset.classes, seed: options.seed });
+    const schedule: ScheduleSpec = { kind: options.schedule, warmupShare: options.warmup };
+    const plan = planOf(stagesOf(options) ?? options.plan, model.blocks, {
+      epochs: options.epochs,
+      learningRate: options.learningRate,
+      headLearningRate: options.headLearningRate,
+      decay: options.decay,
+      schedule,
+      batchNorm: options.batchNorm,
+    });
+    return {
+      options,
+      resume,
+      opened,
+      model,
+      isFreshHead: model.graph !== opened.model.graph,
+      dataset,
+      plan,
+      runtime,
+      loader: imageLoader(opened.preprocessor),
+    };
+  } catch (error) {
+    await runtime.dispose();
+    throw error;
+  }
+}
+
+function stagesOf({ stages, warmup }: ResolvedTuning) {
+  return stages?.map(({ schedule, warmup: own, ...stage }) => ({
+    ...stage,
+    ...(schedule === undefined && own === undefined
+      ? {}
+      : { schedule: { kind: schedule ?? "cosine", warmupShare: own ?? warmup } as ScheduleSpec }),
+  }));
+}
+
+async function refuseExisting(path: string, what: "output" | "run"): Promise<void> {
+  if (!existsSync(path) || (await readdir(path).catch(() => ["a file"])).length === 0) return;
+  throw new DiapasonError(
+    "app/output-exists",
+    `The ${what} folder "${path}" exists and is not empty.`,
+    what === "output" ? "Name another folder, or give --force to replace it." : 'Go on with it ("diapason resume"), name another with --run, or give --force.',
+  );
+}

@@ -1,0 +1,48 @@
+import { basename, join, resolve } from "node:path";
+import { z } from "zod";
+import { DiapasonError } from "../base/errors.ts";
+import { prepareTuning } from "./tune-prepare.node.ts";
+import { runTuning } from "./tune-run.node.ts";
+import { parseOptions, tuneOptions } from "./options.ts";
+import { readRecipe } from "./recipe.node.ts";
+import type { TuneVerbEvent } from "./tune-events.ts";
+import type { Verb } from "./verb.ts";
+
+const tuneInput = tuneOptions.partial({ model: true, data: true, out: true }).extend({
+  recipe: z.string().optional().describe("recipe file (YAML); flags go before it"),
+});
+
+/** Fine-tunes a model on a folder of images and proves what came of it. */
+export const tune: Verb<typeof tuneInput, TuneVerbEvent> = {
+  name: "tune",
+  summary: "fine-tune a model on your own data",
+  options: tuneInput,
+  positionals: [{ option: "recipe", required: false }],
+  async *run(input, context = {}) {
+    const { recipe, ...flags } = input;
+    const given = recipe === undefined ? flags : await readRecipe(recipe, flags);
+    const options = parseOptions(tuneOptions, given);
+    const run = resolve(options.run ?? join("runs", basename(resolve(options.out))));
+    yield* runTuning(await prepareTuning({ ...options, run }, { resume: false }), context);
+  },
+};
+
+const resumeOptions = z.strictObject({
+  run: z.string().describe("run folder of an unfinished run"),
+});
+
+/** Goes on with a run from its newest checkpoint, to the weights it would have reached uninterrupted. */
+export const resume: Verb<typeof resumeOptions, TuneVerbEvent> = {
+  name: "resume",
+  summary: "go on with an interrupted run",
+  options: resumeOptions,
+  positionals: [{ option: "run", required: true }],
+  async *run(input, context = {}) {
+    const { run } = parseOptions(resumeOptions, input);
+    const recipe = join(run, "recipe.yaml");
+    const options = parseOptions(tuneOptions, await readRecipe(recipe, {}).catch((cause) => {
+      throw new DiapasonError("app/not-a-run", `"${run}" is not a run folder: it has no readable recipe.yaml.`, 'List the runs with "diapason runs".', cause);
+    }));
+    yield* runTuning(await prepareTuning({ ...options, run: resolve(run) }, { resume: true }), context);
+  },
+};

@@ -1,0 +1,50 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { DiapasonError } from "./errors.ts";
+
+/**
+ * Writes a file so that it is there whole or not at all: to a temporary name in the same folder, flushed, renamed.
+ *
+ * @throws base/disk-full, base/not-writable; the file that was there before is then untouched.
+ */
+export async function writeFileAtomic(path: string, content: string | Uint8Array | Iterable<Uint8Array>): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const file = await open(temporary, "wx");
+    try {
+      const chunks = typeof content === "string" ? [Buffer.from(content)] : content instanceof Uint8Array ? [content] : content;
+      for (const chunk of chunks) await writeAll(file, chunk);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw asWriteError(error, path);
+  }
+}
+
+/** A failure to write as an error that says what to do; anything else comes back as it is. */
+export function asWriteError(error: unknown, path: string): unknown {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG") {
+    return new DiapasonError("base/disk-full", `There is no room to write "${path}".`, "Free some space or name another folder; nothing was half-written.", error);
+  }
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS" || code === "ENOTDIR" || code === "EEXIST" || code === "EISDIR") {
+    return new DiapasonError("base/not-writable", `"${path}" cannot be written (${code}).`, "Name a folder that you may write to.", error);
+  }
+  return error;
+}
+
+/** Pieces of at most this many bytes: one write call cannot take 2 GB. */
+const pieceBytes = 1 << 28;
+
+async function writeAll(file: Awaited<ReturnType<typeof open>>, chunk: Uint8Array): Promise<void> {
+  for (let at = 0; at < chunk.byteLength; ) {
+    const { bytesWritten } = await file.write(chunk, at, Math.min(pieceBytes, chunk.byteLength - at));
+    at += bytesWritten;
+  }
+}

@@ -1,5 +1,5 @@
-import { toBfloat16, toFloat16 } from "../../base/half.ts";
 import { bug } from "../../base/errors.ts";
+import { toBfloat16, toFloat16 } from "../../base/half.ts";
 import type { Attribute } from "../ir.ts";
 import { type DataType, float32, int64, type Tensor, tensorOf } from "../tensor.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { gradcheck } from "../autodiff/gradcheck.ts";
-import { GraphBuilder } from "../graph/builder.ts";
-import { Graph, type Value } from "../graph/ir.ts";
-import { interpret } from "../graph/kernels/interpret.ts";
+import { gradcheck } from "../src/autodiff/gradcheck.ts";
+import { GraphBuilder } from "../src/graph/builder.ts";
+import { Graph, type Value } from "../src/graph/ir.ts";
+import { interpret } from "../src/graph/kernels/interpret.ts";
 import {
   binaryCrossEntropy,
   huber,
@@ -11,7 +11,7 @@ import {
   labelCrossEntropy,
   mse,
   softmaxCrossEntropy,
-} from "./losses.ts";
+} from "../src/tasks/losses.ts";
 
 const scores = [2, 1, 0, 0.5, -1, 0.3, 1, 2, 3, -0.2, 0.1, 0.4];
 const labels = [0, 2, -100, 1];

@@ -24,6 +24,8 @@ export interface ImageDataset {
   readonly findings: readonly DataFinding[];
 }
 
+export type Resample = "nearest" | "bilinear" | "bicubic" | "lanczos";
+
 /** What turns an image file into the model's input: Hugging Face's preprocessor_config.json, resolved. */
 export interface ImagePreprocessor {
   readonly height: number;
@@ -34,9 +36,17 @@ export interface ImagePreprocessor {
   /** Per channel, subtracted and divided by after rescaling. */
   readonly mean: readonly number[];
   readonly std: readonly number[];
-  /** "exact": resized to height × width. "crop": shorter side resized to `resizeTo`, then the centre cropped. */
-  readonly resize: "exact" | "crop";
+  /**
+   * "exact": resized to height × width. "crop": shorter side resized to `resizeTo`, then the centre cropped.
+   * "exact-crop": resized to the square `resizeTo` × `resizeTo`, then the centre cropped (DeiT).
+   */
+  readonly resize: "exact" | "crop" | "exact-crop";
+  /** Pixels; absent with "crop": the shorter of height and width. */
   readonly resizeTo?: number;
+  /** Filter of resizing, by Pillow's names; absent: "bilinear". Each averages over enough pixels when it shrinks. */
+  readonly resample?: Resample;
+  /** Order of the three colour channels; absent: "rgb". */
+  readonly channelOrder?: "rgb" | "bgr";
   readonly layout: "nchw" | "nhwc";
 }
 
@@ -56,11 +66,14 @@ export interface ImageBatch {
 export interface AugmentOptions {
   /** Probability of a horizontal mirror, 0…1. */
   readonly flip?: number;
-  /** Pixels of padding before a random crop back to size, or a share range of the area for a resized crop. */
+  /**
+   * "pad": black pixels on each side before a random crop back to size. "resized": a random part of the image, from
+   * `minArea` (0…1] to all of its area and 3:4 to 4:3 wide, resized to the model's size.
+   */
   readonly crop?:
     | { readonly kind: "pad"; readonly pixels: number }
     | { readonly kind: "resized"; readonly minArea: number };
-  /** Strength of brightness, contrast and saturation changes, 0…1. */
+  /** Brightness, contrast and saturation, each multiplied by a factor from 1 − color to 1 + color, 0…1. */
   readonly color?: number;
   /** RandAugment: operations per image and their magnitude 0…10. */
   readonly randAugment?: { readonly operations: number; readonly magnitude: number };

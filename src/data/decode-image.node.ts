@@ -1,0 +1,37 @@
+import sharp from "sharp";
+import { DiapasonError } from "../base/errors.ts";
+import { type Pixels, sharedPixels, toGrey } from "./pixels.ts";
+
+/**
+ * Decodes an image file: turned upright by its EXIF note, transparency laid on white, 8 bits, grey or RGB.
+ *
+ * Pixel values are the file's own: embedded colour profiles are not applied, and neither does Pillow, so PNG and JPEG
+ * come out as the Python stack reads them. Of an animation the first frame counts. The bytes are shared memory.
+ * @throws data/broken-image.
+ */
+export async function decodeImage(path: string, channels: 1 | 3): Promise<Pixels> {
+  try {
+    // "error": files with mere warnings (stray bytes, odd headers) are read; cut ones are not.
+    const { data, info } = await sharp(path, { ignoreIcc: true, failOn: "error" })
+      .autoOrient()
+      .flatten({ background: "#ffffff" })
+      .toColourspace("srgb")
+      .raw({ depth: "uchar" })
+      .toBuffer({ resolveWithObject: true });
+    const colour: Pixels = { data, height: info.height, width: info.width, channels: 3 };
+    return sharedPixels(channels === 1 ? toGrey(colour) : colour);
+  } catch (cause) {
+    throw new DiapasonError(
+      "data/broken-image",
+      `The image "${path}" cannot be decoded: ${(cause as Error).message.trim().replaceAll("\n", "; ")}.`,
+      "Replace the file, or remove it from the data.",
+      cause,
+    );
+  }
+}
+
+/** Keeps libvips' own memory small: images are decoded side by side, each once, so its cache and threads are no use. */
+export function boundDecoderMemory(): void {
+  sharp.cache(false);
+  sharp.concurrency(1);
+}

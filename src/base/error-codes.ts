@@ -88,6 +88,14 @@ export const errorCodes = {
     "Weights that lie beside a model file are said to be outside its folder; such a path is never followed.",
   "formats/onnx-opset": "A model uses operators of a version that is too old.",
   "formats/safetensors-damaged": "A file is not safetensors, or not a whole one.",
+  "runtime/bad-feed": "What is fed to a graph does not fit its inputs: one is missing, unknown, or of another type or shape.",
+  "runtime/failed": "ONNX Runtime failed while running a graph.",
+  "runtime/no-kernel": "ONNX Runtime has no implementation of an operator on the device.",
+  "runtime/out-of-memory": "There was not enough memory to compile or run a graph.",
+  "runtime/refused": "ONNX Runtime refused a graph.",
+  "runtime/worker-ended": "The thread that computes ended before it had answered.",
+  "app/output-exists": "The folder for the result or the run exists and holds something; nothing is replaced without --force.",
+  "app/not-a-run": "A folder is not a run of Diapason.",
 } as const satisfies Record<`${string}/${string}`, string>;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -138,7 +138,7 @@ function evaluationGraph(base: Graph, outputs: readonly string[], stored: readon
 
 function arrayOf(graph: Graph, name: string, kind: StoredArray["kind"]): StoredArray {
   const { dims, data } = graph.get(name).constant!;
-  const bytes = data.read().slice();
+  const bytes = new Uint8Array(data.read());
   return { name, dims, kind, value: new Float32Array(bytes.buffer) };
 }
 

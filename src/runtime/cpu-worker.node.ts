@@ -1,0 +1,81 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { bug, DiapasonError } from "../base/errors.ts";
+import { CpuSession } from "./cpu-session.node.ts";
+import type { ReplyMessage, RequestKind, RequestMessage, Requests } from "./messages.ts";
+import { ParameterMemory } from "./parameter-memory.ts";
+
+/** The thread that computes: it owns the sessions and the memory that training changes, and answers one request at a time. */
+const { threads, shared } = workerData as { readonly threads: number | undefined; readonly shared: boolean };
+const port = parentPort ?? bug("the worker was started as a program");
+
+const stores = new Map<number, ParameterMemory>();
+const sessions = new Map<number, CpuSession>();
+let nextId = 1;
+
+type Handlers = {
+  readonly [K in RequestKind]: (
+    body: Requests[K]["request"],
+  ) => Requests[K]["reply"] | Promise<Requests[K]["reply"]>;
+};
+
+const handlers: Handlers = {
+  store({ arrays }) {
+    stores.set(nextId, new ParameterMemory(arrays, shared));
+    return nextId++;
+  },
+  async compile(request) {
+    const store = request.store === undefined ? undefined : storeOf(request.store);
+    sessions.set(nextId, await CpuSession.create(request, store, threads));
+    return nextId++;
+  },
+  run: ({ executable, ...request }) =>
+    (sessions.get(executable) ?? bug("a disposed executable was run")).run(request),
+  update: ({ store, options }) => storeOf(store).update(options),
+  read: ({ store, name, slot }) => Float32Array.from(storeOf(store).view(name, slot)),
+  write({ store, name, slot, data }) {
+    storeOf(store).view(name, slot).set(data);
+    return undefined;
+  },
+  steps: ({ store }) => storeOf(store).steps(),
+  setSteps({ store, steps }) {
+    storeOf(store).setSteps(steps);
+    return undefined;
+  },
+  disposeStore({ store }) {
+    stores.delete(store);
+    return undefined;
+  },
+  async disposeExecutable({ executable }) {
+    await sessions.get(executable)?.release();
+    sessions.delete(executable);
+    return undefined;
+  },
+};
+
+function storeOf(id: number): ParameterMemory {
+  return stores.get(id) ?? bug("a disposed store was used");
+}
+
+let last: Promise<void> = Promise.resolve();
+port.on("message", (message: RequestMessage) => {
+  last = last.then(() => answer(message));
+});
+
+async function answer({ id, kind, body }: RequestMessage): Promise<void> {
+  try {
+    const reply = await (handlers[kind] as (body: unknown) => unknown)(body);
+    // A copied-out array is handed over; results of a run lie in ONNX Runtime's memory and are copied.
+    port.postMessage(
+      { id, reply } satisfies ReplyMessage,
+      reply instanceof Float32Array ? [reply.buffer as ArrayBuffer] : [],
+    );
+  } catch (error) {
+    port.postMessage({ id, error: recordOf(error) } satisfies ReplyMessage);
+  }
+}
+
+function recordOf(error: unknown): NonNullable<ReplyMessage["error"]> {
+  if (error instanceof DiapasonError) return { code: error.code, message: error.message, fix: error.fix };
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { code: "base/bug", message, fix: "Report this with the command and the model you used." };
+}

@@ -1,0 +1,155 @@
+import { readFileSync } from "node:fs";
+import { Worker } from "node:worker_threads";
+import { env } from "onnxruntime-common";
+import { DiapasonError } from "../base/errors.ts";
+import { workerUrl } from "../base/worker-url.node.ts";
+import { writeOnnx } from "../formats/onnx/writer.ts";
+import type { Graph, Value } from "../graph/ir.ts";
+import type { ReplyMessage, RequestKind, Requests } from "./messages.ts";
+import type { CompileOptions, Executable, ParameterStore, Runtime, StoredArray } from "./runtime.ts";
+
+export interface CpuOptions {
+  /** Threads of one operator; default: ONNX Runtime's, one for each core. */
+  readonly threads?: number;
+}
+
+/** Weights from this size on are handed to ONNX Runtime beside the model's bytes, so that they are not copied into them. */
+const besideBytes = 1 << 16;
+
+/** Node 20 refuses tensors over shared memory; from 22 on they are taken. */
+const canShare = Number(process.versions.node.split(".")[0]) >= 22;
+
+/** ONNX Runtime's CPU provider in a worker thread: the calling thread stays free while a graph runs. */
+export async function cpuRuntime(options: CpuOptions = {}): Promise<Runtime> {
+  const worker = new RuntimeWorker({ threads: options.threads, shared: canShare });
+  return {
+    device: "cpu",
+    description: {
+      onnxruntime: env.versions.common,
+      node: process.versions.node,
+      threads: String(options.threads ?? "all"),
+    },
+    async store(arrays) {
+      return storeOn(worker, await worker.ask("store", { arrays }), arrays);
+    },
+    compile: (graph, compileOptions) => compileOn(worker, graph, compileOptions ?? {}),
+    peakMemoryBytes: async () => peakMemory(),
+    dispose: () => worker.end(),
+  };
+}
+
+const storeIds = new WeakMap<ParameterStore, number>();
+
+function storeOn(worker: RuntimeWorker, store: number, arrays: readonly StoredArray[]): ParameterStore {
+  const known = new Set(arrays.map((array) => array.name));
+  const check = (name: string) => {
+    if (!known.has(name))
+      throw new DiapasonError(
+        "base/bug",
+        `The store has no array "${name}".`,
+        "Report this; it is a defect of ours.",
+      );
+  };
+  const made: ParameterStore = {
+    update: (options) => worker.ask("update", { store, options }),
+    async read(name, slot) {
+      check(name);
+      return worker.ask("read", { store, name, slot });
+    },
+    async write(name, slot, data) {
+      check(name);
+      await worker.ask("write", { store, name, slot, data });
+    },
+    steps: () => worker.ask("steps", { store }),
+    setSteps: (steps) => worker.ask("setSteps", { store, steps }),
+    dispose: () => worker.ask("disposeStore", { store }),
+  };
+  storeIds.set(made, store);
+  return made;
+}
+
+async function compileOn(worker: RuntimeWorker, graph: Graph, options: CompileOptions): Promise<Executable> {
+  const weights: { path: string; data: Uint8Array }[] = [];
+  const place = (value: Value) => {
+    const data = value.constant!.data;
+    if (value.constant!.strings || data.length < besideBytes) return undefined;
+    weights.push({ path: `w${weights.length}`, data: data.read() });
+    return { location: weights.at(-1)!.path, offset: 0 };
+  };
+  const model = writeOnnx(graph, { place });
+  const executable = await worker.ask("compile", {
+    model,
+    weights,
+    store: options.store && storeIds.get(options.store),
+    gradients: [...(options.gradients ?? [])],
+    bufferUpdates: [...(options.bufferUpdates ?? [])],
+    isTraining: options.purpose === "training",
+  });
+  const kept = new Set([...(options.gradients?.values() ?? []), ...(options.bufferUpdates?.values() ?? [])]);
+  const returned = graph.outputs.map((output) => output.name).filter((name) => !kept.has(name));
+  return {
+    run: (feeds, { accumulate = false, outputs = returned } = {}) =>
+      worker.ask("run", { executable, feeds, accumulate, outputs }),
+    dispose: () => worker.ask("disposeExecutable", { executable }),
+  };
+}
+
+/** The worker thread and the requests that wait for its answer. It keeps the process alive only while one waits. */
+class RuntimeWorker {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, { resolve(reply: unknown): void; reject(error: unknown): void }>();
+  #nextId = 1;
+  #ended: unknown;
+
+  constructor(data: { readonly threads: number | undefined; readonly shared: boolean }) {
+    this.#worker = new Worker(workerUrl(import.meta.url, "./cpu-worker.node.js"), { workerData: data });
+    this.#worker.unref();
+    this.#worker.on("message", (message: ReplyMessage) => this.#settle(message));
+    this.#worker.on("error", (error) => this.#fail(error));
+    this.#worker.on("exit", () => this.#fail(undefined));
+  }
+
+  ask<K extends RequestKind>(kind: K, body: Requests[K]["request"]): Promise<Requests[K]["reply"]> {
+    if (this.#ended) return Promise.reject(this.#ended);
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      if (this.#waiting.size === 0) this.#worker.ref();
+      this.#waiting.set(id, { resolve: resolve as (reply: unknown) => void, reject });
+      this.#worker.postMessage({ id, kind, body });
+    });
+  }
+
+  async end(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #settle({ id, reply, error }: ReplyMessage): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (this.#waiting.size === 0) this.#worker.unref();
+    if (error) waiting?.reject(new DiapasonError(error.code, error.message, error.fix));
+    else waiting?.resolve(reply);
+  }
+
+  #fail(cause: unknown): void {
+    this.#ended ??= new DiapasonError(
+      "runtime/worker-ended",
+      `The thread that computes has ended${cause instanceof Error ? `: ${cause.message}` : ""}.`,
+      "Start a new runtime; if this came by itself, the machine was most likely out of memory.",
+      cause,
+    );
+    for (const { reject } of this.#waiting.values()) reject(this.#ended);
+    this.#waiting.clear();
+  }
+}
+
+/** Largest resident memory of the process so far; its threads share it. */
+function peakMemory(): number {
+  try {
+    const line = /VmHWM:\s+(\d+) kB/.exec(readFileSync("/proc/self/status", "utf8"));
+    if (line) return Number(line[1]) * 1024;
+  } catch {
+    // Not Linux: the platform's own figure follows.
+  }
+  return process.resourceUsage().maxRSS * 1024;
+}

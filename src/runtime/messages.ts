@@ -1,0 +1,69 @@
+import type { DiapasonError } from "../base/errors.ts";
+import type { HostTensor, StoredArray, UpdateOptions } from "./runtime.ts";
+
+/** What the main thread asks of the worker, and what it answers. */
+export interface Requests {
+  store: { request: { readonly arrays: readonly StoredArray[] }; reply: number };
+  compile: { request: CompileRequest; reply: number };
+  run: { request: RunRequest; reply: Record<string, HostTensor> };
+  update: {
+    request: { readonly store: number; readonly options: UpdateOptions };
+    reply: { gradientNorm: number; applied: boolean };
+  };
+  read: {
+    request: {
+      readonly store: number;
+      readonly name: string;
+      readonly slot: "value" | "gradient" | "first" | "second";
+    };
+    reply: Float32Array;
+  };
+  write: {
+    request: {
+      readonly store: number;
+      readonly name: string;
+      readonly slot: "value" | "first" | "second";
+      readonly data: Float32Array;
+    };
+    reply: undefined;
+  };
+  steps: { request: { readonly store: number }; reply: Record<string, number> };
+  setSteps: {
+    request: { readonly store: number; readonly steps: Readonly<Record<string, number>> };
+    reply: undefined;
+  };
+  disposeStore: { request: { readonly store: number }; reply: undefined };
+  disposeExecutable: { request: { readonly executable: number }; reply: undefined };
+}
+export type RequestKind = keyof Requests;
+
+export interface CompileRequest {
+  readonly model: Uint8Array;
+  /** Weights that are not in `model`, by the location it names. */
+  readonly weights: readonly { readonly path: string; readonly data: Uint8Array }[];
+  readonly store: number | undefined;
+  /** Graph outputs by the array whose gradient or new value they hold. */
+  readonly gradients: readonly (readonly [name: string, output: string])[];
+  readonly bufferUpdates: readonly (readonly [name: string, output: string])[];
+  readonly isTraining: boolean;
+}
+
+export interface RunRequest {
+  readonly executable: number;
+  readonly feeds: Readonly<Record<string, HostTensor>>;
+  readonly accumulate: boolean;
+  /** Outputs to return. */
+  readonly outputs: readonly string[];
+}
+
+export interface RequestMessage<K extends RequestKind = RequestKind> {
+  readonly id: number;
+  readonly kind: K;
+  readonly body: Requests[K]["request"];
+}
+
+export interface ReplyMessage {
+  readonly id: number;
+  readonly reply?: unknown;
+  readonly error?: Pick<DiapasonError, "code" | "message" | "fix">;
+}

@@ -1,0 +1,202 @@
+import { bug } from "../base/errors.ts";
+import { plainModule, sharedModule } from "./optimizer.generated.ts";
+import type { OptimizerKind, StoredArray, UpdateOptions } from "./runtime.ts";
+
+const pageBytes = 65536;
+/** The largest memory that is asked for; WebAssembly allows 4 GB, allocators somewhat less. */
+const memoryBytes = 3.75 * 2 ** 30;
+const alignment = 64;
+
+interface Kernels {
+  sumOfSquares(x: number, n: number): number;
+  adam(
+    value: number,
+    gradient: number,
+    first: number,
+    second: number,
+    n: number,
+    beta1: number,
+    beta2: number,
+    epsilon: number,
+    scale: number,
+    coupled: number,
+    keep: number,
+    stepSize: number,
+    correction: number,
+  ): void;
+  sgd(
+    value: number,
+    gradient: number,
+    buffer: number,
+    n: number,
+    rate: number,
+    scale: number,
+    decay: number,
+    momentum: number,
+    dampening: number,
+    nesterov: number,
+    fresh: number,
+  ): void;
+}
+
+export type Slot = "value" | "gradient" | "first" | "second";
+const parameterSlots: readonly Slot[] = ["value", "gradient", "first", "second"];
+
+interface Place {
+  readonly array: StoredArray;
+  readonly elements: number;
+  readonly kernels: Kernels;
+  /** Byte offsets in the memory of the kernels. */
+  readonly at: { readonly [S in Slot]?: number };
+  readonly views: { readonly [S in Slot]?: Float32Array };
+  steps: number;
+}
+
+/**
+ * Parameters with gradients and optimizer state in WebAssembly memory: 16 bytes an element, allocated up front, since
+ * growing a memory would detach the views that sessions hold. Several memories where one is too small.
+ */
+export class ParameterMemory {
+  readonly #places = new Map<string, Place>();
+
+  /** `shared`: memory that other threads may view; sessions take it from Node 22 on. */
+  constructor(arrays: readonly StoredArray[], shared: boolean) {
+    for (const group of groupsOf(arrays)) this.#allocate(group, shared);
+  }
+
+  get names(): Iterable<string> {
+    return this.#places.keys();
+  }
+  has(name: string): boolean {
+    return this.#places.has(name);
+  }
+  /** The array itself, not a copy. */
+  view(name: string, slot: Slot): Float32Array {
+    return this.#place(name).views[slot] ?? bug(`buffer "${name}" has no ${slot}`);
+  }
+  dims(name: string): readonly number[] {
+    return this.#place(name).array.dims;
+  }
+  steps(): Record<string, number> {
+    return Object.fromEntries(
+      [...this.#places].filter(([, p]) => p.array.kind === "parameter").map(([name, p]) => [name, p.steps]),
+    );
+  }
+  setSteps(steps: Readonly<Record<string, number>>): void {
+    for (const [name, count] of Object.entries(steps)) this.#place(name).steps = count;
+  }
+
+  /** One optimizer step; see ParameterStore.update. Order of the sums is fixed, so results repeat bit for bit. */
+  update({ optimizer, updates, gradientScale, clipNorm }: UpdateOptions): {
+    gradientNorm: number;
+    applied: boolean;
+  } {
+    const moving = updates.map((update) => ({ ...update, place: this.#place(update.name) }));
+    let squares = 0;
+    for (const { place } of moving) squares += place.kernels.sumOfSquares(place.at.gradient!, place.elements);
+    const gradientNorm = Math.sqrt(squares) * gradientScale;
+    if (!Number.isFinite(gradientNorm)) return { gradientNorm, applied: false };
+    // torch.nn.utils.clip_grad_norm_: the 1e-6 keeps the quotient finite.
+    const clip = clipNorm === undefined ? 1 : Math.min(1, clipNorm / (gradientNorm + 1e-6));
+    for (const { place, rate, weightDecay } of moving) {
+      place.steps++;
+      step(place, optimizer, rate, weightDecay, gradientScale * clip);
+    }
+    return { gradientNorm, applied: true };
+  }
+
+  #place(name: string): Place {
+    return this.#places.get(name) ?? bug(`the store has no array "${name}"`);
+  }
+
+  #allocate(arrays: readonly StoredArray[], shared: boolean): void {
+    const total = arrays.reduce((sum, array) => sum + bytesOf(array), pageBytes);
+    const pages = Math.ceil(total / pageBytes);
+    // The shared module's import says 65,536 pages at most; a shared memory must say its own maximum.
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
+    const module = new WebAssembly.Module(
+      Uint8Array.from(atob(shared ? sharedModule : plainModule), (c) => c.charCodeAt(0)),
+    );
+    const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
+    let next = pageBytes;
+    for (const array of arrays) {
+      const elements = array.value.length;
+      const at: { [S in Slot]?: number } = {};
+      const views: { [S in Slot]?: Float32Array } = {};
+      for (const slot of slotsOf(array)) {
+        at[slot] = next;
+        views[slot] = new Float32Array(memory.buffer, next, elements);
+        next += aligned(4 * elements);
+      }
+      views.value!.set(array.value);
+      this.#places.set(array.name, { array, elements, kernels, at, views, steps: 0 });
+    }
+  }
+}
+
+function step(
+  place: Place,
+  optimizer: OptimizerKind,
+  rate: number,
+  weightDecay: number,
+  scale: number,
+): void {
+  const { kernels, at, elements: n, steps } = place;
+  if (optimizer.kind === "sgd") {
+    const { momentum, dampening, nesterov } = optimizer;
+    kernels.sgd(
+      at.value!,
+      at.gradient!,
+      at.first!,
+      n,
+      rate,
+      scale,
+      weightDecay,
+      momentum,
+      dampening,
+      nesterov ? 1 : 0,
+      steps === 1 ? 1 : 0,
+    );
+    return;
+  }
+  const { beta1, beta2, epsilon, kind } = optimizer;
+  const [coupled, keep] = kind === "adam" ? [weightDecay, 1] : [0, 1 - rate * weightDecay];
+  const stepSize = rate / (1 - beta1 ** steps);
+  const correction = Math.sqrt(1 - beta2 ** steps);
+  kernels.adam(
+    at.value!,
+    at.gradient!,
+    at.first!,
+    at.second!,
+    n,
+    beta1,
+    beta2,
+    epsilon,
+    scale,
+    coupled,
+    keep,
+    stepSize,
+    correction,
+  );
+}
+
+const slotsOf = (array: StoredArray): readonly Slot[] =>
+  array.kind === "parameter" ? parameterSlots : ["value"];
+const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
+const bytesOf = (array: StoredArray): number => slotsOf(array).length * aligned(4 * array.value.length);
+
+/** Arrays in runs that fit one memory each. */
+function groupsOf(arrays: readonly StoredArray[]): StoredArray[][] {
+  const groups: StoredArray[][] = [];
+  let room = 0;
+  for (const array of arrays) {
+    const bytes = bytesOf(array);
+    if (groups.length === 0 || bytes > room) {
+      groups.push([]);
+      room = memoryBytes - pageBytes;
+    }
+    groups.at(-1)!.push(array);
+    room -= bytes;
+  }
+  return groups;
+}

@@ -5,6 +5,7 @@ import type { ImageExample, ImageLoader } from "../data/dataset.ts";
 import { loadModel } from "../models/load.node.ts";
 import type { Model } from "../models/model.ts";
 import { cpuRuntime } from "../runtime/cpu.node.ts";
+import { learnShapes } from "../runtime/probe.ts";
 import type { Executable, Runtime } from "../runtime/runtime.ts";
 
 /** A model opened for images: the network, and how a picture becomes its input. */
@@ -22,7 +23,7 @@ export interface ImageModelOptions {
 
 /** Opens a model with its preprocessor: from its folder, from options, else inferred from its input and said in `notes`. */
 export async function openImageModel(path: string, options: ImageModelOptions, runtime: Runtime): Promise<ImageModel> {
-  const model = await loadModel(path, { runtime });
+  const model = await loadModel(path, { learnShapes: (graph) => learnShapes(graph, runtime) });
   const { preprocessor, notes } = await resolvePreprocessor(path, options, model.input.shape ?? []);
   return { model, preprocessor, notes: [...model.notes, ...notes] };
 }

@@ -1,10 +1,10 @@
 import type { ImageBatch } from "../data/dataset.ts";
-import { float32 } from "../graph/tensor.ts";
 import { describeModel } from "../models/describe.ts";
 import type { Model } from "../models/model.ts";
 import { imageClassification } from "../tasks/image-classification.ts";
 import type { TrainData } from "../tune/data.ts";
 import type { Tunable } from "../tune/options.ts";
+import { withValues } from "../tune/program.ts";
 import type { Values } from "../tune/run-state.ts";
 import { augmentationOf } from "./augment.ts";
 import type { Tuning } from "./tune-prepare.node.ts";
@@ -47,12 +47,8 @@ export function trainDataOf({ options, dataset, loader, opened }: Tuning, image:
   };
 }
 
-/** The model with the values that training gave; the given one is left as it is. */
-export function withValues(model: Model, values: Values): Model {
-  const graph = model.graph.clone();
-  for (const [name, data] of values) {
-    const value = graph.get(name);
-    graph.setConstant(value, float32(value.constant!.dims, data));
-  }
-  return describeModel({ ...model, graph, inputName: model.input.name });
+/** The model with the values that training gave and the names of its classes; the given one is left as it is. */
+export function withTuned(model: Model, labels: readonly string[], values: Values): Model {
+  const graph = withValues(model.graph, values);
+  return describeModel({ ...model, graph, labels, inputName: model.input.name });
 }

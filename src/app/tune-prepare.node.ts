@@ -1,12 +1,10 @@
-import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
 import type { z } from "zod";
-import { DiapasonError } from "../base/errors.ts";
 import type { ImageDataset, ImageLoader } from "../data/dataset.ts";
 import { openImageFolder } from "../data/image-folder.node.ts";
 import { imageLoader } from "../data/image-loader.node.ts";
 import { replaceHead } from "../models/head.ts";
 import type { Model } from "../models/model.ts";
+import { checkFree } from "../models/save.node.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Plan, ScheduleSpec } from "../tune/plan.ts";
 import { planOf } from "../tune/plans.ts";
@@ -33,13 +31,10 @@ export interface Tuning {
 /**
  * Opens model, data and runtime and makes the plan.
  *
- * @throws app/output-exists when the output or run folder holds something and `force` is not given.
+ * @throws models/output-exists when the output folder holds something and `force` is not given.
  */
 export async function prepareTuning(options: ResolvedTuning, { resume }: { readonly resume: boolean }): Promise<Tuning> {
-  if (!options.force) {
-    await refuseExisting(options.out, "output");
-    if (!resume) await refuseExisting(options.run, "run");
-  }
+  await checkFree(options.out, options.force);
   const dataset = await openImageFolder(options.data, {
     seed: options.seed,
     validationShare: options.validationShare,
@@ -82,13 +77,4 @@ function stagesOf({ stages, warmup }: ResolvedTuning) {
       ? {}
       : { schedule: { kind: schedule ?? "cosine", warmupShare: own ?? warmup } as ScheduleSpec }),
   }));
-}
-
-async function refuseExisting(path: string, what: "output" | "run"): Promise<void> {
-  if (!existsSync(path) || (await readdir(path).catch(() => ["a file"])).length === 0) return;
-  throw new DiapasonError(
-    "app/output-exists",
-    `The ${what} folder "${path}" exists and is not empty.`,
-    what === "output" ? "Name another folder, or give --force to replace it." : 'Go on with it ("diapason resume"), name another with --run, or give --force.',
-  );
 }

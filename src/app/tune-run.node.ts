@@ -1,92 +1,126 @@
+import { writeFileAtomic } from "../base/atomic-file.node.ts";
 import { join } from "node:path";
-import type { ImageBatch } from "../data/dataset.ts";
+import { readThumbnail } from "../data/thumbnail.node.ts";
 import { compareEvaluations } from "../evaluate/compare.ts";
-import type { Evaluation } from "../evaluate/evaluate.ts";
-import { stepFlops, stepMemory, forwardFlops } from "../models/cost.ts";
-import type { Model } from "../models/model.ts";
-import { imageClassification } from "../tasks/image-classification.ts";
-import type { TrainData } from "../tune/data.ts";
-import type { TuneEvent } from "../tune/events.ts";
-import { tuneLoop } from "../tune/loop.ts";
-import type { Tunable } from "../tune/options.ts";
-import { planTable } from "../tune/plan-table.ts";
-import { openRunFolder } from "../tune/run-folder.node.ts";
-import { augmentationOf } from "./augment.ts";
-import { evaluateExecutable, evaluateModel } from "./classifier.node.ts";
+import { evaluateModel, evaluateExecutable } from "./classifier.node.ts";
+import { tuneLoop, type TuneResult } from "../tune/loop.ts";
+import { createRunFolder, openRunFolder, type RunFolder } from "../tune/run-folder.node.ts";
 import { optimizerOf } from "./optimizer.ts";
+import { mistakesOf, type RunResult } from "./run-result.ts";
 import { saveTuned } from "./save-tuned.node.ts";
-import type { Before, Found, Scores, TuneVerbEvent } from "./tune-events.ts";
+import { beforeOf, foundOf, scoresOf } from "./tune-facts.ts";
+import type { TuneVerbEvent } from "./tune-events.ts";
+import { trainDataOf, tunableOf, withTuned } from "./tune-inputs.ts";
 import type { Tuning } from "./tune-prepare.node.ts";
 import type { VerbContext } from "./verb.ts";
+import { version } from "./version.ts";
 
 /** Runs a prepared tuning to its end: says what it found, evaluates, trains, evaluates again, writes the result. */
 export async function* runTuning(tuning: Tuning, { signal }: VerbContext): AsyncGenerator<TuneVerbEvent, void> {
   const { options, dataset, runtime, loader, plan, model } = tuning;
+  let record: RunFolder | undefined;
   try {
     yield foundOf(tuning);
+    record = await openRecord(tuning);
     const [split, examples] = heldOut(tuning);
     const judged = { loader, examples, classes: dataset.classes.length, batchSize: options.batchSize };
     const started = performance.now();
     const before = await evaluateModel(model, runtime, judged);
     yield beforeOf(tuning, split, before, (performance.now() - started) / 1000);
 
-    const record = await openRunFolder(options.run, { recipe: options, describe: describeRun(tuning), resume: tuning.resume, force: options.force });
-    const validation = { ...judged, examples: dataset.splits.validation };
-    const { tunable, target } = tunableOf(model);
-    const events: TuneEvent[] = [];
-    const loop = tuneLoop({
-      model: tunable,
-      plan,
-      data: trainDataOf(tuning, model.input.name, target),
-      runtime,
-      seed: options.seed,
-      batchSize: options.batchSize,
-      accumulate: options.accumulate,
-      optimizer: optimizerOf(options),
-      weightDecay: options.weightDecay,
-      clipNorm: options.clipNorm,
-      evaluate: async (executable) => {
-        const { metrics } = await evaluateExecutable(executable, model, validation);
-        return { accuracy: metrics.accuracy, macroF1: metrics.macroF1, loss: metrics.nll };
-      },
-      metric: { name: "accuracy", mode: "max" },
-      record,
-      ...(options.evaluateEvery === undefined ? {} : { evaluateEvery: options.evaluateEvery }),
-      ...(options.patience === undefined ? {} : { earlyStopping: { patience: options.patience } }),
-      ...(options.maxSeconds === undefined ? {} : { maxSeconds: options.maxSeconds }),
-      ...(options.checkpointEvery === undefined ? {} : { checkpointEvery: options.checkpointEvery }),
-      ...(signal === undefined ? {} : { signal }),
-    });
-    let next = await loop.next();
-    while (!next.done) {
-      events.push(next.value);
-      yield next.value;
-      next = await loop.next();
-    }
-    if (next.value.reason === "stopped") return;
+    const result = yield* train(tuning, record, signal);
+    if (result.reason === "stopped") return;
 
-    const tuned = withValues(model, next.value.weights);
+    const tuned = withTuned(model, dataset.classes, result.values);
     const after = await evaluateModel(tuned, runtime, judged);
-    const paths = await saveTuned({ tuning, tuned, split, before, after, events, record });
     const { mcnemar } = compareEvaluations(before, after);
+    const pictures = new Map<string, string>();
+    for (const { id, path } of after.worst) pictures.set(id, await readThumbnail(path));
+    const facts: RunResult = {
+      model: options.model,
+      data: options.data,
+      origin: dataset.origin,
+      split,
+      classes: dataset.classes,
+      trainCounts: dataset.classes.map((_, label) => dataset.splits.train.filter((e) => e.label === label).length),
+      blocks: model.blocks.map((block) => block.name),
+      plan,
+      isFreshHead: tuning.isFreshHead,
+      before: before.metrics,
+      after: after.metrics,
+      mcnemar,
+      mistakes: mistakesOf(after, dataset.classes, pictures),
+      trainedSeconds: result.seconds,
+      steps: result.steps,
+      peakMemory: await runtime.peakMemoryBytes(),
+      notes: foundOf(tuning).notes,
+    };
+    await writeFileAtomic(join(options.run, "result.json"), `${JSON.stringify(facts)}\n`);
+    const report = await saveTuned(tuning, tuned, facts);
     yield {
       type: "saved",
       out: options.out,
       run: options.run,
-      report: paths.report,
+      report,
       split,
       before: scoresOf(before),
       after: scoresOf(after),
       pValue: mcnemar.pValue,
     };
   } finally {
+    await record?.close();
     await loader.close();
     await runtime.dispose();
   }
+}
+
+/** The loop over the prepared model, its events passed on. */
+async function* train(tuning: Tuning, record: RunFolder, signal: AbortSignal | undefined): AsyncGenerator<TuneVerbEvent, TuneResult> {
+  const { options, dataset, runtime, loader, plan, model } = tuning;
+  const { tunable, targets } = tunableOf(model);
+  const examples = dataset.splits.validation;
+  const held = { loader, examples, classes: dataset.classes.length, batchSize: options.batchSize };
+  return yield* tuneLoop({
+    model: tunable,
+    plan,
+    data: trainDataOf(tuning, model.input.name, targets),
+    runtime,
+    seed: options.seed,
+    batchSize: options.batchSize,
+    accumulate: options.accumulate,
+    optimizer: optimizerOf(options),
+    weightDecay: options.weightDecay,
+    clipNorm: options.clipNorm,
+    async evaluate(executable) {
+      const { metrics } = await evaluateExecutable(executable, model, held);
+      return { accuracy: metrics.accuracy, macroF1: metrics.macroF1, loss: metrics.nll };
+    },
+    metric: { name: "accuracy", mode: "max" },
+    record,
+    ...(options.evaluateEvery === undefined ? {} : { evaluateEvery: options.evaluateEvery }),
+    ...(options.patience === undefined ? {} : { earlyStopping: { patience: options.patience } }),
+    ...(options.maxSeconds === undefined ? {} : { maxSeconds: options.maxSeconds }),
+    ...(options.checkpointEvery === undefined ? {} : { checkpointEvery: options.checkpointEvery }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+}
+
+function openRecord({ options, resume, model, runtime, plan }: Tuning): Promise<RunFolder> {
+  if (resume) return openRunFolder(options.run, model.graph);
+  const about = {
+    diapason: version,
+    created: new Date().toISOString(),
+    model: options.model,
+    data: options.data,
+    plan: plan.name,
+    seed: options.seed,
+    device: runtime.device,
+    ...runtime.description,
+  };
+  return createRunFolder(options.run, { base: model.graph, recipe: options, about, force: options.force });
 }
 
 /** The split that proves the result: test where there is one, else validation. */
 function heldOut({ dataset: { splits } }: Tuning) {
   return splits.test.length > 0 ? (["test", splits.test] as const) : (["validation", splits.validation] as const);
 }
-void join;

@@ -94,7 +94,6 @@ export const errorCodes = {
   "runtime/out-of-memory": "There was not enough memory to compile or run a graph.",
   "runtime/refused": "ONNX Runtime refused a graph.",
   "runtime/worker-ended": "The thread that computes ended before it had answered.",
-  "app/output-exists": "The folder for the result or the run exists and holds something; nothing is replaced without --force.",
   "app/not-a-run": "A folder is not a run of Diapason.",
 } as const satisfies Record<`${string}/${string}`, string>;
 

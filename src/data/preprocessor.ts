@@ -19,7 +19,7 @@ const numberOfResample: Readonly<Record<Resample, number>> = {
 const defaultsOf: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   ViT: { size: { height: 224, width: 224 } },
   DeiT: { size: 256, default_to_square: true, do_center_crop: true, crop_size: 224, resample: 3 },
-  ConvNext: { size: { shortest_edge: 384 }, crop_pct: 224 / 256 },
+  ConvNext: { size: { shortest_edge: 384 }, crop_pct: 224 / 256, resample: 3 },
   MobileNetV2: { size: { shortest_edge: 256 }, do_center_crop: true, crop_size: 224 },
   CLIP: {
     size: { shortest_edge: 224 },

@@ -8,13 +8,21 @@ import { DiapasonError } from "./errors.ts";
  *
  * @throws base/disk-full, base/not-writable; the file that was there before is then untouched.
  */
-export async function writeFileAtomic(path: string, content: string | Uint8Array | Iterable<Uint8Array>): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  content: string | Uint8Array | Iterable<Uint8Array>,
+): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
   try {
     await mkdir(dirname(path), { recursive: true });
     const file = await open(temporary, "wx");
     try {
-      const chunks = typeof content === "string" ? [Buffer.from(content)] : content instanceof Uint8Array ? [content] : content;
+      const chunks =
+        typeof content === "string"
+          ? [Buffer.from(content)]
+          : content instanceof Uint8Array
+            ? [content]
+            : content;
       for (const chunk of chunks) await writeAll(file, chunk);
       await file.sync();
     } finally {
@@ -31,10 +39,27 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
 export function asWriteError(error: unknown, path: string): unknown {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG") {
-    return new DiapasonError("base/disk-full", `There is no room to write "${path}".`, "Free some space or name another folder; nothing was half-written.", error);
+    return new DiapasonError(
+      "base/disk-full",
+      `There is no room to write "${path}".`,
+      "Free some space or name another folder; nothing was half-written.",
+      error,
+    );
   }
-  if (code === "EACCES" || code === "EPERM" || code === "EROFS" || code === "ENOTDIR" || code === "EEXIST" || code === "EISDIR") {
-    return new DiapasonError("base/not-writable", `"${path}" cannot be written (${code}).`, "Name a folder that you may write to.", error);
+  if (
+    code === "EACCES" ||
+    code === "EPERM" ||
+    code === "EROFS" ||
+    code === "ENOTDIR" ||
+    code === "EEXIST" ||
+    code === "EISDIR"
+  ) {
+    return new DiapasonError(
+      "base/not-writable",
+      `"${path}" cannot be written (${code}).`,
+      "Name a folder that you may write to.",
+      error,
+    );
   }
   return error;
 }

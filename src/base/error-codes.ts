@@ -79,6 +79,7 @@ export const errorCodes = {
   "base/disk-full": "There was no room to write a file; what was there before is untouched.",
   "base/not-writable":
     "A file or folder cannot be written: permissions, a read-only place, or a file where a folder is wanted.",
+  "formats/file-unreadable": "A model file is not there, or may not be read.",
   "formats/onnx-bad-graph":
     "The graph of an ONNX file does not hold together: a value that nothing makes, a name used twice, a function that calls itself.",
   "formats/onnx-bad-tensor": "A tensor of an ONNX file has a shape, type or size that do not fit each other.",
@@ -88,7 +89,9 @@ export const errorCodes = {
     "Weights that lie beside a model file are said to be outside its folder; such a path is never followed.",
   "formats/onnx-opset": "A model uses operators of a version that is too old.",
   "formats/safetensors-damaged": "A file is not safetensors, or not a whole one.",
-  "runtime/bad-feed": "What is fed to a graph does not fit its inputs: one is missing, unknown, or of another type or shape.",
+  "formats/safetensors-type": "A tensor has a type that the safetensors format does not know.",
+  "runtime/bad-feed":
+    "What is fed to a graph does not fit its inputs: one is missing, unknown, or of another type or shape.",
   "runtime/failed": "ONNX Runtime failed while running a graph.",
   "runtime/no-kernel": "ONNX Runtime has no implementation of an operator on the device.",
   "runtime/out-of-memory": "There was not enough memory to compile or run a graph.",

@@ -16,6 +16,11 @@ export class DiapasonError extends Error {
     this.code = code;
     this.fix = fix;
   }
+
+  /** The same mistake, with the file or thing it was found in named first. */
+  about(where: string): DiapasonError {
+    return new DiapasonError(this.code, `${where}: ${this.message}`, this.fix, this.cause);
+  }
 }
 
 /** An impossible state: our fault, not the user's. */

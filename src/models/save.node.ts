@@ -17,9 +17,6 @@ export interface SaveOptions {
   readonly more?: (folder: string) => Promise<void>;
 }
 
-/** Weights of more than this many bytes go beside the ONNX file, which protobuf limits to 2 GB. */
-const externalAboveBytes = 1.8e9;
-
 /**
  * Writes a model as a folder in Hugging Face's layout: `onnx/model.onnx`, `config.json`, `model.safetensors`.
  *
@@ -33,7 +30,7 @@ export async function saveModel(model: Model, path: string, options: SaveOptions
   const draft = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}.tmp`);
   try {
     await mkdir(join(draft, "onnx"), { recursive: true });
-    await saveOnnx(exportGraph(model), join(draft, "onnx", "model.onnx"), { externalAboveBytes });
+    await saveOnnx(exportGraph(model), join(draft, "onnx", "model.onnx"));
     await saveSafetensors(join(draft, "model.safetensors"), weightsOf(model), { format: "pt" });
     const config = model.labels ? withLabels(model.config, model.labels) : model.config;
     await writeFileAtomic(join(draft, "config.json"), `${JSON.stringify(config, null, 2)}\n`);

@@ -30,17 +30,20 @@ export function inlineFunctions(model: ModelProto): readonly NodeProto[] {
         "Export the model again; ONNX does not allow recursive functions.",
       );
     }
-    return bodyOf(called, node, `${node.name || called.name}_${calls++}/`).flatMap((inner) => expand(inner, depth + 1));
+    return bodyOf(called, node, `${node.name || called.name}_${calls++}/`).flatMap((inner) =>
+      expand(inner, depth + 1),
+    );
   };
   return nodes.flatMap((node) => expand(node, 0));
 }
 
-const key = (domain: string, name: string, overload: string): string => `${domain}\u0000${name}\u0000${overload}`;
+const key = (domain: string, name: string, overload: string): string =>
+  `${domain}\u0000${name}\u0000${overload}`;
 
 function bodyOf(called: FunctionProto, call: NodeProto, prefix: string): NodeProto[] {
   const names = new Map<string, string>([["", ""]]);
-  called.input.forEach((name, i) => names.set(name, call.input[i] ?? ""));
-  called.output.forEach((name, i) => names.set(name, call.output[i] || prefix + name));
+  for (const [i, name] of called.input.entries()) names.set(name, call.input[i] ?? "");
+  for (const [i, name] of called.output.entries()) names.set(name, call.output[i] || prefix + name);
   const rename = (name: string) => names.get(name) ?? prefix + name;
   const given = new Map<string, AttributeProto>(called.attributeProto.map((a) => [a.name, a]));
   for (const attribute of call.attribute) given.set(attribute.name, attribute);

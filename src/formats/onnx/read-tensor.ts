@@ -1,7 +1,7 @@
 import { DiapasonError } from "../../base/errors.ts";
-import { bitsOf, type ByteSource, type DataType, inMemory, sizeOf, type Tensor } from "../../graph/tensor.ts";
-import { dataTypeOf } from "./data-types.ts";
-import { TensorProto_DataLocation, type TensorProto } from "./onnx.generated.ts";
+import { dataTypeOf } from "../../graph/element-types.ts";
+import { type ByteSource, bitsOf, type DataType, inMemory, sizeOf, type Tensor } from "../../graph/tensor.ts";
+import { type TensorProto, TensorProto_DataLocation } from "./onnx.generated.ts";
 
 /** Finds the bytes of a tensor that lie outside the model file. */
 export type ExternalData = (location: string, offset: number, length: number | undefined) => ByteSource;
@@ -10,29 +10,50 @@ export type ExternalData = (location: string, offset: number, length: number | u
 export function readTensor(proto: TensorProto, external: ExternalData | undefined): Tensor {
   const name = proto.name || "(unnamed)";
   const dtype = dataTypeOf(proto.dataType);
-  if (!dtype) throw malformed(name, `has the element type number ${proto.dataType}, which ONNX does not define`);
+  if (!dtype)
+    throw malformed(name, `has the element type number ${proto.dataType}, which ONNX does not define`);
   const dims = proto.dims.map(Number);
   const elements = sizeOf(dims);
-  if (dims.some((d) => d < 0) || !Number.isSafeInteger(elements)) throw malformed(name, `has the shape [${dims.join(", ")}]`);
+  if (dims.some((d) => d < 0) || !Number.isSafeInteger(elements))
+    throw malformed(name, `has the shape [${dims.join(", ")}]`);
   if (dtype === "string") {
-    if (proto.stringData.length !== elements) throw malformed(name, `holds ${proto.stringData.length} strings; its shape [${dims.join(", ")}] wants ${elements}`);
+    if (proto.stringData.length !== elements)
+      throw malformed(
+        name,
+        `holds ${proto.stringData.length} strings; its shape [${dims.join(", ")}] wants ${elements}`,
+      );
     const text = new TextDecoder();
-    return { dtype, dims, data: inMemory(new Uint8Array(0)), strings: proto.stringData.map((bytes) => text.decode(bytes)) };
+    return {
+      dtype,
+      dims,
+      data: inMemory(new Uint8Array(0)),
+      strings: proto.stringData.map((bytes) => text.decode(bytes)),
+    };
   }
   const expected = Math.ceil((elements * bitsOf[dtype]) / 8);
   const data = bytesOf(proto, dtype, expected, external, name);
-  if (data.length !== expected) throw malformed(name, `holds ${data.length} bytes; ${dtype} [${dims.join(", ")}] wants ${expected}`);
+  if (data.length !== expected)
+    throw malformed(name, `holds ${data.length} bytes; ${dtype} [${dims.join(", ")}] wants ${expected}`);
   return { dtype, dims, data };
 }
 
-function bytesOf(proto: TensorProto, dtype: DataType, expected: number, external: ExternalData | undefined, name: string): ByteSource {
+function bytesOf(
+  proto: TensorProto,
+  dtype: DataType,
+  expected: number,
+  external: ExternalData | undefined,
+  name: string,
+): ByteSource {
   if (proto.dataLocation === TensorProto_DataLocation.EXTERNAL) {
     const entries = new Map(proto.externalData.map((entry) => [entry.key, entry.value]));
     const location = entries.get("location") ?? "";
     const offset = Number(entries.get("offset") ?? 0);
     const length = entries.has("length") ? Number(entries.get("length")) : expected;
     if (location === "" || !Number.isSafeInteger(offset) || offset < 0 || length !== expected) {
-      throw malformed(name, `names external data at "${location}", offset ${offset}, ${length} bytes; its shape wants ${expected} bytes`);
+      throw malformed(
+        name,
+        `names external data at "${location}", offset ${offset}, ${length} bytes; its shape wants ${expected} bytes`,
+      );
     }
     if (!external) {
       throw new DiapasonError(
@@ -66,11 +87,18 @@ function typedBytes(proto: TensorProto, dtype: DataType): Uint8Array {
       return bytes(Int32Array.from(proto.int32Data));
     default:
       // Small types are held one to an int32; sub-byte types are packed already, one byte to an int32.
-      return bitsOf[dtype] === 16 ? bytes(Uint16Array.from(proto.int32Data)) : Uint8Array.from(proto.int32Data);
+      return bitsOf[dtype] === 16
+        ? bytes(Uint16Array.from(proto.int32Data))
+        : Uint8Array.from(proto.int32Data);
   }
 }
 
-const bytes = (array: ArrayBufferView): Uint8Array => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+const bytes = (array: ArrayBufferView): Uint8Array =>
+  new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 
 const malformed = (name: string, what: string): DiapasonError =>
-  new DiapasonError("formats/onnx-bad-tensor", `The tensor "${name}" ${what}.`, "Export or download the model again; the file is damaged.");
+  new DiapasonError(
+    "formats/onnx-bad-tensor",
+    `The tensor "${name}" ${what}.`,
+    "Export or download the model again; the file is damaged.",
+  );

@@ -1,14 +1,14 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { DiapasonError } from "../../base/errors.ts";
 import type { Shape } from "../../graph/dim.ts";
+import { dataTypeOf } from "../../graph/element-types.ts";
 import { type Attribute, Graph, type Value } from "../../graph/ir.ts";
-import { dataTypeOf } from "./data-types.ts";
 import { inlineFunctions } from "./functions.ts";
 import {
   type AttributeProto,
-  AttributeProto_AttributeType as Kind,
   AttributeProtoSchema,
   type GraphProto,
+  AttributeProto_AttributeType as Kind,
   type ModelProto,
   ModelProtoSchema,
   type NodeProto,
@@ -86,7 +86,8 @@ export const mainDomain = (domain: string): string => (domain === "ai.onnx" ? ""
 function fill(graph: Graph, proto: GraphProto, options: ReadOptions): void {
   const initializers = new Map(proto.initializer.map((tensor) => [tensor.name, tensor]));
   for (const info of proto.input) {
-    if (graph.outer === undefined && graph.inputs.some((i) => i.name === info.name)) throw badGraph(`two inputs are called "${info.name}"`);
+    if (graph.outer === undefined && graph.inputs.some((i) => i.name === info.name))
+      throw badGraph(`two inputs are called "${info.name}"`);
     hint(graph.addInput(info.name), info);
   }
   for (const [name, tensor] of initializers) {
@@ -155,8 +156,14 @@ function namesRead(node: NodeProto): string[] {
 }
 
 function freeNames(body: GraphProto): string[] {
-  const own = new Set([...body.input.map((i) => i.name), ...body.initializer.map((t) => t.name), ...body.node.flatMap((n) => n.output)]);
-  return [...body.node.flatMap(namesRead), ...body.output.map((o) => o.name)].filter((name) => !own.has(name));
+  const own = new Set([
+    ...body.input.map((i) => i.name),
+    ...body.initializer.map((t) => t.name),
+    ...body.node.flatMap((n) => n.output),
+  ]);
+  return [...body.node.flatMap(namesRead), ...body.output.map((o) => o.name)].filter(
+    (name) => !own.has(name),
+  );
 }
 
 function addNode(graph: Graph, proto: NodeProto, options: ReadOptions): void {
@@ -251,7 +258,12 @@ function shapeOf(type: TypeProto): Shape | undefined {
 }
 
 /** A symbol that the text of a dim may hold: exporters write spaces and operators into names. */
-const symbol = (name: string): string => (/^[A-Za-z_][\w.]*$/.test(name) ? name : name.replace(/[^\w.]+/g, "_").replace(/^(\d)/, "_$1"));
+const symbol = (name: string): string =>
+  /^[A-Za-z_][\w.]*$/.test(name) ? name : name.replace(/[^\w.]+/g, "_").replace(/^(\d)/, "_$1");
 
 const badGraph = (what: string): DiapasonError =>
-  new DiapasonError("formats/onnx-bad-graph", `The graph does not hold together: ${what}.`, "Export the model again; onnx.checker tells more.");
+  new DiapasonError(
+    "formats/onnx-bad-graph",
+    `The graph does not hold together: ${what}.`,
+    "Export the model again; onnx.checker tells more.",
+  );

@@ -1,12 +1,12 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import type { Dim } from "../../graph/dim.ts";
+import { numberOf } from "../../graph/element-types.ts";
 import type { Attribute, Graph, Node, Value } from "../../graph/ir.ts";
 import type { Tensor } from "../../graph/tensor.ts";
-import { numberOf } from "./data-types.ts";
 import {
-  AttributeProto_AttributeType as Kind,
   AttributeProtoSchema,
   type GraphProtoSchema,
+  AttributeProto_AttributeType as Kind,
   ModelProtoSchema,
   type NodeProtoSchema,
   TensorProto_DataLocation,
@@ -40,7 +40,9 @@ export function writeOnnx(graph: Graph, options: WriteOptions = {}): Uint8Array 
     producerName: fact("producer_name") ?? "diapason",
     producerVersion: fact("producer_version") ?? "",
     opsetImport: [...graph.opsets].map(([domain, version]) => ({ domain, version: BigInt(version) })),
-    metadataProps: [...graph.metadata].filter(([key]) => !key.startsWith(fileFact)).map(([key, value]) => ({ key, value })),
+    metadataProps: [...graph.metadata]
+      .filter(([key]) => !key.startsWith(fileFact))
+      .map(([key, value]) => ({ key, value })),
     graph: graphProto(graph, options),
   });
   return toBinary(ModelProtoSchema, model);
@@ -48,11 +50,17 @@ export function writeOnnx(graph: Graph, options: WriteOptions = {}): Uint8Array 
 
 function graphProto(graph: Graph, options: WriteOptions): MessageInitShape<typeof GraphProtoSchema> {
   const ends = new Set<Value>([...graph.inputs, ...graph.outputs, ...graph.initializers]);
-  const inner = graph.nodes.flatMap((node) => node.outputs).filter((v): v is Value => v !== undefined && !ends.has(v) && v.dtype !== undefined && v.shape !== undefined);
+  const inner = graph.nodes
+    .flatMap((node) => node.outputs)
+    .filter(
+      (v): v is Value => v !== undefined && !ends.has(v) && v.dtype !== undefined && v.shape !== undefined,
+    );
   return {
     name: graph.name,
     node: graph.nodes.map((node) => nodeProto(node, options)),
-    initializer: [...graph.initializers].map((value) => tensorProto(value.constant!, value.name, options.place?.(value))),
+    initializer: [...graph.initializers].map((value) =>
+      tensorProto(value.constant!, value.name, options.place?.(value)),
+    ),
     input: graph.inputs.map(valueInfo),
     output: graph.outputs.map(valueInfo),
     valueInfo: graph.outer ? [] : inner.map(valueInfo),
@@ -76,9 +84,14 @@ function nodeProto(node: Node, options: WriteOptions): MessageInitShape<typeof N
 }
 
 const encoder = new TextEncoder();
-const encoded = (text: string | Uint8Array): Uint8Array => (typeof text === "string" ? encoder.encode(text) : text);
+const encoded = (text: string | Uint8Array): Uint8Array =>
+  typeof text === "string" ? encoder.encode(text) : text;
 
-function attributeProto(name: string, attribute: Attribute, options: WriteOptions): MessageInitShape<typeof AttributeProtoSchema> {
+function attributeProto(
+  name: string,
+  attribute: Attribute,
+  options: WriteOptions,
+): MessageInitShape<typeof AttributeProtoSchema> {
   switch (attribute.type) {
     case "int":
       return { name, type: Kind.INT, i: BigInt(attribute.value) };
@@ -105,7 +118,11 @@ function attributeProto(name: string, attribute: Attribute, options: WriteOption
   }
 }
 
-function tensorProto(tensor: Tensor, name: string, place: ExternalPlace | undefined): MessageInitShape<typeof TensorProtoSchema> {
+function tensorProto(
+  tensor: Tensor,
+  name: string,
+  place: ExternalPlace | undefined,
+): MessageInitShape<typeof TensorProtoSchema> {
   const head = { name, dataType: numberOf(tensor.dtype), dims: tensor.dims.map(BigInt) };
   if (tensor.strings) return { ...head, stringData: tensor.strings.map(encoded) };
   if (!place) return { ...head, rawData: tensor.data.read() };
@@ -124,7 +141,10 @@ function valueInfo(value: Value): MessageInitShape<typeof ValueInfoProtoSchema> 
   if (value.opaqueType) return { name: value.name, type: fromBinary(TypeProtoSchema, value.opaqueType) };
   if (value.dtype === undefined) return { name: value.name };
   const shape = value.shape && { shape: { dim: value.shape.map(dimension) } };
-  return { name: value.name, type: { value: { case: "tensorType", value: { elemType: numberOf(value.dtype), ...shape } } } };
+  return {
+    name: value.name,
+    type: { value: { case: "tensorType", value: { elemType: numberOf(value.dtype), ...shape } } },
+  };
 }
 
 function dimension(dim: Dim) {

@@ -1,0 +1,71 @@
+import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { DiapasonError } from "../base/errors.ts";
+import type { ByteSource } from "../graph/tensor.ts";
+
+/** A file whose parts can be asked for. */
+export interface FileBytes {
+  readonly length: number;
+  /** `length` bytes from `offset`; the caller keeps inside the file. */
+  range(offset: number, length: number): ByteSource;
+}
+
+/**
+ * Opens a file of any size. A part is read when it is asked for, and kept only as long as somebody holds it; a runtime
+ * may map it instead.
+ *
+ * @throws formats/file-unreadable, also from reading a part later
+ */
+export function openFileBytes(path: string): FileBytes {
+  const { size } = orUnreadable(path, () => {
+    closeSync(openSync(path, "r"));
+    return statSync(path);
+  });
+  return { length: size, range: (offset, length) => fileRange(path, offset, length) };
+}
+
+function fileRange(path: string, offset: number, length: number): ByteSource {
+  let last: WeakRef<Uint8Array> | undefined;
+  return {
+    length,
+    file: { path, offset },
+    read() {
+      const kept = last?.deref();
+      if (kept) return kept;
+      const bytes = orUnreadable(path, () => readPart(path, offset, length));
+      last = new WeakRef(bytes);
+      return bytes;
+    },
+  };
+}
+
+/** One read call takes less than 2 GB. */
+const pieceBytes = 2 ** 28;
+
+function readPart(path: string, offset: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  const file = openSync(path, "r");
+  try {
+    for (let at = 0; at < length; ) {
+      const count = readSync(file, bytes, at, Math.min(pieceBytes, length - at), offset + at);
+      if (count === 0) throw new Error(`it ends at byte ${offset + at}, ${offset + length} were promised`);
+      at += count;
+    }
+    return bytes;
+  } finally {
+    closeSync(file);
+  }
+}
+
+function orUnreadable<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code ?? (cause as Error).message;
+    throw new DiapasonError(
+      "formats/file-unreadable",
+      `"${path}" cannot be read (${why}).`,
+      "Check that the file is there, whole, and that you may read it.",
+      cause,
+    );
+  }
+}

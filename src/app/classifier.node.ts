@@ -1,3 +1,4 @@
+import { DiapasonError } from "../base/errors.ts";
 import { resolvePreprocessor } from "../data/preprocessor.node.ts";
 import type { ImagePreprocessor } from "../data/dataset.ts";
 import { type Evaluation, evaluateClassifier } from "../evaluate/evaluate.ts";
@@ -58,4 +59,14 @@ export interface EvaluateModelOptions {
 /** The same for a graph that is compiled already. */
 export function evaluateExecutable(executable: Executable, model: Model, options: EvaluateModelOptions): Promise<Evaluation> {
   return evaluateClassifier({ executable, input: model.input.name, output: model.output.name, ...options });
+}
+
+/** The class names of a model. @throws app/no-labels when it has none. */
+export function labelsOf(model: Model): readonly string[] {
+  if (model.labels) return model.labels;
+  throw new DiapasonError(
+    "app/no-labels",
+    `"${model.source}" does not say which classes its outputs are.`,
+    "Use a model with id2label in its config.json, such as one that Diapason tuned.",
+  );
 }

@@ -75,6 +75,10 @@ export const errorCodes = {
   "app/unknown-option":
     "A flag, recipe key or option name that does not exist; the nearest known one is named.",
   "app/unknown-command": "A command that does not exist; the nearest known one is named.",
+  "app/empty-split": "The images asked for are not in the folder.",
+  "app/no-labels": "A model does not say which classes its outputs are.",
+  "app/no-such-image": "An image that a command was given is not there.",
+  "app/file-exists": "A file that a command would write is there already.",
   "app/bad-recipe": "A recipe file that cannot be read as YAML, or is not a mapping of options.",
   "base/disk-full": "There was no room to write a file; what was there before is untouched.",
   "base/not-writable":

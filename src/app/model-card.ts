@@ -1,0 +1,107 @@
+import { stringify } from "yaml";
+import { count, duration, percent, probability } from "./numbers.ts";
+import type { RunResult } from "./run-result.ts";
+import { version } from "./version.ts";
+
+/** A matrix of more classes is left to the report. */
+const largestMatrix = 20;
+
+export interface CardFacts {
+  /** Name of the model, for the title. */
+  readonly name: string;
+  readonly result: RunResult;
+  readonly recipe: Readonly<Record<string, unknown>>;
+}
+
+/** The model card (README.md) of a tuned image classifier, with the metadata that the Hugging Face Hub reads. */
+export function modelCard({ name, result, recipe }: CardFacts): string {
+  const { after, before, split } = result;
+  const head = stringify({
+    library_name: "transformers.js",
+    pipeline_tag: "image-classification",
+    tags: ["image-classification", "onnx", "diapason"],
+    metrics: ["accuracy", "f1"],
+    "model-index": [
+      {
+        name,
+        results: [
+          {
+            task: { type: "image-classification" },
+            dataset: { name: lastPart(result.data), type: "imagefolder", split },
+            metrics: [
+              { type: "accuracy", value: rounded(after.accuracy) },
+              { type: "f1", name: "Macro F1", value: rounded(after.macroF1) },
+            ],
+          },
+        ],
+      },
+    ],
+  });
+  const [low, high] = after.accuracyInterval;
+  const { gained, lost, pValue } = result.mcnemar;
+  return `---
+${head}---
+
+# ${name}
+
+An image classifier for ${count(result.classes.length)} classes: ${list(result.classes)}. Fine-tuned from \`${lastPart(result.model)}\` with Diapason ${version}.
+
+## How good it is
+
+On ${count(after.examples)} ${split} images that it did not train on:
+
+| | before tuning | after |
+| --- | ---: | ---: |
+| accuracy | ${percent(before.accuracy)}${result.isFreshHead ? " (new head)" : ""} | **${percent(after.accuracy)}** |
+| macro F1 | ${percent(before.macroF1)} | ${percent(after.macroF1)} |
+| negative log-likelihood | ${before.nll.toFixed(3)} | ${after.nll.toFixed(3)} |
+| expected calibration error | ${percent(before.ece)} | ${percent(after.ece)} |
+
+The 95 % interval of the accuracy is ${percent(low)} to ${percent(high)} (Wilson). Against the model before tuning ${gained} images were gained and ${lost} lost (exact McNemar test, p = ${probability(pValue)}).
+${result.split === "validation" ? "\nThere was no test split: the checkpoint was chosen on these same images, so expect slightly less on new ones.\n" : ""}
+${classTable(result)}
+${confusionTable(result)}## How it was made
+
+- Data: ${count(result.trainCounts.reduce((a, b) => a + b, 0))} training images; splits: ${result.origin}.
+- Plan: ${result.plan.name}; ${count(result.steps)} steps in ${duration(result.trainedSeconds)}.
+- Settings: ${Object.entries(recipe).filter(([key]) => shown.has(key)).map(([key, value]) => `${key} ${String(value)}`).join(", ")}.
+- \`report.html\` beside this file has the curves, the rates of each block and the worst mistakes.
+
+## Files
+
+\`onnx/model.onnx\` runs in ONNX Runtime and transformers.js; \`model.safetensors\` holds the same weights under the base model's names; \`config.json\` has the class names, \`preprocessor_config.json\` the preparation of images.
+`;
+}
+
+const shown = new Set(["epochs", "learningRate", "decay", "schedule", "optimizer", "weightDecay", "batchSize", "augment", "batchNorm", "seed"]);
+
+function classTable({ classes, after }: RunResult): string {
+  const rows = after.perClass.map(
+    ({ precision, recall, f1, support }, i) => `| ${cell(classes[i]!)} | ${percent(precision)} | ${percent(recall)} | ${percent(f1)} | ${support} |`,
+  );
+  return `| class | precision | recall | F1 | images |
+| --- | ---: | ---: | ---: | ---: |
+${rows.join("\n")}
+`;
+}
+
+function confusionTable({ classes, after }: RunResult): string {
+  if (classes.length > largestMatrix) return "";
+  const rows = after.confusion.map((row, i) => `| **${cell(classes[i]!)}** | ${row.join(" | ")} |`);
+  return `Confusion matrix (rows: true class, columns: predicted):
+
+| | ${classes.map(cell).join(" | ")} |
+| --- |${" ---: |".repeat(classes.length)}
+${rows.join("\n")}
+
+`;
+}
+
+const cell = (text: string): string => text.replace(/\|/g, "\\|");
+const rounded = (value: number): number => Number(value.toFixed(4));
+const lastPart = (path: string): string => path.replace(/[\\/]+$/, "").split(/[\\/]/).at(-1)!;
+
+function list(names: readonly string[]): string {
+  const quoted = names.slice(0, 12).map((name) => `\`${name}\``);
+  return names.length > 12 ? `${quoted.join(", ")} and ${names.length - 12} more` : quoted.join(", ");
+}

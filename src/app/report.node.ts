@@ -1,0 +1,35 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { writeFileAtomic } from "../base/atomic-file.node.ts";
+import { parseOptions } from "./options.ts";
+import { reportPage } from "./report/page.ts";
+import { runReport } from "./report/run-report.ts";
+import { readRun } from "./run-record.node.ts";
+import type { Verb, VerbEvent } from "./verb.ts";
+
+const options = z.strictObject({
+  run: z.string().describe("run folder"),
+  out: z.string().optional().describe("file to write; default: report.html in the run folder"),
+});
+
+/** A report, written. */
+export interface ReportWritten extends VerbEvent {
+  readonly type: "report";
+  readonly path: string;
+  readonly finished: boolean;
+}
+
+/** Writes the report of a run, finished or not, from what its folder holds. */
+export const report: Verb<typeof options, ReportWritten> = {
+  name: "report",
+  summary: "write the report of a run",
+  options,
+  positionals: [{ option: "run", required: true }],
+  async *run(input) {
+    const { run, out } = parseOptions(options, input);
+    const record = await readRun(run);
+    const path = out ?? join(run, "report.html");
+    await writeFileAtomic(path, reportPage(runReport(record)));
+    yield { type: "report", path, finished: record.result !== undefined };
+  },
+};

@@ -1,0 +1,48 @@
+import { readFile } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { parse } from "yaml";
+import { DiapasonError } from "../base/errors.ts";
+import type { TuneEvent } from "../tune/events.ts";
+import type { RunRecord } from "./report/run-report.ts";
+import type { RunResult } from "./run-result.ts";
+
+/**
+ * Reads the folder of a run.
+ *
+ * @throws app/not-a-run when it lacks the files that every run has, or they cannot be understood.
+ */
+export async function readRun(folder: string): Promise<RunRecord> {
+  try {
+    const recipe = parse(await readFile(join(folder, "recipe.yaml"), "utf8")) as Record<string, unknown>;
+    const about = JSON.parse(await readFile(join(folder, "run.json"), "utf8")) as Record<string, unknown>;
+    const events = await readEvents(folder);
+    const result = await readIfThere(join(folder, "result.json"));
+    return {
+      recipe,
+      about: { name: basename(resolve(folder)), ...about },
+      events,
+      ...(result === undefined ? {} : { result: JSON.parse(result) as RunResult }),
+    };
+  } catch (cause) {
+    throw new DiapasonError(
+      "app/not-a-run",
+      `"${folder}" is not a run folder that can be read: ${cause instanceof Error ? cause.message : String(cause)}.`,
+      'List the runs with "diapason runs".',
+      cause,
+    );
+  }
+}
+
+/** The events of a run; a last line that a kill cut short is left out. */
+export async function readEvents(folder: string): Promise<TuneEvent[]> {
+  const lines = ((await readIfThere(join(folder, "metrics.jsonl"))) ?? "").split("\n");
+  const whole = lines.slice(0, -1).filter(Boolean);
+  return whole.map((line) => JSON.parse(line) as TuneEvent);
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  return readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+}

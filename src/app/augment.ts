@@ -1,5 +1,5 @@
-import type { AugmentOptions, ImagePreprocessor } from "../data/dataset.ts";
 import type { z } from "zod";
+import type { AugmentOptions, ImagePreprocessor } from "../data/dataset.ts";
 import type { tuneOptions } from "./options.ts";
 
 /**
@@ -14,7 +14,14 @@ export function augmentationOf(
   if (choice === "none") return undefined;
   if (choice === "light") return { crop: { kind: "pad", pixels: pad } };
   if (choice === "strong") {
-    return { crop: { kind: "pad", pixels: pad }, color: 0.3, randAugment: { operations: 2, magnitude: 7 }, mixup: 0.2 };
+    return {
+      crop: { kind: "pad", pixels: pad },
+      color: 0.3,
+      randAugment: { operations: 2, magnitude: 7 },
+      mixup: 0.2,
+    };
   }
-  return Object.fromEntries(Object.entries(choice).filter(([, value]) => value !== undefined)) as AugmentOptions;
+  return Object.fromEntries(
+    Object.entries(choice).filter(([, value]) => value !== undefined),
+  ) as AugmentOptions;
 }

@@ -1,8 +1,7 @@
 import { DiapasonError } from "../base/errors.ts";
+import type { ImageExample, ImageLoader, ImagePreprocessor } from "../data/dataset.ts";
 import { resolvePreprocessor } from "../data/preprocessor.node.ts";
-import type { ImagePreprocessor } from "../data/dataset.ts";
 import { type Evaluation, evaluateClassifier } from "../evaluate/evaluate.ts";
-import type { ImageExample, ImageLoader } from "../data/dataset.ts";
 import { loadModel } from "../models/load.node.ts";
 import type { Model } from "../models/model.ts";
 import { cpuRuntime } from "../runtime/cpu.node.ts";
@@ -23,14 +22,23 @@ export interface ImageModelOptions {
 }
 
 /** Opens a model with its preprocessor: from its folder, from options, else inferred from its input and said in `notes`. */
-export async function openImageModel(path: string, options: ImageModelOptions, runtime: Runtime): Promise<ImageModel> {
+export async function openImageModel(
+  path: string,
+  options: ImageModelOptions,
+  runtime: Runtime,
+): Promise<ImageModel> {
   const model = await loadModel(path, { learnShapes: (graph) => learnShapes(graph, runtime) });
   const { preprocessor, notes } = await resolvePreprocessor(path, options, model.input.shape ?? []);
   return { model, preprocessor, notes: [...model.notes, ...notes] };
 }
 
 /** The runtime a verb asked for. */
-export function openRuntime({ threads }: { readonly device?: string | undefined; readonly threads?: number | undefined }): Promise<Runtime> {
+export function openRuntime({
+  threads,
+}: {
+  readonly device?: string | undefined;
+  readonly threads?: number | undefined;
+}): Promise<Runtime> {
   return cpuRuntime(threads === undefined ? {} : { threads });
 }
 
@@ -57,7 +65,11 @@ export interface EvaluateModelOptions {
 }
 
 /** The same for a graph that is compiled already. */
-export function evaluateExecutable(executable: Executable, model: Model, options: EvaluateModelOptions): Promise<Evaluation> {
+export function evaluateExecutable(
+  executable: Executable,
+  model: Model,
+  options: EvaluateModelOptions,
+): Promise<Evaluation> {
   return evaluateClassifier({ executable, input: model.input.name, output: model.output.name, ...options });
 }
 

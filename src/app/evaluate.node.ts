@@ -16,7 +16,10 @@ import type { Verb, VerbEvent } from "./verb.ts";
 const evaluateOptions = z.strictObject({
   model: z.string().describe("folder of a tuned model, or ONNX file of a labelled classifier"),
   data: z.string().describe("folder of images: class folders, or metadata.csv / metadata.jsonl"),
-  split: z.enum(["train", "validation", "test", "all"]).optional().describe("which images; default: test, else all"),
+  split: z
+    .enum(["train", "validation", "test", "all"])
+    .optional()
+    .describe("which images; default: test, else all"),
   predictions: z.string().optional().describe("file for what the model said of each image (JSON lines)"),
   force: z.boolean().default(false).describe("replace the file of predictions"),
   batchSize: z.int().min(1).default(32).describe("images at once"),
@@ -95,7 +98,11 @@ function chosenImages({ root, splits }: ImageDataset, asked: z.output<typeof eva
   );
 }
 
-async function writePredictions(path: string, { predictions }: Evaluation, classes: readonly string[]): Promise<void> {
+async function writePredictions(
+  path: string,
+  { predictions }: Evaluation,
+  classes: readonly string[],
+): Promise<void> {
   const lines = predictions.map((p) => JSON.stringify({ ...named(p, classes), loss: p.loss }));
   await writeFileAtomic(path, `${lines.join("\n")}\n`);
 }

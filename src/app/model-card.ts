@@ -64,7 +64,10 @@ ${confusionTable(result)}## How it was made
 
 - Data: ${count(result.trainCounts.reduce((a, b) => a + b, 0))} training images; splits: ${result.origin}.
 - Plan: ${result.plan.name}; ${count(result.steps)} steps in ${duration(result.trainedSeconds)}.
-- Settings: ${Object.entries(recipe).filter(([key]) => shown.has(key)).map(([key, value]) => `${key} ${String(value)}`).join(", ")}.
+- Settings: ${Object.entries(recipe)
+    .filter(([key]) => shown.has(key))
+    .map(([key, value]) => `${key} ${String(value)}`)
+    .join(", ")}.
 - \`report.html\` beside this file has the curves, the rates of each block and the worst mistakes.
 
 ## Files
@@ -73,11 +76,23 @@ ${confusionTable(result)}## How it was made
 `;
 }
 
-const shown = new Set(["epochs", "learningRate", "decay", "schedule", "optimizer", "weightDecay", "batchSize", "augment", "batchNorm", "seed"]);
+const shown = new Set([
+  "epochs",
+  "learningRate",
+  "decay",
+  "schedule",
+  "optimizer",
+  "weightDecay",
+  "batchSize",
+  "augment",
+  "batchNorm",
+  "seed",
+]);
 
 function classTable({ classes, after }: RunResult): string {
   const rows = after.perClass.map(
-    ({ precision, recall, f1, support }, i) => `| ${cell(classes[i]!)} | ${percent(precision)} | ${percent(recall)} | ${percent(f1)} | ${support} |`,
+    ({ precision, recall, f1, support }, i) =>
+      `| ${cell(classes[i]!)} | ${percent(precision)} | ${percent(recall)} | ${percent(f1)} | ${support} |`,
   );
   return `| class | precision | recall | F1 | images |
 | --- | ---: | ---: | ---: | ---: |
@@ -99,7 +114,11 @@ ${rows.join("\n")}
 
 const cell = (text: string): string => text.replace(/\|/g, "\\|");
 const rounded = (value: number): number => Number(value.toFixed(4));
-const lastPart = (path: string): string => path.replace(/[\\/]+$/, "").split(/[\\/]/).at(-1)!;
+const lastPart = (path: string): string =>
+  path
+    .replace(/[\\/]+$/, "")
+    .split(/[\\/]/)
+    .at(-1)!;
 
 function list(names: readonly string[]): string {
   const quoted = names.slice(0, 12).map((name) => `\`${name}\``);

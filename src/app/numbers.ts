@@ -13,7 +13,8 @@ export function duration(seconds: number): string {
 export const bytes = (n: number): string => scaled(n, ["B", "kB", "MB", "GB", "TB"], " ");
 
 /** A large count in short: 11.2 M, 340 k; small ones as they are. */
-export const count = (n: number): string => (n < 10_000 ? String(n) : scaled(n, ["", "k", "M", "G", "T"], " "));
+export const count = (n: number): string =>
+  n < 10_000 ? String(n) : scaled(n, ["", "k", "M", "G", "T"], " ");
 
 function scaled(n: number, units: readonly string[], gap: string): string {
   let value = n;

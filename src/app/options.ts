@@ -21,7 +21,10 @@ export const aliases: Readonly<Record<string, string>> = {
  *
  * @throws app/unknown-option, app/bad-option.
  */
-export function parseOptions<S extends z.ZodObject>(schema: S, input: Readonly<Record<string, unknown>>): z.output<S> {
+export function parseOptions<S extends z.ZodObject>(
+  schema: S,
+  input: Readonly<Record<string, unknown>>,
+): z.output<S> {
   const known = Object.keys(schema.shape);
   const spelled: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(input)) {
@@ -29,7 +32,11 @@ export function parseOptions<S extends z.ZodObject>(schema: S, input: Readonly<R
     const name = aliases[key] ?? key;
     if (!known.includes(name)) throw unknownOption(key, known);
     if (name in spelled) {
-      throw new DiapasonError("app/bad-option", `"${name}" is given twice (once as "${key}").`, "Keep one of the two spellings.");
+      throw new DiapasonError(
+        "app/bad-option",
+        `"${name}" is given twice (once as "${key}").`,
+        "Keep one of the two spellings.",
+      );
     }
     spelled[name] = value;
   }
@@ -88,11 +95,21 @@ const augmentOptions = z.strictObject({
   mixup: z.number().min(0).optional(),
 });
 
-export const scheduleKinds = ["constant", "linear", "cosine", "slanted-triangular", "one-cycle", "wsd", "restarts"] as const;
+export const scheduleKinds = [
+  "constant",
+  "linear",
+  "cosine",
+  "slanted-triangular",
+  "one-cycle",
+  "wsd",
+  "restarts",
+] as const;
 
 const stageOptions = z.strictObject({
   name: z.string().optional(),
-  blocks: z.union([z.string(), z.array(z.string())]).describe('block names, globs, "head", "all", "top:3", "all-but:stem"'),
+  blocks: z
+    .union([z.string(), z.array(z.string())])
+    .describe('block names, globs, "head", "all", "top:3", "all-but:stem"'),
   epochs: positive.optional(),
   learningRate: positive.optional(),
   multipliers: z.record(z.string(), z.number().min(0)).optional(),
@@ -110,14 +127,20 @@ export const tuneOptions = z.strictObject({
   task: z.enum(["image-classification"]).default("image-classification").describe("what the model is to do"),
   run: z.string().optional().describe("folder for the run; default: runs/NAME of the output folder"),
   force: z.boolean().default(false).describe("replace an existing output or run folder"),
-  plan: z.string().default("lp-ft").describe('what moves when: head, full, top-K (as "top-2"), lp-ft, gradual'),
+  plan: z
+    .string()
+    .default("lp-ft")
+    .describe('what moves when: head, full, top-K (as "top-2"), lp-ft, gradual'),
   stages: z.array(stageOptions).optional().describe("stages of a plan of your own (recipe only)"),
   epochs: positive.optional().describe("passes over the training images; default: depends on the plan"),
   learningRate: positive.optional().describe("highest learning rate; default: depends on the plan"),
   headLearningRate: positive.optional().describe("learning rate while only the head moves (lp-ft, gradual)"),
   decay: positive.optional().describe("divide the rate by this for each block below the top (ULMFiT: 2.6)"),
-  schedule: z.enum(scheduleKinds).default("cosine").describe("course of the learning rate within a stage"),
-  warmup: share.default(0.1).describe("share of a stage spent warming up"),
+  schedule: z
+    .enum(scheduleKinds)
+    .optional()
+    .describe("course of the learning rate in a stage; default: the plan's own"),
+  warmup: share.optional().describe("share of a stage spent warming up; default 0.1"),
   optimizer: z.enum(["adamw", "adam", "sgd"]).default("adamw").describe("optimizer"),
   momentum: share.default(0.9).describe("momentum of sgd"),
   nesterov: z.boolean().default(false).describe("Nesterov momentum for sgd"),
@@ -125,19 +148,29 @@ export const tuneOptions = z.strictObject({
   clipNorm: positive.default(1).describe("largest norm of the gradient"),
   batchSize: count.default(32).describe("images a step"),
   accumulate: count.default(1).describe("steps whose gradients are added up before an update"),
-  batchNorm: z.enum(["frozen", "training"]).default("training").describe("statistics of thawed BatchNormalization"),
+  batchNorm: z
+    .enum(["frozen", "training"])
+    .default("frozen")
+    .describe("statistics of thawed BatchNormalization: the pretrained ones, or those of the batch"),
   labelSmoothing: z.number().min(0).lt(1).default(0).describe("share of the target spread over all classes"),
   dropout: z.number().min(0).lt(1).default(0).describe("dropout before the head"),
   augment: z
     .union([z.enum(["none", "light", "strong"]), augmentOptions])
     .default("light")
     .describe("random changes to training images: none, light, strong"),
-  validationShare: z.number().gt(0).lt(1).default(0.1).describe("share of the training images held out, without a validation folder"),
+  validationShare: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .default(0.1)
+    .describe("share of the training images held out, without a validation folder"),
   evaluateEvery: count.optional().describe("evaluate every this many steps; default: every epoch"),
   patience: count.optional().describe("stop after this many evaluations without a better one"),
   limitPerClass: count.optional().describe("use at most this many training images of a class"),
   maxSeconds: positive.optional().describe("stop training after this many seconds"),
-  checkpointEvery: count.optional().describe("write a checkpoint every this many steps; default: every epoch"),
+  checkpointEvery: count
+    .optional()
+    .describe("write a checkpoint every this many steps; default: every epoch"),
   seed: z.int().min(0).default(0).describe("seed of everything random"),
   ...imageOptions,
   ...deviceOptions,

@@ -47,12 +47,23 @@ export const predict: Verb<typeof predictOptions, Note | Predicted> = {
       const say = async (batch: ImageBatch): Promise<Predicted[]> => {
         const image = { dtype: "float32", dims: batch.dims, data: batch.pixels } as const;
         const result = await executable.run({ [model.input.name]: image }, { outputs: [model.output.name] });
-        const rows = imageClassification.decode(result[model.output.name]!.data as Float32Array, labels, options.top);
+        const rows = imageClassification.decode(
+          result[model.output.name]!.data as Float32Array,
+          labels,
+          options.top,
+        );
         return batch.ids.map((path, i) => ({ type: "prediction", path, labels: rows[i]! }));
       };
       try {
         const { batchSize } = options;
-        const batches = loader.batches({ examples, batchSize, classes: labels.length, seed: 0, epoch: 0, shuffle: false });
+        const batches = loader.batches({
+          examples,
+          batchSize,
+          classes: labels.length,
+          seed: 0,
+          epoch: 0,
+          shuffle: false,
+        });
         for await (const batch of batches) {
           signal?.throwIfAborted();
           yield* await say(batch);

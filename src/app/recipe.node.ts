@@ -8,13 +8,21 @@ import { aliases } from "./options.ts";
  *
  * @throws app/bad-recipe when the file is missing, is not YAML, or is not a mapping.
  */
-export async function readRecipe(path: string, overrides: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>> {
+export async function readRecipe(
+  path: string,
+  overrides: Readonly<Record<string, unknown>>,
+): Promise<Record<string, unknown>> {
   let recipe: unknown;
   try {
     recipe = parse(await readFile(path, "utf8"));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
-    throw new DiapasonError("app/bad-recipe", `The recipe "${path}" cannot be read: ${reason}.`, "Check the path and the YAML.", cause);
+    throw new DiapasonError(
+      "app/bad-recipe",
+      `The recipe "${path}" cannot be read: ${reason}.`,
+      "Check the path and the YAML.",
+      cause,
+    );
   }
   if (typeof recipe !== "object" || recipe === null || Array.isArray(recipe)) {
     throw new DiapasonError(

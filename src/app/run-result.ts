@@ -1,5 +1,5 @@
-import type { Evaluation } from "../evaluate/evaluate.ts";
 import type { McNemar } from "../evaluate/compare.ts";
+import type { Evaluation } from "../evaluate/evaluate.ts";
 import type { ClassificationMetrics } from "../tasks/classification-metrics.ts";
 import type { Plan } from "../tune/plan.ts";
 import type { Mistake } from "./report/report.ts";

@@ -44,8 +44,17 @@ export const runs: Verb<typeof options, RunRow> = {
 async function rowOf(path: string): Promise<RunRow | undefined> {
   const description = JSON.parse(await readFile(join(path, "run.json"), "utf8")) as Record<string, unknown>;
   const metrics = join(path, "metrics.jsonl");
-  const lines = existsSync(metrics) ? (await readFile(metrics, "utf8")).trim().split("\n").filter(Boolean) : [];
-  const last = lines.length > 0 ? (JSON.parse(lines.at(-1)!) as { type: string; reason?: string; best?: { metric: string; value: number } }) : undefined;
+  const lines = existsSync(metrics)
+    ? (await readFile(metrics, "utf8")).trim().split("\n").filter(Boolean)
+    : [];
+  const last =
+    lines.length > 0
+      ? (JSON.parse(lines.at(-1)!) as {
+          type: string;
+          reason?: string;
+          best?: { metric: string; value: number };
+        })
+      : undefined;
   const best = last?.best;
   return {
     type: "run",

@@ -15,7 +15,11 @@ import type { Tuning } from "./tune-prepare.node.ts";
  *
  * Result: the path of the report in the model's folder.
  */
-export async function saveTuned({ options, opened }: Tuning, tuned: Model, result: RunResult): Promise<string> {
+export async function saveTuned(
+  { options, opened }: Tuning,
+  tuned: Model,
+  result: RunResult,
+): Promise<string> {
   const run = await readRun(options.run);
   const page = reportPage(runReport(run));
   await writeFileAtomic(join(options.run, "report.html"), page);

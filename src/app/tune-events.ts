@@ -13,7 +13,12 @@ export interface Found extends VerbEvent {
   readonly data: {
     readonly root: string;
     readonly origin: string;
-    readonly classes: readonly { readonly name: string; readonly train: number; readonly validation: number; readonly test: number }[];
+    readonly classes: readonly {
+      readonly name: string;
+      readonly train: number;
+      readonly validation: number;
+      readonly test: number;
+    }[];
   };
   /** The plan as a table of text. */
   readonly plan: string;

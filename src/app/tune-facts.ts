@@ -1,8 +1,8 @@
 import type { ImageExample } from "../data/dataset.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
 import { forwardFlops, stepFlops, stepMemory } from "../models/cost.ts";
-import { planTable } from "../tune/plan-table.ts";
 import type { Stage } from "../tune/plan.ts";
+import { planTable } from "../tune/plan-table.ts";
 import type { Before, Found, Scores } from "./tune-events.ts";
 import type { Tuning } from "./tune-prepare.node.ts";
 
@@ -12,7 +12,8 @@ export function foundOf(tuning: Tuning): Found {
   const elements = new Map(model.parameters.map((p) => [p.name, p.elements]));
   const sum = (names: Iterable<string>) => [...names].reduce((n, name) => n + (elements.get(name) ?? 0), 0);
   const stages = plan.stages.map((stage) => movingIn(tuning, stage));
-  const counted = (examples: readonly ImageExample[], label: number) => examples.filter((e) => e.label === label).length;
+  const counted = (examples: readonly ImageExample[], label: number) =>
+    examples.filter((e) => e.label === label).length;
   return {
     type: "found",
     model: {

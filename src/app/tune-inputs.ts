@@ -14,20 +14,31 @@ export function tunableOf(model: Model): { readonly tunable: Tunable; readonly t
   const graph = model.graph.clone();
   const { loss, targets } = imageClassification.attachLoss(graph, graph.get(model.output.name));
   return {
-    tunable: { graph, loss, outputs: [model.output.name], parameters: model.parameters, blocks: model.blocks },
+    tunable: {
+      graph,
+      loss,
+      outputs: [model.output.name],
+      parameters: model.parameters,
+      blocks: model.blocks,
+    },
     targets,
   };
 }
 
 /** The training images as the loop wants them: shuffled, augmented, by the names of the graph's inputs. */
-export function trainDataOf({ options, dataset, loader, opened }: Tuning, image: string, targets: string): TrainData {
+export function trainDataOf(
+  { options, dataset, loader, opened }: Tuning,
+  image: string,
+  targets: string,
+): TrainData {
   const examples = dataset.splits.train;
   const augment = augmentationOf(options.augment, opened.preprocessor);
   const classes = dataset.classes.length;
-  const inputsOf = (batch: ImageBatch) => ({
-    [image]: { dtype: "float32", dims: batch.dims, data: batch.pixels },
-    [targets]: { dtype: "float32", dims: [batch.ids.length, classes], data: batch.targets },
-  }) as const;
+  const inputsOf = (batch: ImageBatch) =>
+    ({
+      [image]: { dtype: "float32", dims: batch.dims, data: batch.pixels },
+      [targets]: { dtype: "float32", dims: [batch.ids.length, classes], data: batch.targets },
+    }) as const;
   return {
     size: examples.length,
     async *batches({ epoch, batchSize, skip }) {

@@ -33,7 +33,10 @@ export interface Tuning {
  *
  * @throws models/output-exists when the output folder holds something and `force` is not given.
  */
-export async function prepareTuning(options: ResolvedTuning, { resume }: { readonly resume: boolean }): Promise<Tuning> {
+export async function prepareTuning(
+  options: ResolvedTuning,
+  { resume }: { readonly resume: boolean },
+): Promise<Tuning> {
   await checkFree(options.out, options.force);
   const dataset = await openImageFolder(options.data, {
     seed: options.seed,
@@ -44,13 +47,12 @@ export async function prepareTuning(options: ResolvedTuning, { resume }: { reado
   try {
     const opened = await openImageModel(options.model, options, runtime);
     const model = replaceHead(opened.model, { labels: dataset.classes, seed: options.seed });
-    const schedule: ScheduleSpec = { kind: options.schedule, warmupShare: options.warmup };
     const plan = planOf(stagesOf(options) ?? options.plan, model.blocks, {
       epochs: options.epochs,
       learningRate: options.learningRate,
       headLearningRate: options.headLearningRate,
       decay: options.decay,
-      schedule,
+      schedule: scheduleOf(options),
       batchNorm: options.batchNorm,
     });
     return {
@@ -71,10 +73,17 @@ export async function prepareTuning(options: ResolvedTuning, { resume }: { reado
 }
 
 function stagesOf({ stages, warmup }: ResolvedTuning) {
-  return stages?.map(({ schedule, warmup: own, ...stage }) => ({
-    ...stage,
-    ...(schedule === undefined && own === undefined
-      ? {}
-      : { schedule: { kind: schedule ?? "cosine", warmupShare: own ?? warmup } as ScheduleSpec }),
-  }));
+  return stages?.map(({ schedule, warmup: own, ...stage }) => {
+    const course = scheduleOf({ schedule, warmup: own ?? (schedule && warmup) });
+    return course ? { ...stage, schedule: course } : stage;
+  });
+}
+
+/** Undefined where nothing is said: then the plan has its own. */
+function scheduleOf({
+  schedule,
+  warmup,
+}: Pick<ResolvedTuning, "schedule" | "warmup">): ScheduleSpec | undefined {
+  if (schedule === undefined && warmup === undefined) return undefined;
+  return { kind: schedule ?? "cosine", warmupShare: warmup ?? 0.1 };
 }

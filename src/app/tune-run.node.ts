@@ -1,22 +1,25 @@
-import { writeFileAtomic } from "../base/atomic-file.node.ts";
 import { join } from "node:path";
+import { writeFileAtomic } from "../base/atomic-file.node.ts";
 import { readThumbnail } from "../data/thumbnail.node.ts";
 import { compareEvaluations } from "../evaluate/compare.ts";
-import { evaluateModel, evaluateExecutable } from "./classifier.node.ts";
-import { tuneLoop, type TuneResult } from "../tune/loop.ts";
+import { type TuneResult, tuneLoop } from "../tune/loop.ts";
 import { createRunFolder, openRunFolder, type RunFolder } from "../tune/run-folder.node.ts";
+import { evaluateExecutable, evaluateModel } from "./classifier.node.ts";
 import { optimizerOf } from "./optimizer.ts";
 import { mistakesOf, type RunResult } from "./run-result.ts";
 import { saveTuned } from "./save-tuned.node.ts";
-import { beforeOf, foundOf, scoresOf } from "./tune-facts.ts";
 import type { TuneVerbEvent } from "./tune-events.ts";
+import { beforeOf, foundOf, scoresOf } from "./tune-facts.ts";
 import { trainDataOf, tunableOf, withTuned } from "./tune-inputs.ts";
 import type { Tuning } from "./tune-prepare.node.ts";
 import type { VerbContext } from "./verb.ts";
 import { version } from "./version.ts";
 
 /** Runs a prepared tuning to its end: says what it found, evaluates, trains, evaluates again, writes the result. */
-export async function* runTuning(tuning: Tuning, { signal }: VerbContext): AsyncGenerator<TuneVerbEvent, void> {
+export async function* runTuning(
+  tuning: Tuning,
+  { signal }: VerbContext,
+): AsyncGenerator<TuneVerbEvent, void> {
   const { options, dataset, runtime, loader, plan, model } = tuning;
   let record: RunFolder | undefined;
   try {
@@ -42,7 +45,9 @@ export async function* runTuning(tuning: Tuning, { signal }: VerbContext): Async
       origin: dataset.origin,
       split,
       classes: dataset.classes,
-      trainCounts: dataset.classes.map((_, label) => dataset.splits.train.filter((e) => e.label === label).length),
+      trainCounts: dataset.classes.map(
+        (_, label) => dataset.splits.train.filter((e) => e.label === label).length,
+      ),
       blocks: model.blocks.map((block) => block.name),
       plan,
       isFreshHead: tuning.isFreshHead,
@@ -75,7 +80,11 @@ export async function* runTuning(tuning: Tuning, { signal }: VerbContext): Async
 }
 
 /** The loop over the prepared model, its events passed on. */
-async function* train(tuning: Tuning, record: RunFolder, signal: AbortSignal | undefined): AsyncGenerator<TuneVerbEvent, TuneResult> {
+async function* train(
+  tuning: Tuning,
+  record: RunFolder,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<TuneVerbEvent, TuneResult> {
   const { options, dataset, runtime, loader, plan, model } = tuning;
   const { tunable, targets } = tunableOf(model);
   const examples = dataset.splits.validation;
@@ -122,5 +131,7 @@ function openRecord({ options, resume, model, runtime, plan }: Tuning): Promise<
 
 /** The split that proves the result: test where there is one, else validation. */
 function heldOut({ dataset: { splits } }: Tuning) {
-  return splits.test.length > 0 ? (["test", splits.test] as const) : (["validation", splits.validation] as const);
+  return splits.test.length > 0
+    ? (["test", splits.test] as const)
+    : (["validation", splits.validation] as const);
 }

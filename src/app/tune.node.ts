@@ -1,11 +1,11 @@
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { DiapasonError } from "../base/errors.ts";
-import { prepareTuning } from "./tune-prepare.node.ts";
-import { runTuning } from "./tune-run.node.ts";
 import { parseOptions, tuneOptions } from "./options.ts";
 import { readRecipe } from "./recipe.node.ts";
 import type { TuneVerbEvent } from "./tune-events.ts";
+import { prepareTuning } from "./tune-prepare.node.ts";
+import { runTuning } from "./tune-run.node.ts";
 import type { Verb } from "./verb.ts";
 
 const tuneInput = tuneOptions.partial({ model: true, data: true, out: true }).extend({
@@ -40,9 +40,17 @@ export const resume: Verb<typeof resumeOptions, TuneVerbEvent> = {
   async *run(input, context = {}) {
     const { run } = parseOptions(resumeOptions, input);
     const recipe = join(run, "recipe.yaml");
-    const options = parseOptions(tuneOptions, await readRecipe(recipe, {}).catch((cause) => {
-      throw new DiapasonError("app/not-a-run", `"${run}" is not a run folder: it has no readable recipe.yaml.`, 'List the runs with "diapason runs".', cause);
-    }));
+    const options = parseOptions(
+      tuneOptions,
+      await readRecipe(recipe, {}).catch((cause) => {
+        throw new DiapasonError(
+          "app/not-a-run",
+          `"${run}" is not a run folder: it has no readable recipe.yaml.`,
+          'List the runs with "diapason runs".',
+          cause,
+        );
+      }),
+    );
     yield* runTuning(await prepareTuning({ ...options, run: resolve(run) }, { resume: true }), context);
   },
 };

@@ -65,6 +65,27 @@ export function gradientPath(graph: Graph, loss: Value, parameters: readonly Val
   return { values, nodes: nodes.reverse() };
 }
 
+/** A node that stops the gradient of the parameters below it. */
+export interface Obstacle {
+  readonly node: Node;
+  readonly parameters: readonly Value[];
+}
+
+/** The nodes between any of the parameters and an output that have no gradient rule, from the input end. */
+export function obstaclesOf(graph: Graph, output: Value, parameters: readonly Value[]): readonly Obstacle[] {
+  const moved = reachedFrom(graph, parameters);
+  const needed = new Set<Value>([output]);
+  const obstacles: Obstacle[] = [];
+  for (const node of graph.nodes.toReversed()) {
+    if (!node.outputs.some((value) => value && needed.has(value) && moved.has(value))) continue;
+    const rule = ruleOf(node);
+    if (!rule || rule === "no-gradient")
+      obstacles.push({ node, parameters: parametersBelow(node, parameters) });
+    for (const input of node.inputs) if (input && moved.has(input)) needed.add(input);
+  }
+  return obstacles.reverse();
+}
+
 /** Float values that change when a parameter does, with the parameters as their own. */
 function reachedFrom(graph: Graph, parameters: readonly Value[]): ReadonlySet<Value> {
   const moved = new Set(parameters);

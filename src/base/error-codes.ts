@@ -76,6 +76,7 @@ export const errorCodes = {
     "A flag, recipe key or option name that does not exist; the nearest known one is named.",
   "app/unknown-command": "A command that does not exist; the nearest known one is named.",
   "app/empty-split": "The images asked for are not in the folder.",
+  "app/nothing-to-check": "A gradient check has no loss to differentiate, or no weight that reaches it.",
   "app/no-labels": "A model does not say which classes its outputs are.",
   "app/no-such-image": "An image that a command was given is not there.",
   "app/file-exists": "A file that a command would write is there already.",
@@ -100,6 +101,8 @@ export const errorCodes = {
   "runtime/no-kernel": "ONNX Runtime has no implementation of an operator on the device.",
   "runtime/out-of-memory": "There was not enough memory to compile or run a graph.",
   "runtime/refused": "ONNX Runtime refused a graph.",
+  "runtime/unknown-shapes":
+    "Shapes that follow from no rule could not be learned by running the graph either.",
   "runtime/worker-ended": "The thread that computes ended before it had answered.",
   "app/not-a-run": "A folder is not a run of Diapason.",
 } as const satisfies Record<`${string}/${string}`, string>;

@@ -16,7 +16,10 @@ interface Property {
  * The command of a verb: one flag per option that fits on a command line, in kebab-case, with the help of its
  * description. Options that are lists of objects are left to the recipe file.
  */
-export function commandOf(verb: Verb, act: (verb: Verb, options: Record<string, unknown>) => Promise<void>): Command {
+export function commandOf(
+  verb: Verb,
+  act: (verb: Verb, options: Record<string, unknown>) => Promise<void>,
+): Command {
   const command = new Command(verb.name).description(verb.summary).allowExcessArguments(false);
   for (const { option, required, many } of verb.positionals) {
     const name = `${option}${many ? "..." : ""}`;
@@ -40,7 +43,8 @@ export function commandOf(verb: Verb, act: (verb: Verb, options: Record<string, 
 }
 
 /** Camel case to the command line's kebab-case: "learningRate" to "--learning-rate". */
-export const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+export const flagOf = (name: string): string =>
+  `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 function propertiesOf(verb: Verb): Record<string, Property> {
   const schema = z.toJSONSchema(verb.options, { io: "input" }) as { properties?: Record<string, Property> };
@@ -57,9 +61,12 @@ function optionOf(name: string, property: Property): Option | undefined {
     const option = new Option(`${flag} <value>`, help);
     return choices ? option.choices([...choices]) : option;
   }
-  if (kind === "number" || kind === "integer") return new Option(`${flag} <number>`, help).argParser(numberOf);
+  if (kind === "number" || kind === "integer")
+    return new Option(`${flag} <number>`, help).argParser(numberOf);
   if (kind === "array" && (property.items?.type === "number" || property.items?.type === "integer")) {
-    return new Option(`${flag} <numbers>`, `${help} (separated by commas)`).argParser((text) => text.split(",").map(numberOf));
+    return new Option(`${flag} <numbers>`, `${help} (separated by commas)`).argParser((text) =>
+      text.split(",").map(numberOf),
+    );
   }
   if (kind === "array" && property.items?.type === "string") return new Option(`${flag} <values...>`, help);
   return undefined;

@@ -1,24 +1,26 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
-import { nearest } from "../base/errors.ts";
-import { DiapasonError } from "../base/errors.ts";
-import { type Verb, type VerbEvent, verbs, version } from "../app/index.ts";
+import { type Verb, verbs, version } from "../app/index.node.ts";
+import { DiapasonError, nearest } from "../base/errors.ts";
 import { commandOf } from "./command.ts";
-import { consolePrinter, jsonPrinter, type Printer } from "./printer.node.ts";
+import { consolePrinter } from "./printer.node.ts";
 import { exitCodeOf } from "./render.ts";
 
 const interrupted = 130;
-const wantsJson = process.argv.includes("--json");
-const printer: Printer = wantsJson ? jsonPrinter() : consolePrinter();
+const printer = consolePrinter({ json: process.argv.includes("--json") });
 
 const program = new Command("diapason")
-  .description("Fine-tune pretrained neural networks: any ONNX graph, trained on stock ONNX Runtime, with npm alone.")
+  .description(
+    "Fine-tune pretrained neural networks: any ONNX graph, trained on stock ONNX Runtime, with npm alone.",
+  )
   .version(version)
   .exitOverride()
   .configureOutput({ writeErr: () => {}, writeOut: (text) => process.stdout.write(text) })
   .showHelpAfterError(false);
 for (const verb of verbs) {
-  const command = commandOf(verb, act).exitOverride().configureOutput({ writeErr: () => {} });
+  const command = commandOf(verb, act)
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} });
   program.addCommand(command);
 }
 
@@ -43,7 +45,9 @@ async function act(verb: Verb, options: Record<string, unknown>): Promise<void> 
   process.on("SIGINT", onInterrupt);
   process.on("SIGTERM", onInterrupt);
   try {
-    for await (const event of verb.run(options, { signal: abort.signal })) printer.event(event as VerbEvent);
+    for await (const event of verb.run(options, { signal: abort.signal })) printer.event(event);
+  } catch (error) {
+    if (error !== abort.signal.reason) throw error;
   } finally {
     printer.end();
     process.off("SIGINT", onInterrupt);
@@ -57,8 +61,14 @@ function mistakeOf(error: CommanderError): DiapasonError | undefined {
   if (error.exitCode === 0 || error.code === "commander.help") return undefined;
   const text = error.message.replace(/^error: /, "").split("\n")[0]!;
   const quoted = /'([^']*)'/.exec(text)?.[1] ?? "";
-  if (error.code === "commander.unknownCommand" || (error.code === "commander.excessArguments" && !currentVerb())) {
-    const near = nearest(quoted, verbs.map((v) => v.name));
+  if (
+    error.code === "commander.unknownCommand" ||
+    (error.code === "commander.excessArguments" && !currentVerb())
+  ) {
+    const near = nearest(
+      quoted,
+      verbs.map((v) => v.name),
+    );
     return new DiapasonError(
       "app/unknown-command",
       `There is no command "${quoted}".`,
@@ -71,7 +81,9 @@ function mistakeOf(error: CommanderError): DiapasonError | undefined {
     return new DiapasonError(
       "app/unknown-option",
       `There is no flag "${quoted}".`,
-      near ? `Did you mean "${near}"?` : `See "diapason ${currentVerb() ?? ""} --help" for the flags there are.`,
+      near
+        ? `Did you mean "${near}"?`
+        : `See "diapason ${currentVerb() ?? ""} --help" for the flags there are.`,
     );
   }
   return new DiapasonError(

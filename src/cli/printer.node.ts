@@ -1,6 +1,6 @@
-import type { VerbEvent } from "../app/index.ts";
-import { lineOf, progressOf } from "./lines.ts";
+import type { VerbEvent } from "../app/index.node.ts";
 import { errorRecord, renderError } from "./render.ts";
+import { teller } from "./tell.ts";
 
 /** Where a verb's events go. */
 export interface Printer {
@@ -10,46 +10,39 @@ export interface Printer {
   end(): void;
 }
 
-/** One JSON object a line on standard output; what a person wants to know on standard error. */
-export function jsonPrinter(): Printer {
-  return {
-    event: (event) => void process.stdout.write(`${JSON.stringify(event)}\n`),
-    note: (text) => void process.stderr.write(`${text}\n`),
-    error(error) {
-      process.stdout.write(`${JSON.stringify(errorRecord(error))}\n`);
-      process.stderr.write(`${renderError(error)}\n`);
-    },
-    end() {},
-  };
-}
+/** Milliseconds between two states of something under way: redrawn in place on a terminal, else a line each. */
+const drawEveryMs = { terminal: 100, plain: 10_000 };
 
-/** Milliseconds between two redraws of the progress line. */
-const redrawMs = 100;
-
-/** Text for people: lines that stay, and on a terminal one line of progress that is redrawn in place. */
-export function consolePrinter(): Printer {
-  const terminal = process.stderr.isTTY === true;
-  let drawn = false;
-  let lastDraw = 0;
+/**
+ * Prints events: as text for people on standard output, or, with `json`, as one JSON object a line there and the text on
+ * standard error. Progress is one line that a terminal redraws in place.
+ */
+export function consolePrinter({ json }: { readonly json: boolean }): Printer {
+  const isTerminal = process.stderr.isTTY === true;
+  const every = isTerminal ? drawEveryMs.terminal : drawEveryMs.plain;
+  const tell = teller();
+  let isDrawn = false;
+  let lastDraw = Date.now();
   const clear = () => {
-    if (drawn) process.stderr.write("\r\u001b[K");
-    drawn = false;
+    if (isDrawn) process.stderr.write("\r\u001b[K");
+    isDrawn = false;
+  };
+  const draw = (progress: string) => {
+    if (Date.now() - lastDraw < every) return;
+    lastDraw = Date.now();
+    clear();
+    if (isTerminal) process.stderr.write(progress.slice(0, (process.stderr.columns ?? 80) - 1));
+    else process.stderr.write(`${progress}\n`);
+    isDrawn = isTerminal;
   };
   return {
     event(event) {
-      const progress = progressOf(event);
-      if (progress !== undefined) {
-        if (!terminal || Date.now() - lastDraw < redrawMs) return;
-        lastDraw = Date.now();
-        clear();
-        process.stderr.write(progress.slice(0, (process.stderr.columns ?? 80) - 1));
-        drawn = true;
-        return;
-      }
-      const line = lineOf(event);
-      if (line === undefined) return;
+      if (json) process.stdout.write(`${JSON.stringify(event)}\n`);
+      const told = tell(event);
+      if (!told) return;
+      if ("progress" in told) return draw(told.progress);
       clear();
-      process.stdout.write(`${line}\n`);
+      (json ? process.stderr : process.stdout).write(`${told.line}\n`);
     },
     note(text) {
       clear();
@@ -57,6 +50,7 @@ export function consolePrinter(): Printer {
     },
     error(error) {
       clear();
+      if (json) process.stdout.write(`${JSON.stringify(errorRecord(error))}\n`);
       process.stderr.write(`${renderError(error)}\n`);
     },
     end: clear,

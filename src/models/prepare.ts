@@ -2,6 +2,7 @@ import { inferShapes } from "../graph/infer.ts";
 import type { Graph, Value } from "../graph/ir.ts";
 import { normalize } from "../graph/passes/normalize.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
+import { makeBatchSymbolic } from "../graph/passes/symbolic-batch.ts";
 
 /** Fills in shapes of a graph by running it. */
 export type ShapeLearner = (graph: Graph) => Promise<unknown>;
@@ -24,13 +25,17 @@ export async function prepareGraph(graph: Graph, learnShapes?: ShapeLearner): Pr
   return notes;
 }
 
-/** Calls the first dim of the first input "batch" wherever it is used. */
+/** Calls the first dim of the first input "batch" wherever it is used, and frees it where the export fixed it. */
 function nameBatch(graph: Graph): string[] {
-  const dim = graph.inputs[0]?.shape?.[0];
-  if (typeof dim === "number")
+  const input = graph.inputs[0];
+  const dim = input?.shape?.[0];
+  if (input && typeof dim === "number") {
+    const reasons = makeBatchSymbolic(graph, input.name);
+    if (reasons.length === 0) return [];
     return [
-      `The model is exported for exactly ${dim} image${dim === 1 ? "" : "s"} at a time; it is tuned in batches of that size.`,
+      `The model is exported for exactly ${dim} image${dim === 1 ? "" : "s"} at a time, and cannot be freed of it (${reasons[0]}); it is tuned in batches of that size.`,
     ];
+  }
   if (dim === undefined || dim === "batch") return [];
   const rename = (size: string) =>
     size.replace(/[A-Za-z_][\w.:]*/g, (symbol) => (symbol === dim ? "batch" : symbol));

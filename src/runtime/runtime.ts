@@ -1,5 +1,5 @@
-import type { DataType } from "../graph/tensor.ts";
 import type { Graph } from "../graph/ir.ts";
+import type { DataType } from "../graph/tensor.ts";
 
 /** An array that crosses the runtime's border. `data` is copied or handed over, never kept by the caller's view. */
 export interface HostTensor {

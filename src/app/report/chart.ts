@@ -6,7 +6,14 @@ import type { Chart } from "./report.ts";
 
 use([LineChart, GridComponent, LegendComponent, SVGRenderer]);
 
-const palette = ["var(--series-1)", "var(--series-2)", "var(--series-3)", "var(--series-4)", "var(--series-5)", "var(--series-6)"];
+const palette = [
+  "var(--series-1)",
+  "var(--series-2)",
+  "var(--series-3)",
+  "var(--series-4)",
+  "var(--series-5)",
+  "var(--series-6)",
+];
 
 /**
  * A chart as static SVG, drawn once for phones and once for wide screens (the page shows the one that fits). Colours are
@@ -35,13 +42,29 @@ function svg(chart: Chart, width: number, height: number): string {
       animation: false,
       color: palette,
       textStyle: { fontFamily: "inherit" },
-      legend: { show: chart.series.length > 1, top: 0, left: 0, textStyle: { color: "var(--ink)", fontSize: 11 }, itemWidth: 16, itemHeight: 8 },
+      legend: {
+        show: chart.series.length > 1,
+        top: 0,
+        left: 0,
+        textStyle: { color: "var(--ink)", fontSize: 11 },
+        itemWidth: 16,
+        itemHeight: 8,
+      },
       grid: { left: 56, right: 12, top: chart.series.length > 3 && width < 400 ? 64 : 36, bottom: 40 },
-      xAxis: { ...axis(chart.x, isLog("x")), nameGap: 26, splitLine: { show: false }, min: "dataMin", max: "dataMax" },
+      xAxis: {
+        ...axis(chart.x, isLog("x")),
+        nameGap: 26,
+        splitLine: { show: false },
+        min: "dataMin",
+        max: "dataMax",
+      },
       yAxis: {
         ...y,
         nameGap: 42,
-        axisLabel: { ...y.axisLabel, formatter: (value: number) => (chart.percent ? `${Math.round(value * 1000) / 10}%` : short(value)) },
+        axisLabel: {
+          ...y.axisLabel,
+          formatter: (value: number) => (chart.percent ? `${Math.round(value * 1000) / 10}%` : short(value)),
+        },
       },
       series: chart.series.map((series) => ({
         type: "line" as const,

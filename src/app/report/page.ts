@@ -9,43 +9,49 @@ const largestMatrix = 40;
 export function reportPage(report: Report): string {
   const sections = [
     ...report.charts.map((chart) =>
-      section(chart.title, drawChart(chart) + (chart.note ? `<p class="note">${escape(chart.note)}</p>` : "")),
+      section(
+        chart.title,
+        drawChart(chart) + (chart.note ? `<p class="note">${escaped(chart.note)}</p>` : ""),
+      ),
     ),
-    report.stages.length > 0 && section("Which blocks moved, and at what rate", stagesTable(report.blocks, report.stages), true),
-    report.confusion.length > 0 && section(`Confusion matrix (${report.confusionOf})`, confusion(report), report.classes.length > 12),
+    report.stages.length > 0 &&
+      section("Which blocks moved, and at what rate", stagesTable(report.blocks, report.stages), true),
+    report.confusion.length > 0 &&
+      section(`Confusion matrix (${report.confusionOf})`, confusion(report), report.classes.length > 12),
     report.perClass.length > 0 && section("Class by class", classesTable(report.perClass)),
     report.mistakes.length > 0 && section("Worst mistakes", mistakes(report.mistakes), true),
     section("Settings", pairs(report.settings)),
     section("Versions", pairs(report.versions)),
-    report.notes.length > 0 && section("Notes", `<ul>${report.notes.map((n) => `<li>${escape(n)}</li>`).join("")}</ul>`, true),
+    report.notes.length > 0 &&
+      section("Notes", `<ul>${report.notes.map((n) => `<li>${escaped(n)}</li>`).join("")}</ul>`, true),
   ];
   const headline = report.headline
     .map(({ label, value, before }) => {
-      const was = before === undefined ? "" : `<br>before: ${escape(before)}`;
-      return `<div><b>${escape(value)}</b><span>${escape(label)}${was}</span></div>`;
+      const was = before === undefined ? "" : `<br>before: ${escaped(before)}`;
+      return `<div><b>${escaped(value)}</b><span>${escaped(label)}${was}</span></div>`;
     })
     .join("");
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escape(report.title)}</title><style>${style}</style></head>
-<body><main><h1>${escape(report.title)}</h1><p class="lead">${escape(report.lead)}</p>
+<title>${escaped(report.title)}</title><style>${style}</style></head>
+<body><main><h1>${escaped(report.title)}</h1><p class="lead">${escaped(report.lead)}</p>
 <div class="headline">${headline}</div>
 <div class="cards">${sections.filter(Boolean).join("\n")}</div></main></body></html>
 `;
 }
 
 function section(title: string, content: string, full = false): string {
-  return `<section${full ? ' class="full"' : ""}><h2>${escape(title)}</h2>${content}</section>`;
+  return `<section${full ? ' class="full"' : ""}><h2>${escaped(title)}</h2>${content}</section>`;
 }
 
 function stagesTable(blocks: readonly string[], stages: readonly StageRow[]): string {
-  const head = stages.map((s) => `<th>${escape(s.name)}<br><small>${s.epochs} ep.</small></th>`).join("");
+  const head = stages.map((s) => `<th>${escaped(s.name)}<br><small>${s.epochs} ep.</small></th>`).join("");
   const rows = [...blocks].reverse().map((block) => {
     const cells = stages.map((stage) => {
       const rate = stage.rates[block] ?? 0;
       return rate > 0 ? `<td class="moves">${rate.toExponential(1)}</td>` : "<td>frozen</td>";
     });
-    return `<tr><td>${escape(block)}</td>${cells.join("")}</tr>`;
+    return `<tr><td>${escaped(block)}</td>${cells.join("")}</tr>`;
   });
   return `<div class="scroll"><table><thead><tr><th>block, from the output down</th>${head}</tr></thead><tbody>${rows.join("")}</tbody></table></div>
 <p class="note">The highest learning rate of each block in each stage; frozen blocks are bit-identical afterwards.</p>`;
@@ -53,31 +59,36 @@ function stagesTable(blocks: readonly string[], stages: readonly StageRow[]): st
 
 function confusion({ classes, confusion: counts }: Report): string {
   if (classes.length > largestMatrix) return confusions(classes, counts);
-  const head = classes.map((name) => `<th>${escape(name)}</th>`).join("");
+  const head = classes.map((name) => `<th>${escaped(name)}</th>`).join("");
   const rows = counts.map((row, i) => {
     const total = row.reduce((a, b) => a + b, 0);
     const cells = row.map((count, j) => {
       const share = total > 0 ? count / total : 0;
       return `<td style="--share:${share.toFixed(3)};--cell:var(${i === j ? "--series-1" : "--series-2"})">${count || ""}</td>`;
     });
-    return `<tr><td>${escape(classes[i]!)}</td>${cells.join("")}</tr>`;
+    return `<tr><td>${escaped(classes[i]!)}</td>${cells.join("")}</tr>`;
   });
   return `<div class="scroll"><table class="confusion"><thead><tr><th>true \\ predicted</th>${head}</tr></thead><tbody>${rows.join("")}</tbody></table></div>`;
 }
 
 function confusions(classes: readonly string[], counts: readonly (readonly number[])[]): string {
-  const pairs = counts.flatMap((row, i) => row.flatMap((count, j) => (i !== j && count > 0 ? [{ i, j, count }] : [])));
+  const pairs = counts.flatMap((row, i) =>
+    row.flatMap((count, j) => (i !== j && count > 0 ? [{ i, j, count }] : [])),
+  );
   const rows = pairs
     .sort((a, b) => b.count - a.count)
     .slice(0, 30)
-    .map(({ i, j, count }) => `<tr><td>${escape(classes[i]!)}</td><td>${escape(classes[j]!)}</td><td>${count}</td></tr>`);
+    .map(
+      ({ i, j, count }) =>
+        `<tr><td>${escaped(classes[i]!)}</td><td>${escaped(classes[j]!)}</td><td>${count}</td></tr>`,
+    );
   return `<div class="scroll"><table><thead><tr><th>true</th><th>predicted</th><th>images</th></tr></thead><tbody>${rows.join("")}</tbody></table></div>`;
 }
 
 function classesTable(rows: readonly ClassRow[]): string {
   const body = rows.map((row) => {
     const cells = [row.precision, row.recall, row.f1].map((v) => `<td>${(100 * v).toFixed(1)}</td>`).join("");
-    return `<tr><td>${escape(row.name)}</td>${cells}<td>${row.count}</td></tr>`;
+    return `<tr><td>${escaped(row.name)}</td>${cells}<td>${row.count}</td></tr>`;
   });
   return `<div class="scroll"><table><thead><tr><th>class</th><th>precision %</th><th>recall %</th><th>F1 %</th><th>images</th></tr></thead><tbody>${body.join("")}</tbody></table></div>`;
 }
@@ -85,15 +96,15 @@ function classesTable(rows: readonly ClassRow[]): string {
 function mistakes(list: readonly Mistake[]): string {
   const items = list.map(
     (m) =>
-      `<li><img src="${escape(m.picture)}" alt="${escape(m.id)}"><b>${escape(m.predicted)}</b> ${(100 * m.probability).toFixed(0)} %<br>is ${escape(m.label)}<br><small>${escape(m.id)}</small></li>`,
+      `<li><img src="${escaped(m.picture)}" alt="${escaped(m.id)}"><b>${escaped(m.predicted)}</b> ${(100 * m.probability).toFixed(0)} %<br>is ${escaped(m.label)}<br><small>${escaped(m.id)}</small></li>`,
   );
   return `<ul class="mistakes">${items.join("")}</ul>`;
 }
 
 function pairs(rows: readonly (readonly [string, string])[]): string {
-  return `<table class="settings"><tbody>${rows.map(([k, v]) => `<tr><td>${escape(k)}</td><td>${escape(v)}</td></tr>`).join("")}</tbody></table>`;
+  return `<table class="settings"><tbody>${rows.map(([k, v]) => `<tr><td>${escaped(k)}</td><td>${escaped(v)}</td></tr>`).join("")}</tbody></table>`;
 }
 
-function escape(text: string): string {
+function escaped(text: string): string {
   return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 }

@@ -1,7 +1,7 @@
 import type { ClassificationMetrics } from "../../tasks/classification-metrics.ts";
 import type { EvaluationDone, StageStart, StepDone, TuneEvent } from "../../tune/events.ts";
-import type { RunResult } from "../run-result.ts";
 import { bytes, count, duration, percent, probability } from "../numbers.ts";
+import type { RunResult } from "../run-result.ts";
 import type { Chart, Report, Series } from "./report.ts";
 
 /** The files of a run folder, read. */
@@ -25,11 +25,13 @@ export function runReport({ recipe, about, events, result }: RunRecord): Report 
       (chart) => chart.series.some((series) => series.points.length > 1),
     ),
     blocks: result?.blocks ?? blocksIn(events),
-    stages: events.filter((e): e is StageStart => e.type === "stage-start").map((stage) => ({
-      name: stage.stage,
-      epochs: result?.plan.stages.find((s) => s.name === stage.stage)?.epochs ?? 0,
-      rates: Object.fromEntries(stage.blocks.map((block) => [block.name, block.rate])),
-    })),
+    stages: events
+      .filter((e): e is StageStart => e.type === "stage-start")
+      .map((stage) => ({
+        name: stage.stage,
+        epochs: result?.plan.stages.find((s) => s.name === stage.stage)?.epochs ?? 0,
+        rates: Object.fromEntries(stage.blocks.map((block) => [block.name, block.rate])),
+      })),
     classes: result?.classes ?? [],
     confusion: result?.after.confusion ?? [],
     confusionOf: result ? `tuned model, ${result.split} images` : "",
@@ -59,7 +61,11 @@ function headlineOf(result: RunResult): Report["headline"] {
   const was = isFreshHead ? " (new head)" : "";
   const [low, high] = after.accuracyInterval;
   return [
-    { label: `accuracy (95 % interval ${percent(low)} to ${percent(high)})`, value: percent(after.accuracy), before: `${percent(before.accuracy)}${was}` },
+    {
+      label: `accuracy (95 % interval ${percent(low)} to ${percent(high)})`,
+      value: percent(after.accuracy),
+      before: `${percent(before.accuracy)}${was}`,
+    },
     { label: "macro F1", value: percent(after.macroF1), before: percent(before.macroF1) },
     { label: "negative log-likelihood", value: after.nll.toFixed(3), before: before.nll.toFixed(3) },
     { label: "calibration error", value: percent(after.ece), before: percent(before.ece) },
@@ -68,12 +74,15 @@ function headlineOf(result: RunResult): Report["headline"] {
   ];
 }
 
-const evaluations = (events: readonly TuneEvent[]) => events.filter((e): e is EvaluationDone => e.type === "evaluation");
+const evaluations = (events: readonly TuneEvent[]) =>
+  events.filter((e): e is EvaluationDone => e.type === "evaluation");
 const steps = (events: readonly TuneEvent[]) => events.filter((e): e is StepDone => e.type === "step");
 
 function accuracyChart(events: readonly TuneEvent[]): Chart {
   const points = (metric: string) =>
-    evaluations(events).flatMap((e) => (e.metrics[metric] === undefined ? [] : [[e.step, e.metrics[metric]] as const]));
+    evaluations(events).flatMap((e) =>
+      e.metrics[metric] === undefined ? [] : [[e.step, e.metrics[metric]] as const],
+    );
   const series: Series[] = [
     { name: "accuracy", points: points("accuracy") },
     { name: "macro F1", points: points("macroF1"), dashed: true },
@@ -83,13 +92,18 @@ function accuracyChart(events: readonly TuneEvent[]): Chart {
 
 function lossChart(events: readonly TuneEvent[]): Chart {
   const training = smooth(steps(events).map((e) => [e.step, e.loss] as const));
-  const validation = evaluations(events).flatMap((e) => (e.metrics["loss"] === undefined ? [] : [[e.step, e.metrics["loss"]] as const]));
+  const validation = evaluations(events).flatMap((e) =>
+    e.metrics["loss"] === undefined ? [] : [[e.step, e.metrics["loss"]] as const],
+  );
   return {
     title: "Loss",
     note: "Training: cross-entropy of the augmented batches, averaged over neighbouring steps. Validation: without augmentation.",
     x: "step",
     y: "nats",
-    series: [{ name: "training", points: training }, { name: "validation", points: validation }],
+    series: [
+      { name: "training", points: training },
+      { name: "validation", points: validation },
+    ],
   };
 }
 
@@ -103,7 +117,9 @@ function rateChart(events: readonly TuneEvent[]): Chart {
   }));
   return {
     title: "Learning rate of each block",
-    ...(shown.length < names.length ? { note: `${shown.length} of ${names.length} blocks are drawn; the table below has all.` } : {}),
+    ...(shown.length < names.length
+      ? { note: `${shown.length} of ${names.length} blocks are drawn; the table below has all.` }
+      : {}),
     x: "step",
     y: "rate",
     log: "y",
@@ -122,7 +138,9 @@ const mostPoints = 160;
 /** Means over equal runs of neighbouring points. */
 function smooth(points: readonly (readonly [number, number])[]): (readonly [number, number])[] {
   const size = Math.max(1, Math.ceil(points.length / mostPoints));
-  const groups = Array.from({ length: Math.ceil(points.length / size) }, (_, i) => points.slice(i * size, (i + 1) * size));
+  const groups = Array.from({ length: Math.ceil(points.length / size) }, (_, i) =>
+    points.slice(i * size, (i + 1) * size),
+  );
   return groups.map((group) => [group.at(-1)![0], group.reduce((sum, [, y]) => sum + y, 0) / group.length]);
 }
 
@@ -138,7 +156,12 @@ const blocksIn = (events: readonly TuneEvent[]): string[] => [
   ...new Set(events.flatMap((e) => (e.type === "stage-start" ? e.blocks.map((b) => b.name) : []))),
 ];
 
-const perClassOf = ({ classes, after }: { readonly classes: readonly string[]; readonly after: ClassificationMetrics }) =>
-  after.perClass.map(({ support, ...scores }, i) => ({ name: classes[i]!, ...scores, count: support }));
+const perClassOf = ({
+  classes,
+  after,
+}: {
+  readonly classes: readonly string[];
+  readonly after: ClassificationMetrics;
+}) => after.perClass.map(({ support, ...scores }, i) => ({ name: classes[i]!, ...scores, count: support }));
 
 const plain = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));

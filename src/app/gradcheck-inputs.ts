@@ -1,0 +1,73 @@
+import { DiapasonError } from "../base/errors.ts";
+import { random } from "../base/random.ts";
+import { GraphBuilder } from "../graph/builder.ts";
+import { type Dim, substitute } from "../graph/dim.ts";
+import type { Graph, Value } from "../graph/ir.ts";
+import type { NdArray } from "../graph/kernels/interpret.ts";
+import { int64, sizeOf } from "../graph/tensor.ts";
+
+/** Size of a named dim that nobody gave. */
+const usualSize = 2;
+
+/**
+ * Appends a scalar on which every float output depends: Σ over outputs and elements of w · element, with weights
+ * w = cos(position), so that no symmetry (a Softmax sums to 1) hides a gradient. Result: its name.
+ */
+export function attachTestLoss(graph: Graph, seed: number): string {
+  const scalar = graph.outputs.find((value) => value.dtype === "float32" && value.shape?.length === 0);
+  if (scalar) return scalar.name;
+  const outputs = graph.outputs.filter((value) => value.dtype === "float32" && value.shape !== undefined);
+  if (outputs.length === 0) {
+    throw new DiapasonError(
+      "app/nothing-to-check",
+      `None of the outputs is float32 with a known rank: ${graph.outputs.map((o) => `${o.name} ${o.dtype ?? "?"}`).join(", ")}.`,
+      "Name a scalar value with --loss.",
+    );
+  }
+  const g = new GraphBuilder(graph);
+  const sums = outputs.map((value) => weightedSum(g, value, seed));
+  const loss = sums.reduce((a, b) => g.add(a, b));
+  graph.addOutput(loss);
+  graph.rename(loss, graph.freshName("gradcheck.loss"));
+  return loss.name;
+}
+
+/** Σ cos(i + seed) · xᵢ over the elements of x in row-major order. */
+function weightedSum(g: GraphBuilder, value: Value, seed: number): Value {
+  const flat = g.reshape(value, [-1]);
+  const [zero, one] = [g.tensor(int64([], [0]), "zero"), g.tensor(int64([], [1]), "one")];
+  const positions = g.op("Range", [zero, g.squeeze(g.shapeOf(flat), [0]), one]);
+  const weights = g.op("Cos", [g.add(g.cast(positions, "float32"), g.scalar(seed, value))]);
+  return g.sum(g.mul(flat, weights), [0]);
+}
+
+/** Random inputs of a graph at sizes that fit its named dims; `symbols` are the sizes used. */
+export function randomFeeds(
+  graph: Graph,
+  sizes: Readonly<Record<string, number>>,
+  seed: number,
+): { readonly feeds: ReadonlyMap<string, NdArray>; readonly symbols: Readonly<Record<string, number>> } {
+  const fed = graph.inputs.filter((value) => !value.constant);
+  const names = fed
+    .flatMap((value) => value.shape ?? [])
+    .filter((dim): dim is string => typeof dim === "string");
+  const symbols = new Map(names.map((name) => [name, sizes[name] ?? usualSize]));
+  const feeds = new Map(fed.map((value) => [value.name, randomArray(value, symbols, seed)]));
+  return { feeds, symbols: Object.fromEntries(symbols) };
+}
+
+/** Normal numbers for floats, 0 and 1 for everything else (token ids, masks). */
+function randomArray(value: Value, symbols: ReadonlyMap<string, number>, seed: number): NdArray {
+  const dims = (value.shape ?? []).map((dim) => numberAt(dim, symbols));
+  const draws = random(seed, "gradcheck input", value.name);
+  const isFloat = value.dtype?.startsWith("float") ?? true;
+  const data = Float64Array.from({ length: sizeOf(dims) }, () =>
+    isFloat ? Math.fround(draws.normal()) : draws.integer(2),
+  );
+  return { dtype: value.dtype ?? "float32", dims, data };
+}
+
+function numberAt(dim: Dim, symbols: ReadonlyMap<string, number>): number {
+  const size = substitute(dim, symbols);
+  return typeof size === "number" ? size : usualSize;
+}

@@ -1,0 +1,99 @@
+import { z } from "zod";
+import { gradcheck as check, type GradcheckResult } from "../autodiff/gradcheck.ts";
+import { DiapasonError } from "../base/errors.ts";
+import { loadOnnx } from "../formats/onnx/file.node.ts";
+import type { Graph } from "../graph/ir.ts";
+import { collectParameters } from "../models/parameters.ts";
+import { prepareGraph } from "../models/prepare.ts";
+import { learnShapes } from "../runtime/probe.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { openRuntime } from "./classifier.node.ts";
+import { attachTestLoss, randomFeeds } from "./gradcheck-inputs.ts";
+import { runtimeEvaluator } from "./gradcheck-runtime.ts";
+import { deviceOptions, parseOptions } from "./options.ts";
+import type { Verb, VerbEvent } from "./verb.ts";
+
+const gradcheckOptions = z.strictObject({
+  model: z.string().describe("ONNX file"),
+  loss: z
+    .string()
+    .optional()
+    .describe("scalar value to differentiate; default: the outputs, weighted at random and summed"),
+  parameters: z.array(z.string()).optional().describe("names of the parameters to check; default: all"),
+  samples: z.int().min(1).default(4).describe("elements tried of each parameter"),
+  sizes: z
+    .record(z.string(), z.int().min(1))
+    .default({})
+    .describe("sizes of named dims; those not given are 2"),
+  precision: z
+    .enum(["float64", "float32"])
+    .default("float64")
+    .describe("float64: reference kernels, exact and slow; float32: ONNX Runtime, as in training"),
+  seed: z.int().min(0).default(0).describe("seed of inputs and of the elements tried"),
+  ...deviceOptions,
+});
+
+/** Analytic against numeric gradients of a graph. */
+export interface Gradchecked extends VerbEvent, GradcheckResult {
+  readonly type: "gradcheck";
+  readonly model: string;
+  readonly loss: string;
+  readonly precision: "float64" | "float32";
+}
+
+/** Compares the gradients of a graph with central differences of its loss. */
+export const gradcheck: Verb<typeof gradcheckOptions, Gradchecked> = {
+  name: "gradcheck",
+  summary: "check the gradients of your own graph numerically",
+  options: gradcheckOptions,
+  positionals: [{ option: "model", required: true }],
+  async *run(input) {
+    const options = parseOptions(gradcheckOptions, input);
+    const runtime = await openRuntime(options);
+    try {
+      yield await checkFile(options, runtime);
+    } finally {
+      await runtime.dispose();
+    }
+  },
+};
+
+async function checkFile(options: z.output<typeof gradcheckOptions>, runtime: Runtime): Promise<Gradchecked> {
+  const { samples, seed, precision, model } = options;
+  const graph = await loadOnnx(model);
+  await prepareGraph(graph, (unknown) => learnShapes(unknown, runtime));
+  const loss = options.loss ?? attachTestLoss(graph, seed);
+  const parameters = chosenParameters(graph, loss, options.parameters);
+  const { feeds, symbols } = randomFeeds(graph, options.sizes, seed);
+  const evaluator = precision === "float32" ? runtimeEvaluator(runtime) : undefined;
+  try {
+    const result = await check(graph, {
+      loss,
+      parameters,
+      feeds,
+      samples,
+      seed,
+      symbols,
+      precision,
+      ...(evaluator ? { evaluate: evaluator.evaluate } : {}),
+    });
+    return { type: "gradcheck", model, loss, precision, ...result };
+  } finally {
+    await evaluator?.dispose();
+  }
+}
+
+function chosenParameters(
+  graph: Graph,
+  loss: string,
+  asked: readonly string[] | undefined,
+): readonly string[] {
+  if (asked) return asked;
+  const all = collectParameters(graph, graph.get(loss)).parameters.map(({ name }) => name);
+  if (all.length > 0) return all;
+  throw new DiapasonError(
+    "app/nothing-to-check",
+    `No float32 weight of the graph reaches "${loss}".`,
+    "Name the parameters to check with --parameters, or another value with --loss.",
+  );
+}

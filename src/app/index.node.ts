@@ -1,0 +1,33 @@
+import { evaluate } from "./evaluate.node.ts";
+import { gradcheck } from "./gradcheck.node.ts";
+import { inspect } from "./inspect.node.ts";
+import { predict } from "./predict.node.ts";
+import { report } from "./report.node.ts";
+import { runs } from "./runs.node.ts";
+import { resume, tune } from "./tune.node.ts";
+import type { Verb } from "./verb.ts";
+
+export type { Evaluated, Mistaken } from "./evaluate.node.ts";
+export type { Gradchecked } from "./gradcheck.node.ts";
+export type { Inspected, PlanCost, Port } from "./inspect.node.ts";
+export type { TuneOptions } from "./options.ts";
+export type { Predicted } from "./predict.node.ts";
+export type { Note, Progress } from "./progress.ts";
+export type { ReportWritten } from "./report.node.ts";
+export type { RunRow } from "./runs.node.ts";
+export type { Before, Found, Saved, Scores, TuneVerbEvent } from "./tune-events.ts";
+export type { Positional, Verb, VerbContext, VerbEvent } from "./verb.ts";
+export { version } from "./version.ts";
+export { evaluate, gradcheck, inspect, predict, report, resume, runs, tune };
+
+/** Everything a user can do, in the order the help lists it. */
+export const verbs = [
+  tune,
+  resume,
+  evaluate,
+  predict,
+  inspect,
+  gradcheck,
+  runs,
+  report,
+] as unknown as readonly Verb[];

@@ -1,0 +1,162 @@
+import { z } from "zod";
+import { obstaclesOf } from "../autodiff/path.ts";
+import { forwardFlops, type StepMemory, stepFlops, stepMemory } from "../models/cost.ts";
+import { loadModel } from "../models/load.node.ts";
+import type { Model } from "../models/model.ts";
+import { learnShapes } from "../runtime/probe.ts";
+import { planTable } from "../tune/plan-table.ts";
+import { planOf } from "../tune/plans.ts";
+import { openRuntime } from "./classifier.node.ts";
+import { deviceOptions, parseOptions } from "./options.ts";
+import type { Verb, VerbEvent } from "./verb.ts";
+
+const inspectOptions = z.strictObject({
+  model: z.string().describe("ONNX file, or folder with onnx/model.onnx"),
+  plan: z
+    .string()
+    .default("full")
+    .describe("freeze plan to weigh: head, full, top-k such as top-3, lp-ft, gradual"),
+  batchSize: z.int().min(1).default(32).describe("examples a step"),
+  ...deviceOptions,
+});
+
+/** What a model is made of, and what a plan would cost. */
+export interface Inspected extends VerbEvent {
+  readonly type: "model";
+  readonly source: string;
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  readonly classes: number | undefined;
+  readonly parameters: number;
+  /** Of a forward pass of one example; a multiplication with its addition counts two. */
+  readonly flops: number;
+  readonly nodes: number;
+  /** Operators by how often they occur, most frequent first. */
+  readonly operators: readonly { readonly op: string; readonly count: number }[];
+  readonly blocks: readonly {
+    readonly name: string;
+    readonly elements: number;
+    readonly parameters: number;
+  }[];
+  readonly plan: PlanCost;
+  /** Operators that stop a gradient, and what below them cannot be tuned. */
+  readonly withoutGradient: readonly {
+    readonly op: string;
+    readonly node: string;
+    readonly stops: readonly string[];
+  }[];
+  readonly notes: readonly string[];
+}
+
+export interface Port {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly (number | string)[];
+}
+
+export interface PlanCost {
+  readonly table: string;
+  readonly batchSize: number;
+  readonly stages: readonly {
+    readonly name: string;
+    readonly moving: number;
+    readonly forwardFlops: number;
+    readonly backwardFlops: number;
+    readonly memory: StepMemory;
+  }[];
+}
+
+/** Shows what is in a model: blocks, parameters, cost of a plan, operators without gradient. */
+export const inspect: Verb<typeof inspectOptions, Inspected> = {
+  name: "inspect",
+  summary: "show blocks, parameters and the cost of a plan",
+  options: inspectOptions,
+  positionals: [{ option: "model", required: true }],
+  async *run(input) {
+    const options = parseOptions(inspectOptions, input);
+    const runtime = await openRuntime(options);
+    try {
+      const model = await loadModel(options.model, {
+        images: false,
+        learnShapes: (graph) => learnShapes(graph, runtime),
+      });
+      yield describe(model, options.plan, options.batchSize);
+    } finally {
+      await runtime.dispose();
+    }
+  },
+};
+
+function describe(model: Model, plan: string, batchSize: number): Inspected {
+  const { graph, parameters, blocks } = model;
+  const elements = new Map(parameters.map((p) => [p.name, p.elements]));
+  const total = (names: readonly string[]) => names.reduce((sum, name) => sum + (elements.get(name) ?? 0), 0);
+  const values = parameters.map((p) => p.value);
+  return {
+    type: "model",
+    source: model.source,
+    inputs: graph.inputs.filter((value) => !value.constant).map(portOf),
+    outputs: graph.outputs.map(portOf),
+    classes: model.labels?.length,
+    parameters: total(parameters.map((p) => p.name)),
+    flops: forwardFlops(model),
+    nodes: graph.nodes.length,
+    operators: countOperators(model),
+    blocks: blocks.map(({ name, parameters: own }) => ({
+      name,
+      elements: total(own),
+      parameters: own.length,
+    })),
+    plan: costOf(model, plan, batchSize),
+    withoutGradient: obstaclesOf(graph, model.output, values).map(({ node, parameters: below }) => ({
+      op: node.op,
+      node: node.name,
+      stops: below.map(({ name }) => name),
+    })),
+    notes: model.notes,
+  };
+}
+
+const portOf = ({
+  name,
+  dtype,
+  shape,
+}: {
+  name: string;
+  dtype?: string | undefined;
+  shape?: readonly (number | string)[] | undefined;
+}): Port => ({
+  name,
+  dtype: dtype ?? "unknown",
+  shape: shape ?? [],
+});
+
+function countOperators({ graph }: Model): Inspected["operators"] {
+  const counts = new Map<string, number>();
+  for (const { op, domain } of graph.nodes) {
+    const name = domain === "" ? op : `${domain}.${op}`;
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return [...counts]
+    .map(([op, count]) => ({ op, count }))
+    .sort((a, b) => b.count - a.count || (a.op < b.op ? -1 : 1));
+}
+
+function costOf(model: Model, name: string, batchSize: number): PlanCost {
+  const plan = planOf(name, model.blocks, {});
+  const elements = new Map(model.parameters.map((p) => [p.name, p.elements]));
+  const stages = plan.stages.map((stage) => {
+    const moving = new Set(
+      model.blocks.filter((b) => stage.blocks.includes(b.name)).flatMap((b) => b.parameters),
+    );
+    const { forward, backward } = stepFlops(model, moving, batchSize);
+    return {
+      name: stage.name,
+      moving: [...moving].reduce((sum, p) => sum + (elements.get(p) ?? 0), 0),
+      forwardFlops: forward,
+      backwardFlops: backward,
+      memory: stepMemory(model, moving, batchSize),
+    };
+  });
+  return { table: planTable(plan), batchSize, stages };
+}

@@ -1,0 +1,113 @@
+import type {
+  Evaluated,
+  Gradchecked,
+  Inspected,
+  Note,
+  Predicted,
+  Progress,
+  ReportWritten,
+  RunRow,
+  VerbEvent,
+} from "../app/index.node.ts";
+import { bytes, count, percent } from "../app/numbers.ts";
+import { type Told, tuneTeller, wrapped } from "./tell-tune.ts";
+
+type OtherEvent = Evaluated | Gradchecked | Inspected | Note | Predicted | Progress | ReportWritten | RunRow;
+
+const others: {
+  readonly [T in OtherEvent["type"]]: (event: Extract<OtherEvent, { type: T }>) => Told | undefined;
+} = {
+  evaluated: (event) => ({ line: evaluatedText(event) }),
+  gradcheck: (event) => ({ line: gradcheckText(event) }),
+  model: (event) => ({ line: modelText(event) }),
+  note: ({ message }) => ({ line: `Note    ${message}` }),
+  prediction: ({ path, labels }) => ({
+    line: `${path}\n${labels.map((l) => `  ${percent(l.probability).padStart(7)}  ${l.label}`).join("\n")}`,
+  }),
+  progress: ({ what, done, total }) => ({ progress: `  ${what} ${done}/${total}` }),
+  report: ({ path, finished }) => ({
+    line: `Report  ${path}${finished ? "" : " (the run is not finished)"}`,
+  }),
+  run: ({ path, state, model, plan, best }) => {
+    const score = best
+      ? `  ${best.metric} ${best.metric === "accuracy" ? percent(best.value) : best.value.toFixed(4)}`
+      : "";
+    return { line: `${path}  ${state}  ${plan}  ${model}${score}` };
+  },
+};
+
+/** Says in words what happens; undefined for what only programs want to know. */
+export function teller(): (event: VerbEvent) => Told | undefined {
+  const tellers = { ...tuneTeller(), ...others } as unknown as Readonly<
+    Record<string, (event: VerbEvent) => Told | undefined>
+  >;
+  return (event) => tellers[event.type]?.(event);
+}
+
+function evaluatedText({ data, split, classes, metrics, worst }: Evaluated): string {
+  const [low, high] = metrics.accuracyInterval;
+  const width = Math.min(24, Math.max(5, ...classes.map((name) => name.length)));
+  const rows = metrics.perClass.map(
+    (c, i) =>
+      `  ${classes[i]!.slice(0, width).padEnd(width)}  ${percent(c.precision).padStart(9)}  ${percent(c.recall).padStart(7)}  ${percent(c.f1).padStart(7)}  ${String(c.support).padStart(6)}`,
+  );
+  return [
+    `${metrics.examples} images (${split}) of ${data}`,
+    `accuracy ${percent(metrics.accuracy)} (95 % interval ${percent(low)} to ${percent(high)})${metrics.top5 === undefined ? "" : `, top 5 ${percent(metrics.top5)}`}`,
+    `macro F1 ${percent(metrics.macroF1)}, negative log-likelihood ${metrics.nll.toFixed(3)}, calibration error ${percent(metrics.ece)}`,
+    `  ${"class".padEnd(width)}  precision   recall       F1  images`,
+    ...rows,
+    ...worst
+      .slice(0, 5)
+      .map((m) => `  mistake: ${m.id} is ${m.label}, taken for ${m.predicted} (${percent(m.probability)})`),
+  ].join("\n");
+}
+
+function gradcheckText({
+  parameters,
+  largestRelativeError,
+  tolerance,
+  verdict,
+  precision,
+  loss,
+}: Gradchecked): string {
+  const worst = [...parameters].sort((a, b) => b.largestRelativeError - a.largestRelativeError).slice(0, 5);
+  return [
+    `Gradients of "${loss}" with respect to ${parameters.length} parameters, in ${precision}: ${verdict}`,
+    `largest relative error ${largestRelativeError.toExponential(1)} (${tolerance.toExponential(0)} is allowed)`,
+    ...worst.map((p) => `  ${p.largestRelativeError.toExponential(1)}  ${p.name}`),
+  ].join("\n");
+}
+
+function modelText(event: Inspected): string {
+  const port = (p: Inspected["inputs"][number]) => `${p.name} ${p.dtype} [${p.shape.join(", ")}]`;
+  const { plan } = event;
+  const stages = plan.stages.map(
+    (s) =>
+      `  ${s.name}: ${count(s.moving)} move; a step of ${plan.batchSize}: ${count(s.forwardFlops)} FLOP forward, ${count(s.backwardFlops)} backward; about ${bytes(s.memory.total)}`,
+  );
+  return [
+    `Model    ${event.source}`,
+    ...event.inputs.map((p) => `Input    ${port(p)}`),
+    ...event.outputs.map(
+      (p) => `Output   ${port(p)}${event.classes === undefined ? "" : `, ${event.classes} classes`}`,
+    ),
+    `Size     ${count(event.parameters)} parameters, ${event.nodes} nodes, ${count(event.flops)} FLOP an example`,
+    ...wrapped(
+      "Ops      ",
+      event.operators.map(({ op, count: n }) => `${op} ${n}`),
+    ),
+    "Blocks",
+    ...event.blocks.map((b) => `  ${count(b.elements).padStart(7)}  ${b.name}`),
+    `Plan     ${plan.table.split("\n").join("\n         ")}`,
+    ...stages,
+    event.withoutGradient.length === 0
+      ? "Every operator on the way of a gradient has one."
+      : "Without gradient:",
+    ...event.withoutGradient.map(
+      (o) =>
+        `  ${o.op} "${o.node}" stops ${o.stops.length} parameters (${o.stops.slice(0, 2).join(", ")}${o.stops.length > 2 ? ", …" : ""})`,
+    ),
+    ...event.notes.map((note) => `Note     ${note}`),
+  ].join("\n");
+}

@@ -1,0 +1,74 @@
+import { toFloat16 } from "../base/half.ts";
+import { type RandomStream, random } from "../base/random.ts";
+import { type Dim, substitute, symbolsOf } from "../graph/dim.ts";
+import type { Graph, Value } from "../graph/ir.ts";
+import { type DataType, sizeOf } from "../graph/tensor.ts";
+import type { HostTensor } from "./runtime.ts";
+
+/** One run of a graph: how many examples, and whether the other open sizes are the usual or larger ones. */
+export interface ProbeSize {
+  readonly batch: number;
+  readonly isLarger: boolean;
+}
+
+/** The symbol that counts examples: the first dim of the first input that is fed, where that is open. */
+export function batchSymbolOf(graph: Graph): string | undefined {
+  const dim = fedInputs(graph)[0]?.shape?.[0];
+  return typeof dim === "string" ? symbolsOf(dim)[0] : undefined;
+}
+
+/** The inputs that have no constant. */
+export const fedInputs = (graph: Graph): readonly Value[] => graph.inputs.filter((input) => !input.constant);
+
+/**
+ * Random arrays for every input, other ones at each size: normal numbers for floats, 0 or 1 for the rest, which are
+ * ids, masks and flags. Result: undefined for an input whose type or rank tells too little; its name is then `unfit`.
+ */
+export function probeInputs(
+  graph: Graph,
+  size: ProbeSize,
+): { readonly feeds: Record<string, HostTensor>; readonly unfit: Value | undefined } {
+  const symbols = sizesOfSymbols(graph, size);
+  const feeds: Record<string, HostTensor> = {};
+  for (const input of fedInputs(graph)) {
+    const dims = input.shape?.map((dim) => substitute(dim, symbols));
+    const draw = random(0, "probe", input.name, size.batch);
+    const fill = input.dtype && fills[input.dtype];
+    if (!fill || !dims?.every((dim) => typeof dim === "number")) return { feeds, unfit: input };
+    feeds[input.name] = { dtype: input.dtype!, dims, data: fill(sizeOf(dims), draw) };
+  }
+  return { feeds, unfit: undefined };
+}
+
+/** A number for every symbol of the inputs; the same symbol has one number wherever it stands. */
+function sizesOfSymbols(graph: Graph, { batch, isLarger }: ProbeSize): ReadonlyMap<string, Dim> {
+  const sizes = new Map<string, Dim>();
+  for (const { shape = [] } of fedInputs(graph))
+    shape.forEach((dim, axis) => {
+      for (const symbol of symbolsOf(dim))
+        if (!sizes.has(symbol)) sizes.set(symbol, usual(shape.length, axis));
+    });
+  if (isLarger) for (const [symbol, size] of sizes) if (size !== 3) sizes.set(symbol, Number(size) + 32);
+  const counted = batchSymbolOf(graph);
+  if (counted) sizes.set(counted, batch);
+  return sizes;
+}
+
+/** Images [batch, channels, height, width] of 224 pixels; short sequences otherwise. */
+const usual = (rank: number, axis: number): number => (rank !== 4 ? 8 : axis === 1 ? 3 : 224);
+
+type Fill = (size: number, draw: RandomStream) => HostTensor["data"];
+
+const normals: Fill = (size, draw) => Float32Array.from({ length: size }, () => draw.normal());
+const bits: Fill = (size, draw) => Uint8Array.from({ length: size }, () => draw.integer(2));
+
+const fills: { readonly [D in DataType]?: Fill } = {
+  float32: normals,
+  float64: (size, draw) => Float64Array.from(normals(size, draw) as Float32Array),
+  float16: (size, draw) => Uint16Array.from({ length: size }, () => toFloat16(draw.normal())),
+  int64: (size, draw) => BigInt64Array.from({ length: size }, () => BigInt(draw.integer(2))),
+  int32: (size, draw) => Int32Array.from(bits(size, draw) as Uint8Array),
+  int8: (size, draw) => Int8Array.from(bits(size, draw) as Uint8Array),
+  uint8: bits,
+  bool: bits,
+};

@@ -49,7 +49,8 @@ export class CpuSession {
         executionMode: "sequential",
         // Patterns are planned for one shape and keep the arena at its largest.
         enableMemPattern: !request.isTraining,
-        logSeverityLevel: 3,
+        // What goes wrong is thrown; the log would only repeat it.
+        logSeverityLevel: 4,
         ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
         ...(request.weights.length === 0
           ? {}

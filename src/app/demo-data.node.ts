@@ -11,50 +11,51 @@ const digitsFolder = new URL("../../models/digits/", import.meta.url);
 
 const side = 8;
 
+/** The file's last images are the test images, whatever the seed, so that no choice of settings ever sees them. */
+const testImages = 1000;
+
 export interface DigitSplit {
   /** Labelled images of a class to train on. */
   readonly perClass: number;
-  /** Images of a class that choose the checkpoint; all others are test images. */
+  /** Images of a class that choose the checkpoint. */
   readonly validationPerClass: number;
+  /** Draws both from the images before the test images. */
   readonly seed: number;
 }
 
-/** Unpacks the UCI digits into an imagefolder: train/3/0042.png, validation/…, test/…, by a seeded draw for each class. */
+/** Unpacks the UCI digits into an imagefolder: train/3/0042.png, validation/…, test/…. */
 export async function unpackDigits(folder: string, split: DigitSplit): Promise<void> {
-  const labels = parse(await readFile(new URL("labels.csv", digitsFolder)), { columns: true }) as {
-    label: string;
-  }[];
+  const table = await readFile(new URL("labels.csv", digitsFolder));
+  const labels = (parse(table, { columns: true }) as { readonly label: string }[]).map(({ label }) => label);
   const sheet = sharp(fileURLToPath(new URL("digits.png", digitsFolder)));
   const { data, info } = await sheet.extractChannel(0).raw().toBuffer({ resolveWithObject: true });
-  const classes = [...new Set(labels.map(({ label }) => label))].sort();
-  for (const name of classes) {
-    const members = labels.flatMap(({ label }, i) => (label === name ? [i] : []));
-    const order = random(split.seed, "digits", name).permutation(members.length);
-    for (const [part, from, to] of partsOf(split, members.length)) {
+  for (const name of new Set(labels)) {
+    for (const [part, indices] of Object.entries(drawOf(name, labels, split))) {
       const target = join(folder, part, name);
       await mkdir(target, { recursive: true });
-      const chosen = [...order.subarray(from, to)].map((i) => members[i]!);
-      await Promise.all(
-        chosen.map(async (i) => {
-          const png = await sharp(cut(data, info.width, i), {
-            raw: { width: side, height: side, channels: 1 },
-          })
-            .toColourspace("b-w")
-            .png({ compressionLevel: 0 })
-            .toBuffer();
-          await writeFile(join(target, `${String(i).padStart(4, "0")}.png`), png);
-        }),
-      );
+      for (const i of indices) {
+        const raw = { width: side, height: side, channels: 1 } as const;
+        const png = await sharp(cut(data, info.width, i), { raw })
+          .toColourspace("b-w")
+          .png()
+          .toBuffer();
+        await writeFile(join(target, `${String(i).padStart(4, "0")}.png`), png);
+      }
     }
   }
 }
 
-const partsOf = ({ perClass, validationPerClass }: DigitSplit, size: number) =>
-  [
-    ["train", 0, perClass],
-    ["validation", perClass, perClass + validationPerClass],
-    ["test", perClass + validationPerClass, size],
-  ] as const;
+/** The images of a class in each part. */
+function drawOf(name: string, labels: readonly string[], { perClass, validationPerClass, seed }: DigitSplit) {
+  const members = labels.flatMap((label, i) => (label === name ? [i] : []));
+  const pool = members.filter((i) => i < labels.length - testImages);
+  const drawn = [...random(seed, "digits", name).permutation(pool.length)].map((i) => pool[i]!);
+  return {
+    train: drawn.slice(0, perClass),
+    validation: drawn.slice(perClass, perClass + validationPerClass),
+    test: members.slice(pool.length),
+  };
+}
 
 /** Image `index` of a sheet that holds them row by row. */
 function cut(sheet: Buffer, width: number, index: number): Buffer {

@@ -19,7 +19,7 @@ import type { Verb, VerbContext } from "./verb.ts";
 
 const options = z.strictObject({
   out: z.string().default("diapason-demo").describe("folder for the tuned model and the report"),
-  perClass: z.int().min(1).max(100).default(10).describe("labelled images of each digit to train on"),
+  perClass: z.int().min(1).max(50).default(10).describe("labelled images of each digit to train on"),
   seed: z
     .int()
     .min(0)

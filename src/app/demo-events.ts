@@ -30,6 +30,8 @@ export interface DemoResult {
 /** Both trainings side by side. */
 export interface DemoDone extends VerbEvent {
   readonly type: "demo";
+  /** What was found, in a sentence or two. */
+  readonly lead: string;
   readonly out: string;
   readonly report: string;
   /** Folder of the tuned model. */

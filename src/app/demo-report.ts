@@ -14,7 +14,7 @@ export function demoReport(tuned: Report, done: DemoDone): Report {
   return {
     ...tuned,
     title: "Diapason: from letters to digits",
-    lead: leadOf(done),
+    lead: done.lead,
     headline: [
       ...(["pretrained", "scratch"] as const).map((arm) => ({
         label: `test accuracy, ${names[arm]}`,

@@ -6,7 +6,7 @@ import { checkFree } from "../models/save.node.ts";
 import { lettersModel, unpackDigits } from "./demo-data.node.ts";
 import { type DemoDone, type DemoEvent, DemoRecord, type DemoResult } from "./demo-events.ts";
 import { type DemoArm, demoSettings, demoTraining } from "./demo-plan.ts";
-import { demoReport } from "./demo-report.ts";
+import { demoReport, leadOf } from "./demo-report.ts";
 import { untrained } from "./demo-weights.ts";
 import { deviceOptions, parseOptions, tuneOptions } from "./options.ts";
 import { reportPage } from "./report/page.ts";
@@ -104,7 +104,17 @@ async function finish(
   seconds: number,
 ): Promise<DemoDone> {
   const report = join(out, "report.html");
-  const done: DemoDone = { type: "demo", out, report, model: join(out, "tuned"), perClass, results, seconds };
+  const lead = leadOf({ perClass, results });
+  const done: DemoDone = {
+    type: "demo",
+    lead,
+    out,
+    report,
+    model: join(out, "tuned"),
+    perClass,
+    results,
+    seconds,
+  };
   const tuned = runReport(await readRun(join(out, "runs", "pretrained")));
   await writeFileAtomic(report, reportPage(demoReport(tuned, done)));
   await writeFileAtomic(join(out, about), `${JSON.stringify(done)}\n`);

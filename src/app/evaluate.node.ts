@@ -26,6 +26,7 @@ const evaluateOptions = z.strictObject({
   ...imageOptions,
   ...deviceOptions,
 });
+export type EvaluateOptions = z.input<typeof evaluateOptions>;
 
 /** How a model does on labelled images. */
 export interface Evaluated extends VerbEvent {

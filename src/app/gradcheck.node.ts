@@ -32,6 +32,7 @@ const gradcheckOptions = z.strictObject({
   seed: z.int().min(0).default(0).describe("seed of inputs and of the elements tried"),
   ...deviceOptions,
 });
+export type GradcheckOptions = z.input<typeof gradcheckOptions>;
 
 /** Analytic against numeric gradients of a graph. */
 export interface Gradchecked extends VerbEvent, GradcheckResult {

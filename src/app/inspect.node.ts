@@ -19,6 +19,7 @@ const inspectOptions = z.strictObject({
   batchSize: z.int().min(1).default(32).describe("examples a step"),
   ...deviceOptions,
 });
+export type InspectOptions = z.input<typeof inspectOptions>;
 
 /** What a model is made of, and what a plan would cost. */
 export interface Inspected extends VerbEvent {

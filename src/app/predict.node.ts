@@ -17,6 +17,7 @@ const predictOptions = z.strictObject({
   ...imageOptions,
   ...deviceOptions,
 });
+export type PredictOptions = z.input<typeof predictOptions>;
 
 /** What a model says of one image, most probable label first. */
 export interface Predicted extends VerbEvent {

@@ -11,6 +11,7 @@ const options = z.strictObject({
   run: z.string().describe("run folder"),
   out: z.string().optional().describe("file to write; default: report.html in the run folder"),
 });
+export type ReportOptions = z.input<typeof options>;
 
 /** A report, written. */
 export interface ReportWritten extends VerbEvent {

@@ -8,6 +8,7 @@ import type { Verb, VerbEvent } from "./verb.ts";
 const options = z.strictObject({
   folder: z.string().default("runs").describe("folder that holds the runs"),
 });
+export type RunsOptions = z.input<typeof options>;
 
 /** One run, as `runs` lists it. */
 export interface RunRow extends VerbEvent {

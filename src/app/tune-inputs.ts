@@ -1,17 +1,26 @@
+import { bug } from "../base/errors.ts";
 import type { ImageBatch } from "../data/dataset.ts";
+import { inferNode } from "../graph/infer.ts";
+import type { Graph } from "../graph/ir.ts";
 import { describeModel } from "../models/describe.ts";
+import { findHead } from "../models/find-head.ts";
 import type { Model } from "../models/model.ts";
 import { imageClassification } from "../tasks/image-classification.ts";
 import type { TrainData } from "../tune/data.ts";
+import { dropoutInput } from "../tune/feeds.ts";
 import type { Tunable } from "../tune/options.ts";
 import { withValues } from "../tune/program.ts";
 import type { Values } from "../tune/run-state.ts";
 import { augmentationOf } from "./augment.ts";
 import type { Tuning } from "./tune-prepare.node.ts";
 
-/** The model's graph with the task's loss, and the name of the input for targets. */
-export function tunableOf(model: Model): { readonly tunable: Tunable; readonly targets: string } {
+/** The model's graph with the task's loss, and dropout before the head; `targets` names the input for targets. */
+export function tunableOf(
+  model: Model,
+  dropout: number,
+): { readonly tunable: Tunable; readonly targets: string } {
   const graph = model.graph.clone();
+  if (dropout > 0) dropBeforeHead(graph, dropout);
   const { loss, targets } = imageClassification.attachLoss(graph, graph.get(model.output.name));
   return {
     tunable: {
@@ -23,6 +32,16 @@ export function tunableOf(model: Model): { readonly tunable: Tunable; readonly t
     },
     targets,
   };
+}
+
+/** Multiplies the features that the head reads by a mask that the loop draws. */
+function dropBeforeHead(graph: Graph, p: number): void {
+  const node = findHead(graph.outputs[0])?.node ?? bug("a classifier has no head");
+  const features = node.inputs.find((input) => input && !input.constant) ?? bug("a head reads no features");
+  const mask = graph.addInput(dropoutInput(p, "head"), "float32", features.shape);
+  const dropped = graph.addNode("Mul", [features, mask], { before: node });
+  inferNode(dropped);
+  graph.setNodeInput(node, node.inputs.indexOf(features), dropped.outputs[0]);
 }
 
 /** The training images as the loop wants them: shuffled, augmented, by the names of the graph's inputs. */

@@ -86,7 +86,7 @@ async function* train(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<TuneVerbEvent, TuneResult> {
   const { options, dataset, runtime, loader, plan, model } = tuning;
-  const { tunable, targets } = tunableOf(model);
+  const { tunable, targets } = tunableOf(model, options.dropout);
   const examples = dataset.splits.validation;
   const held = { loader, examples, classes: dataset.classes.length, batchSize: options.batchSize };
   return yield* tuneLoop({

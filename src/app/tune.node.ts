@@ -12,6 +12,9 @@ const tuneInput = tuneOptions.partial({ model: true, data: true, out: true }).ex
   recipe: z.string().optional().describe("recipe file (YAML); flags go before it"),
 });
 
+/** A recipe's options, or the path of a recipe file as `recipe` with options that go before the file's. */
+export type TuneInput = z.input<typeof tuneInput>;
+
 /** Fine-tunes a model on a folder of images and proves what came of it. */
 export const tune: Verb<typeof tuneInput, TuneVerbEvent> = {
   name: "tune",
@@ -30,6 +33,7 @@ export const tune: Verb<typeof tuneInput, TuneVerbEvent> = {
 const resumeOptions = z.strictObject({
   run: z.string().describe("run folder of an unfinished run"),
 });
+export type ResumeOptions = z.input<typeof resumeOptions>;
 
 /** Goes on with a run from its newest checkpoint, to the weights it would have reached uninterrupted. */
 export const resume: Verb<typeof resumeOptions, TuneVerbEvent> = {

@@ -1,0 +1,43 @@
+import type { DemoArmStart, DemoDone } from "../app/demo-events.ts";
+import { duration, percent } from "../app/numbers.ts";
+import type { Told } from "./tell-tune.ts";
+import { textPlot } from "./text-plot.ts";
+
+/** Tells what the demo adds to its two tunings. */
+export const demoTeller = {
+  "demo-arm": ({ message }: DemoArmStart): Told => ({ line: `\n${message}` }),
+  demo: (event: DemoDone): Told => ({ line: demoText(event) }),
+} as const;
+
+function demoText({ results, perClass, lead, model, report, seconds }: DemoDone): string {
+  const { pretrained, scratch } = results;
+  const row = (name: string, { test, seconds: took, steps }: typeof scratch) => {
+    const [low, high] = test.accuracyInterval;
+    return `  ${name.padEnd(20)} ${percent(test.accuracy).padStart(7)}  (95 % interval ${percent(low)} to ${percent(high)})  ${steps} steps, ${duration(took)}`;
+  };
+  const plot = (x: string, at: (point: (typeof scratch.curve)[number]) => number) => {
+    const points = (curve: typeof scratch.curve) => curve.map((p) => [at(p), p.accuracy] as const);
+    const curves = [
+      { mark: "●", name: "tuned from letters", points: points(pretrained.curve) },
+      { mark: "·", name: "from scratch", points: points(scratch.curve) },
+    ];
+    return textPlot(curves, x);
+  };
+  return [
+    "",
+    "Validation accuracy by seconds of training",
+    plot("s", (p) => p.seconds),
+    "",
+    "Validation accuracy by training images seen",
+    plot("images", (p) => p.examples),
+    "",
+    `Accuracy on ${pretrained.test.examples} test images, after ${perClass} labelled images of each digit:`,
+    row("tuned from letters", pretrained),
+    row("from scratch", scratch),
+    lead,
+    "",
+    `Model    ${model}`,
+    `Report   ${report}`,
+    `Took     ${duration(seconds)}`,
+  ].join("\n");
+}

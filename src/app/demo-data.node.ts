@@ -33,14 +33,15 @@ export async function unpackDigits(folder: string, split: DigitSplit): Promise<v
     for (const [part, indices] of Object.entries(drawOf(name, labels, split))) {
       const target = join(folder, part, name);
       await mkdir(target, { recursive: true });
-      for (const i of indices) {
+      const write = async (i: number) => {
         const raw = { width: side, height: side, channels: 1 } as const;
         const png = await sharp(cut(data, info.width, i), { raw })
           .toColourspace("b-w")
           .png()
           .toBuffer();
         await writeFile(join(target, `${String(i).padStart(4, "0")}.png`), png);
-      }
+      };
+      await Promise.all(indices.map(write));
     }
   }
 }

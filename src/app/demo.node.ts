@@ -28,7 +28,8 @@ const options = z.strictObject({
   force: z.boolean().default(false).describe("replace a folder that no demo made"),
   ...deviceOptions,
 });
-type DemoOptions = z.output<typeof options>;
+export type DemoOptions = z.input<typeof options>;
+type Settings = z.output<typeof options>;
 
 /** Images of a class that choose the checkpoint. */
 const validationPerClass = 20;
@@ -76,7 +77,7 @@ const messages: { readonly [A in DemoArm]: string } = {
 /** One of the two trainings, through the machinery of `tune`. */
 async function* trainArm(
   arm: DemoArm,
-  { out, seed, device, threads }: DemoOptions,
+  { out, seed, device, threads }: Settings,
   context: VerbContext,
 ): AsyncGenerator<TuneVerbEvent, void> {
   const given = parseOptions(tuneOptions, {
@@ -99,7 +100,7 @@ async function* trainArm(
 
 /** Writes the report over both trainings, and their numbers as demo.json. */
 async function finish(
-  { out, perClass }: DemoOptions,
+  { out, perClass }: Settings,
   results: DemoDone["results"],
   seconds: number,
 ): Promise<DemoDone> {

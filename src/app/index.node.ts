@@ -1,3 +1,4 @@
+import { demo } from "./demo.node.ts";
 import { evaluate } from "./evaluate.node.ts";
 import { gradcheck } from "./gradcheck.node.ts";
 import { inspect } from "./inspect.node.ts";
@@ -7,6 +8,9 @@ import { runs } from "./runs.node.ts";
 import { resume, tune } from "./tune.node.ts";
 import type { Verb } from "./verb.ts";
 
+export type { DemoOptions } from "./demo.node.ts";
+export type { CurvePoint, DemoArmStart, DemoDone, DemoEvent, DemoResult } from "./demo-events.ts";
+export type { DemoArm } from "./demo-plan.ts";
 export type { Evaluated, EvaluateOptions, Mistaken } from "./evaluate.node.ts";
 export type { Gradchecked, GradcheckOptions } from "./gradcheck.node.ts";
 export type { Inspected, InspectOptions, PlanCost, Port } from "./inspect.node.ts";
@@ -19,7 +23,7 @@ export type { ResumeOptions, TuneInput } from "./tune.node.ts";
 export type { Before, Found, Saved, Scores, TuneVerbEvent } from "./tune-events.ts";
 export type { Positional, Verb, VerbContext, VerbEvent } from "./verb.ts";
 export { version } from "./version.ts";
-export { evaluate, gradcheck, inspect, predict, report, resume, runs, tune };
+export { demo, evaluate, gradcheck, inspect, predict, report, resume, runs, tune };
 
 /** Everything a user can do, in the order the help lists it. */
 export const verbs = [
@@ -31,4 +35,5 @@ export const verbs = [
   gradcheck,
   runs,
   report,
+  demo,
 ] as unknown as readonly Verb[];

@@ -10,6 +10,7 @@ import type {
   VerbEvent,
 } from "../app/index.node.ts";
 import { bytes, count, percent } from "../app/numbers.ts";
+import { demoTeller } from "./tell-demo.ts";
 import { type Told, tuneTeller, wrapped } from "./tell-tune.ts";
 
 type OtherEvent = Evaluated | Gradchecked | Inspected | Note | Predicted | Progress | ReportWritten | RunRow;
@@ -38,7 +39,7 @@ const others: {
 
 /** Says in words what happens; undefined for what only programs want to know. */
 export function teller(): (event: VerbEvent) => Told | undefined {
-  const tellers = { ...tuneTeller(), ...others } as unknown as Readonly<
+  const tellers = { ...tuneTeller(), ...demoTeller, ...others } as unknown as Readonly<
     Record<string, (event: VerbEvent) => Told | undefined>
   >;
   return (event) => tellers[event.type]?.(event);

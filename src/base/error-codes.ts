@@ -99,6 +99,7 @@ export const errorCodes = {
     "What is fed to a graph does not fit its inputs: one is missing, unknown, or of another type or shape.",
   "runtime/failed": "ONNX Runtime failed while running a graph.",
   "runtime/no-kernel": "ONNX Runtime has no implementation of an operator on the device.",
+  "runtime/no-output": "A graph is asked for an output that it does not have.",
   "runtime/out-of-memory": "There was not enough memory to compile or run a graph.",
   "runtime/refused": "ONNX Runtime refused a graph.",
   "runtime/unknown-shapes":

@@ -67,6 +67,13 @@ export class CpuSession {
     accumulate,
     outputs,
   }: Omit<RunRequest, "executable">): Promise<Record<string, HostTensor>> {
+    for (const name of outputs)
+      if (!this.#session.outputNames.includes(name))
+        throw new DiapasonError(
+          "runtime/no-output",
+          `The graph has no output "${name}".`,
+          nearestOr(name, this.#session.outputNames),
+        );
     const inputs = { ...this.#bound, ...this.#tensorsOf(feeds) };
     const fetches: Record<string, Tensor | null> = {};
     for (const name of outputs) fetches[name] = null;
@@ -114,7 +121,7 @@ const badFeed = (found: string, fix: string): DiapasonError =>
 
 function nearestOr(name: string, names: readonly string[]): string {
   const near = nearest(name, names);
-  return near ? `Did you mean "${near}"?` : `Feed ${names.map((n) => `"${n}"`).join(", ") || "nothing"}.`;
+  return near ? `Did you mean "${near}"?` : `There is ${names.map((n) => `"${n}"`).join(", ") || "none"}.`;
 }
 
 function check(name: string, fed: HostTensor, input: InferenceSession.TensorValueMetadata): void {

@@ -6,6 +6,9 @@ import { ParameterMemory } from "./parameter-memory.ts";
 
 /** The thread that computes: it owns the sessions and the memory that training changes, and answers one request at a time. */
 const { threads, shared } = workerData as { readonly threads: number | undefined; readonly shared: boolean };
+// From Node 24 on onnxruntime-common would wrap float16 in this class, which its own native part refuses; without it both
+// use plain 16-bit words.
+Reflect.deleteProperty(globalThis, "Float16Array");
 const port = parentPort ?? bug("the worker was started as a program");
 
 const stores = new Map<number, ParameterMemory>();

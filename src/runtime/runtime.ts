@@ -60,8 +60,8 @@ export interface UpdateOptions {
  */
 export interface ParameterStore {
   /**
-   * One optimizer step over the named parameters; gradients are cleared afterwards. Each parameter counts its own steps
-   * (bias correction), so one that thaws late starts at step 1.
+   * One optimizer step over the named parameters; gradients stay until a run replaces them. Each parameter counts its
+   * own steps (bias correction), so one that thaws late starts at step 1.
    * Result: the global gradient norm before clipping. When the norm is not finite nothing is changed.
    */
   update(options: UpdateOptions): Promise<{ readonly gradientNorm: number; readonly applied: boolean }>;
@@ -97,7 +97,7 @@ export interface CompileOptions {
   readonly purpose?: "training" | "inference";
 }
 
-/** Where graphs run. One implementation per device; one conformance suite for all (tests/runtime-conformance). */
+/** Where graphs run. One implementation per device; one conformance suite for all (tests/conformance/runtime.ts). */
 export interface Runtime {
   readonly device: string;
   /** Versions and the like, for run.json. */

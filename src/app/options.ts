@@ -44,9 +44,17 @@ export function parseOptions<S extends z.ZodObject>(
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0]!;
   const path = issue.path.join(".") || "options";
+  const value = valueAt(spelled, issue.path);
+  if (value === undefined) {
+    throw new DiapasonError(
+      "app/missing-option",
+      `"${path}" is not given.`,
+      `Give "${path}": ${schema.shape[path]?.description ?? "see the help of the command"}.`,
+    );
+  }
   throw new DiapasonError(
     "app/bad-option",
-    `"${path}" is ${JSON.stringify(valueAt(spelled, issue.path)) ?? "missing"}: ${issue.message}.`,
+    `"${path}" is ${JSON.stringify(value)}: ${issue.message}.`,
     `Give "${path}" a value that fits; the help of the command lists what each option takes.`,
   );
 }

@@ -21,20 +21,21 @@ export function commandOf(
   act: (verb: Verb, options: Record<string, unknown>) => Promise<void>,
 ): Command {
   const command = new Command(verb.name).description(verb.summary).allowExcessArguments(false);
-  for (const { option, required, many } of verb.positionals) {
-    const name = `${option}${many ? "..." : ""}`;
-    command.argument(required ? `<${name}>` : `[${name}]`, propertiesOf(verb)[option]?.description ?? "");
-  }
-  const positional = new Set(verb.positionals.map((p) => p.option));
+  const names = verb.positionals.map(({ option, many }) => `${option}${many ? "..." : ""}`);
+  const places = names.map((name, i) => (verb.positionals[i]!.required ? `<${name}>` : `[${name}]`));
+  command.usage(["[options]", ...places].join(" "));
+  // Optional for the parser even where it is required: it may be given as a flag, and the verb says what is missing.
+  for (const name of names) command.argument(`[${name}]`);
   for (const [name, property] of Object.entries(propertiesOf(verb))) {
-    const option = positional.has(name) ? undefined : optionOf(name, property);
+    const option = optionOf(name, property);
     if (option) command.addOption(option);
   }
   command.option("--json", "one JSON object a line on standard output, human text on standard error");
   command.action(async (...args: unknown[]) => {
     const given: Record<string, unknown> = {};
     verb.positionals.forEach(({ option }, i) => {
-      if (args[i] !== undefined) given[option] = args[i];
+      const isGiven = Array.isArray(args[i]) ? args[i].length > 0 : args[i] !== undefined;
+      if (isGiven) given[option] = args[i];
     });
     const { json: _, ...flags } = command.opts();
     await act(verb, { ...flags, ...given });

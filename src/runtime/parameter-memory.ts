@@ -15,8 +15,9 @@ interface Kernels {
     first: number,
     second: number,
     n: number,
-    beta1: number,
+    rest1: number,
     beta2: number,
+    rest2: number,
     epsilon: number,
     scale: number,
     coupled: number,
@@ -33,9 +34,9 @@ interface Kernels {
     scale: number,
     decay: number,
     momentum: number,
-    dampening: number,
+    kept: number,
+    added: number,
     nesterov: number,
-    fresh: number,
   ): void;
 }
 
@@ -153,9 +154,9 @@ function step(
       scale,
       weightDecay,
       momentum,
-      dampening,
+      steps === 1 ? 0 : momentum,
+      steps === 1 ? 1 : 1 - dampening,
       nesterov ? 1 : 0,
-      steps === 1 ? 1 : 0,
     );
     return;
   }
@@ -169,8 +170,9 @@ function step(
     at.first!,
     at.second!,
     n,
-    beta1,
+    1 - beta1,
     beta2,
+    1 - beta2,
     epsilon,
     scale,
     coupled,

@@ -23,16 +23,15 @@ export function sumOfSquares(x: usize, n: i32): f64 {
 }
 
 /**
- * Adam and AdamW. `scale` multiplies the gradient; `coupled` is added times the value to it (Adam's weight decay);
+ * Adam and AdamW. `rest1` and `rest2` are 1 − β1 and 1 − β2, subtracted in float64: in float32 0.999 is so far off that
+ * the second would be wrong by 5e-5, which bias correction does not share. `scale` multiplies the gradient; `coupled` is added times the value to it (Adam's weight decay);
  * `keep` multiplies the value first (1 − rate·decay, AdamW's). `stepSize` is rate / (1 − β1^t); `correction` is
  * √(1 − β2^t).
  */
 export function adam(
   value: usize, gradient: usize, first: usize, second: usize, n: i32,
-  beta1: f32, beta2: f32, epsilon: f32, scale: f32, coupled: f32, keep: f32, stepSize: f32, correction: f32,
+  rest1: f32, beta2: f32, rest2: f32, epsilon: f32, scale: f32, coupled: f32, keep: f32, stepSize: f32, correction: f32,
 ): void {
-  const rest1: f32 = 1 - beta1;
-  const rest2: f32 = 1 - beta2;
   let i = 0;
   const b2 = f32x4.splat(beta2);
   const r1 = f32x4.splat(rest1);
@@ -71,15 +70,14 @@ export function adam(
 }
 
 /**
- * SGD. `fresh` is 1 at a parameter's first step, when the momentum buffer is the gradient itself. `scale` multiplies the
- * gradient; `decay` times the value is added to it.
+ * SGD. `momentum` 0 leaves the buffer alone. `kept` and `added` are the shares of buffer and gradient in the new buffer:
+ * momentum and 1 − dampening, but 0 and 1 at a parameter's first step, when the buffer is the gradient itself. `scale`
+ * multiplies the gradient; `decay` times the value is added to it.
  */
 export function sgd(
   value: usize, gradient: usize, buffer: usize, n: i32,
-  rate: f32, scale: f32, decay: f32, momentum: f32, dampening: f32, nesterov: i32, fresh: i32,
+  rate: f32, scale: f32, decay: f32, momentum: f32, kept: f32, added: f32, nesterov: i32,
 ): void {
-  const mu: f32 = fresh ? 0 : momentum;
-  const rest: f32 = fresh ? 1 : 1 - dampening;
   let i = 0;
   for (; i + 4 <= n; i += 4) {
     const at = <usize>i << 2;
@@ -87,7 +85,7 @@ export function sgd(
     const g = f32x4.add(f32x4.mul(v128.load(gradient + at), f32x4.splat(scale)), f32x4.mul(w, f32x4.splat(decay)));
     let d = g;
     if (momentum != 0) {
-      const b = f32x4.add(f32x4.mul(v128.load(buffer + at), f32x4.splat(mu)), f32x4.mul(g, f32x4.splat(rest)));
+      const b = f32x4.add(f32x4.mul(v128.load(buffer + at), f32x4.splat(kept)), f32x4.mul(g, f32x4.splat(added)));
       v128.store(buffer + at, b);
       d = nesterov ? f32x4.add(g, f32x4.mul(b, f32x4.splat(momentum))) : b;
     }
@@ -99,7 +97,7 @@ export function sgd(
     const g = load<f32>(gradient + at) * scale + w * decay;
     let d = g;
     if (momentum != 0) {
-      const b = load<f32>(buffer + at) * mu + g * rest;
+      const b = load<f32>(buffer + at) * kept + g * added;
       store<f32>(buffer + at, b);
       d = nesterov ? g + b * momentum : b;
     }

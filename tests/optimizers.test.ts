@@ -1,0 +1,73 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { ParameterMemory } from "../src/runtime/parameter-memory.ts";
+import type { OptimizerKind } from "../src/runtime/runtime.ts";
+
+interface Case {
+  readonly name: string;
+  readonly optimizer: OptimizerKind;
+  readonly rate: number;
+  readonly weightDecay: number;
+  readonly clipNorm: number | null;
+  readonly scale: number;
+  /** Until this step, from 0, the first parameter stands still. */
+  readonly thaw: number | null;
+  /** Of each step, before clipping. */
+  readonly norms: readonly number[];
+  readonly after: Readonly<Record<string, readonly (readonly number[])[]>>;
+}
+
+/** By tools/fixtures/optimizers.py: torch.optim on the same gradients. */
+const reference = JSON.parse(
+  readFileSync(new URL("./fixtures/optimizers/reference.json", import.meta.url), "utf8"),
+) as {
+  readonly start: readonly (readonly number[])[];
+  readonly gradients: readonly (readonly (readonly number[])[])[];
+  readonly cases: readonly Case[];
+};
+
+/** Node 20 has no use for shared memory, but its WebAssembly knows it. */
+describe.each([
+  ["plain", false],
+  ["shared", true],
+] as const)("optimizers over %s memory equal torch.optim", (_, shared) => {
+  test.each(reference.cases)("$name", (c) => {
+    const names = reference.start.map((_, i) => `p${i}`);
+    const arrays = reference.start.map((value, i) => ({
+      name: names[i]!,
+      dims: [value.length],
+      value: Float32Array.from(value),
+      kind: "parameter" as const,
+    }));
+    const memory = new ParameterMemory(arrays, shared);
+    let compared = 0;
+    reference.gradients.forEach((gradients, step) => {
+      gradients.forEach((gradient, i) => void memory.view(names[i]!, "gradient").set(gradient));
+      const moving = names.slice(c.thaw !== null && step < c.thaw ? 1 : 0);
+      const { gradientNorm, applied } = memory.update({
+        optimizer: c.optimizer,
+        updates: moving.map((name) => ({ name, rate: c.rate, weightDecay: c.weightDecay })),
+        gradientScale: c.scale,
+        ...(c.clipNorm === null ? {} : { clipNorm: c.clipNorm }),
+      });
+      expect(applied).toBe(true);
+      expect(Math.abs(gradientNorm / c.norms[step]! - 1)).toBeLessThan(1e-6);
+      c.after[step + 1]?.forEach((expected, i) => {
+        const found = memory.view(names[i]!, "value");
+        const worst = Math.max(...expected.map((x, j) => Math.abs(x - found[j]!)));
+        // One unit in the last place of values from 2 on; β taken as float32 would already be 1.5e-6 off.
+        expect(worst, `${names[i]} after step ${step + 1}`).toBeLessThan(2.5e-7);
+        compared++;
+      });
+    });
+    expect(compared).toBe(3 * names.length);
+  });
+});
+
+test("the compiled optimizers are those of the source", async () => {
+  const { generate } = (await import("../tools/optimizer/build.mjs" as string)) as {
+    generate(): Promise<string>;
+  };
+  const committed = new URL("../src/runtime/optimizer.generated.ts", import.meta.url);
+  expect(readFileSync(committed, "utf8")).toBe(await generate());
+});

@@ -10,9 +10,9 @@ export type DemoArm = "pretrained" | "scratch";
 export const demoTraining: { readonly [A in DemoArm]: NonNullable<TuneOptions["stages"]> } = {
   pretrained: [
     { name: "head", blocks: "head", epochs: 10, learningRate: 1e-2 },
-    { name: "top 2", blocks: "top:2", epochs: 10, learningRate: 2e-3, decay: 1.5 },
-    { name: "top 4", blocks: "top:4", epochs: 10, learningRate: 2e-3, decay: 1.5 },
-    { name: "all", blocks: "all", epochs: 10, learningRate: 2e-3, decay: 1.5 },
+    { name: "top 2", blocks: "top:2", epochs: 10, learningRate: 1e-3 },
+    { name: "top 4", blocks: "top:4", epochs: 10, learningRate: 1e-3 },
+    { name: "all", blocks: "all", epochs: 10, learningRate: 1e-3 },
   ],
   scratch: [{ name: "all", blocks: "all", epochs: 40, learningRate: 3e-3, batchNorm: "training" }],
 };

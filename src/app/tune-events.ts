@@ -24,7 +24,7 @@ export interface Found extends VerbEvent {
   readonly plan: string;
   /** Elements of the parameters that move in some stage. */
   readonly movingParameters: number;
-  /** Predicted, in bytes. */
+  /** Predicted largest resident memory of the process, in bytes: what it holds, the images kept, the dearest step. */
   readonly peakMemory: number;
   /** Floating-point operations of the most expensive training step. */
   readonly stepFlops: number;

@@ -1,4 +1,5 @@
 import type { ImageExample } from "../data/dataset.ts";
+import { defaultCacheBytes } from "../data/pixel-cache.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
 import { forwardFlops, stepFlops, stepMemory } from "../models/cost.ts";
 import type { Stage } from "../tune/plan.ts";
@@ -6,9 +7,9 @@ import { planTable } from "../tune/plan-table.ts";
 import type { Before, Found, Scores } from "./tune-events.ts";
 import type { Tuning } from "./tune-prepare.node.ts";
 
-/** What was found, for the user to check before anything happens. */
-export function foundOf(tuning: Tuning): Found {
-  const { options, opened, model, dataset, plan } = tuning;
+/** What was found, for the user to check before anything happens. `resident`: bytes the process holds already. */
+export function foundOf(tuning: Tuning, resident: number): Found {
+  const { options, model, dataset, plan } = tuning;
   const elements = new Map(model.parameters.map((p) => [p.name, p.elements]));
   const sum = (names: Iterable<string>) => [...names].reduce((n, name) => n + (elements.get(name) ?? 0), 0);
   const stages = plan.stages.map((stage) => movingIn(tuning, stage));
@@ -34,10 +35,27 @@ export function foundOf(tuning: Tuning): Found {
     },
     plan: planTable(plan),
     movingParameters: sum(new Set(stages.flatMap((moving) => [...moving]))),
-    peakMemory: Math.max(...stages.map((moving) => stepMemory(model, moving, options.batchSize).total)),
+    peakMemory:
+      resident +
+      cachedBytes(tuning) +
+      Math.max(...stages.map((moving) => stepMemory(model, moving, options.batchSize).total)),
     stepFlops: Math.max(...stages.map((moving) => flopsOf(tuning, moving))),
-    notes: [...new Set([...opened.notes, ...model.notes, ...dataset.findings.map((f) => f.message)])],
+    notes: notesOf(tuning),
   };
+}
+
+/** What was found or inferred that the user may want to know. */
+export const notesOf = ({ opened, model, dataset }: Tuning): readonly string[] => [
+  ...new Set([...opened.notes, ...model.notes, ...dataset.findings.map((finding) => finding.message)]),
+];
+
+/** Bytes of the resized images that the loader keeps. */
+function cachedBytes({ dataset: { splits }, opened: { preprocessor } }: Tuning): number {
+  const images = splits.train.length + splits.validation.length + splits.test.length;
+  return Math.min(
+    defaultCacheBytes,
+    images * preprocessor.height * preprocessor.width * preprocessor.channels,
+  );
 }
 
 /** The held-out result before training; the time its forward passes took predicts that of an epoch. */

@@ -9,7 +9,7 @@ import { optimizerOf } from "./optimizer.ts";
 import { mistakesOf, type RunResult } from "./run-result.ts";
 import { saveTuned } from "./save-tuned.node.ts";
 import type { TuneVerbEvent } from "./tune-events.ts";
-import { beforeOf, foundOf, scoresOf } from "./tune-facts.ts";
+import { beforeOf, foundOf, notesOf, scoresOf } from "./tune-facts.ts";
 import { trainDataOf, tunableOf, withTuned } from "./tune-inputs.ts";
 import type { Tuning } from "./tune-prepare.node.ts";
 import type { VerbContext } from "./verb.ts";
@@ -23,7 +23,7 @@ export async function* runTuning(
   const { options, dataset, runtime, loader, plan, model } = tuning;
   let record: RunFolder | undefined;
   try {
-    yield foundOf(tuning);
+    yield foundOf(tuning, await runtime.peakMemoryBytes());
     record = await openRecord(tuning);
     const [split, examples] = heldOut(tuning);
     const judged = { loader, examples, classes: dataset.classes.length, batchSize: options.batchSize };
@@ -58,7 +58,7 @@ export async function* runTuning(
       trainedSeconds: result.seconds,
       steps: result.steps,
       peakMemory: await runtime.peakMemoryBytes(),
-      notes: foundOf(tuning).notes,
+      notes: notesOf(tuning),
     };
     await writeFileAtomic(join(options.run, "result.json"), `${JSON.stringify(facts)}\n`);
     const report = await saveTuned(tuning, tuned, facts);

@@ -75,7 +75,7 @@ function foundText({ model, data, plan, movingParameters, peakMemory, notes }: F
       ...(rest > 0 ? [`${rest} more`] : []),
     ]),
     `Plan    ${plan.split("\n").join("\n        ")}`,
-    `        ${count(movingParameters)} of ${count(model.parameters)} parameters move; about ${bytes(peakMemory)} of memory for a step`,
+    `        ${count(movingParameters)} of ${count(model.parameters)} parameters move; about ${bytes(peakMemory)} of memory`,
     ...notes.map((note) => `Note    ${note}`),
   ].join("\n");
 }

@@ -5,7 +5,7 @@ import type { BatchOptions, ImageBatch, ImageExample, ImageLoader, ImagePreproce
 import { boundDecoderMemory, decodeImage } from "./decode-image.node.ts";
 import { ImageWorkers } from "./image-workers.node.ts";
 import { Limiter } from "./limiter.ts";
-import { PixelCache } from "./pixel-cache.ts";
+import { defaultCacheBytes, PixelCache } from "./pixel-cache.ts";
 import type { Pixels } from "./pixels.ts";
 import { type KeptSize, needsPreparation } from "./prepare-image.ts";
 
@@ -30,7 +30,11 @@ const decodersAtOnce = 4;
  * @throws data/bad-option at once; while iterating, data/broken-image for a file that cannot be decoded.
  */
 export function imageLoader(preprocessor: ImagePreprocessor, options: ImageLoaderOptions = {}): ImageLoader {
-  const { workers = Math.min(2, availableParallelism()), cacheBytes = 512 * 2 ** 20, ahead = 2 } = options;
+  const {
+    workers = Math.min(2, availableParallelism()),
+    cacheBytes = defaultCacheBytes,
+    ahead = 2,
+  } = options;
   requireCount("workers", workers, 1);
   requireCount("cacheBytes", cacheBytes, 0);
   requireCount("ahead", ahead, 0);

@@ -1,5 +1,8 @@
 import type { Pixels } from "./pixels.ts";
 
+/** Memory for decoded images where nobody says otherwise, in bytes. */
+export const defaultCacheBytes = 512 * 2 ** 20;
+
 /**
  * Decoded images within a budget of bytes. What comes first stays: epochs go through all images in new orders, where
  * dropping the least recently used one would drop each image shortly before it is needed again.

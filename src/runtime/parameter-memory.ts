@@ -8,13 +8,13 @@ const memoryBytes = 3.75 * 2 ** 30;
 const alignment = 64;
 
 interface Kernels {
-  sumOfSquares(x: number, n: number): number;
+  sumOfSquares(x: number, bytes: number): number;
   adam(
     value: number,
     gradient: number,
     first: number,
     second: number,
-    n: number,
+    bytes: number,
     rest1: number,
     beta2: number,
     rest2: number,
@@ -23,13 +23,12 @@ interface Kernels {
     coupled: number,
     keep: number,
     stepSize: number,
-    correction: number,
   ): void;
   sgd(
     value: number,
     gradient: number,
     buffer: number,
-    n: number,
+    bytes: number,
     rate: number,
     scale: number,
     decay: number,
@@ -45,7 +44,8 @@ const parameterSlots: readonly Slot[] = ["value", "gradient", "first", "second"]
 
 interface Place {
   readonly array: StoredArray;
-  readonly elements: number;
+  /** Length in memory, padding included, which the kernels run over as well. */
+  readonly bytes: number;
   readonly kernels: Kernels;
   /** Byte offsets in the memory of the kernels. */
   readonly at: { readonly [S in Slot]?: number };
@@ -94,7 +94,7 @@ export class ParameterMemory {
   } {
     const moving = updates.map((update) => ({ ...update, place: this.#place(update.name) }));
     let squares = 0;
-    for (const { place } of moving) squares += place.kernels.sumOfSquares(place.at.gradient!, place.elements);
+    for (const { place } of moving) squares += place.kernels.sumOfSquares(place.at.gradient!, place.bytes);
     const gradientNorm = Math.sqrt(squares) * gradientScale;
     if (!Number.isFinite(gradientNorm)) return { gradientNorm, applied: false };
     // torch.nn.utils.clip_grad_norm_: the 1e-6 keeps the quotient finite.
@@ -121,16 +121,16 @@ export class ParameterMemory {
     const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
     let next = pageBytes;
     for (const array of arrays) {
-      const elements = array.value.length;
+      const bytes = aligned(4 * array.value.length);
       const at: { [S in Slot]?: number } = {};
       const views: { [S in Slot]?: Float32Array } = {};
       for (const slot of slotsOf(array)) {
         at[slot] = next;
-        views[slot] = new Float32Array(memory.buffer, next, elements);
-        next += aligned(4 * elements);
+        views[slot] = new Float32Array(memory.buffer, next, array.value.length);
+        next += bytes;
       }
       views.value!.set(array.value);
-      this.#places.set(array.name, { array, elements, kernels, at, views, steps: 0 });
+      this.#places.set(array.name, { array, bytes, kernels, at, views, steps: 0 });
     }
   }
 }
@@ -142,14 +142,14 @@ function step(
   weightDecay: number,
   scale: number,
 ): void {
-  const { kernels, at, elements: n, steps } = place;
+  const { kernels, at, bytes, steps } = place;
   if (optimizer.kind === "sgd") {
     const { momentum, dampening, nesterov } = optimizer;
     kernels.sgd(
       at.value!,
       at.gradient!,
       at.first!,
-      n,
+      bytes,
       rate,
       scale,
       weightDecay,
@@ -162,23 +162,21 @@ function step(
   }
   const { beta1, beta2, epsilon, kind } = optimizer;
   const [coupled, keep] = kind === "adam" ? [weightDecay, 1] : [0, 1 - rate * weightDecay];
-  const stepSize = rate / (1 - beta1 ** steps);
   const correction = Math.sqrt(1 - beta2 ** steps);
   kernels.adam(
     at.value!,
     at.gradient!,
     at.first!,
     at.second!,
-    n,
+    bytes,
     1 - beta1,
     beta2,
     1 - beta2,
-    epsilon,
+    correction * epsilon,
     scale,
     coupled,
     keep,
-    stepSize,
-    correction,
+    (correction * rate) / (1 - beta1 ** steps),
   );
 }
 

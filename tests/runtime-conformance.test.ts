@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeOnnx } from "../src/formats/onnx/writer.ts";
 import { Graph } from "../src/graph/ir.ts";
@@ -6,7 +9,7 @@ import { cpuRuntime } from "../src/runtime/cpu.node.ts";
 import { CpuSession } from "../src/runtime/cpu-session.node.ts";
 import { ParameterMemory } from "../src/runtime/parameter-memory.ts";
 import type { Runtime } from "../src/runtime/runtime.ts";
-import { describeRuntime, floats } from "./conformance/runtime.ts";
+import { caught, describeRuntime, floats } from "./conformance/runtime.ts";
 
 describeRuntime("cpu", () => cpuRuntime({ threads: 1 }));
 
@@ -59,6 +62,40 @@ describe("what only the CPU promises", () => {
     await run();
     expect(gradient).toEqual(Float32Array.of(10, 12));
     await session.release();
+  });
+
+  describe("weights in a file", () => {
+    const folder = mkdtempSync(join(tmpdir(), "diapason-"));
+    afterAll(() => rmSync(folder, { recursive: true }));
+    const size = 2 ** 16;
+    /** x + w, where the calling thread cannot read w. */
+    const added = (path: string): Graph => {
+      const graph = new Graph("weights in a file");
+      const x = graph.addInput("x", "float32", []);
+      const read = () => expect.fail("the calling thread has read the weights");
+      const data = { length: 4 * size, file: { path, offset: 8 }, read };
+      const w = graph.addInitializer("w", { dtype: "float32", dims: [size], data });
+      graph.addOutput(graph.addNode("Add", [x, w], { outputs: ["y"] }).outputs[0]!);
+      return graph;
+    };
+
+    test("are read from there by the thread that computes", async () => {
+      const path = join(folder, "weights");
+      writeFileSync(path, new Uint8Array(Float32Array.from({ length: size + 2 }, (_, i) => i).buffer));
+      const executable = await runtime.compile(added(path));
+      const { y } = await executable.run({ x: floats([], [0.5]) });
+      expect([y!.data[0], y!.data[size - 1]]).toEqual([2.5, size + 1.5]);
+      await executable.dispose();
+    });
+
+    test("that is gone are missed by name", async () => {
+      const path = join(folder, "gone");
+      const error = await caught(runtime.compile(added(path)));
+      expect(error).toMatchObject({
+        code: "formats/file-unreadable",
+        message: expect.stringContaining(path),
+      });
+    });
   });
 
   test("memory that was used shows in the peak", async () => {

@@ -5,7 +5,7 @@ import { DiapasonError } from "../base/errors.ts";
 import { workerUrl } from "../base/worker-url.node.ts";
 import { writeOnnx } from "../formats/onnx/writer.ts";
 import type { Graph, Value } from "../graph/ir.ts";
-import type { ReplyMessage, RequestKind, Requests } from "./messages.ts";
+import type { ReplyMessage, RequestKind, Requests, Weight } from "./messages.ts";
 import type { CompileOptions, Executable, ParameterStore, Runtime, StoredArray } from "./runtime.ts";
 
 export interface CpuOptions {
@@ -69,12 +69,14 @@ function storeOn(worker: RuntimeWorker, store: number, arrays: readonly StoredAr
 }
 
 async function compileOn(worker: RuntimeWorker, graph: Graph, options: CompileOptions): Promise<Executable> {
-  const weights: { path: string; data: Uint8Array }[] = [];
+  const weights: Weight[] = [];
   const place = (value: Value) => {
     const data = value.constant!.data;
     if (value.constant!.strings || data.length < besideBytes) return undefined;
-    weights.push({ path: `w${weights.length}`, data: data.read() });
-    return { location: weights.at(-1)!.path, offset: 0 };
+    const path = `w${weights.length}`;
+    const { file, length } = data;
+    weights.push(file ? { path, file: { ...file, length } } : { path, data: data.read() });
+    return { location: path, offset: 0 };
   };
   const model = writeOnnx(graph, { place });
   const executable = await worker.ask("compile", {

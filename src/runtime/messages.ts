@@ -40,13 +40,19 @@ export type RequestKind = keyof Requests;
 export interface CompileRequest {
   readonly model: Uint8Array;
   /** Weights that are not in `model`, by the location it names. */
-  readonly weights: readonly { readonly path: string; readonly data: Uint8Array }[];
+  readonly weights: readonly Weight[];
   readonly store: number | undefined;
   /** Graph outputs by the array whose gradient or new value they hold. */
   readonly gradients: readonly (readonly [name: string, output: string])[];
   readonly bufferUpdates: readonly (readonly [name: string, output: string])[];
   readonly isTraining: boolean;
 }
+
+/** Bytes beside the model, or where in a file they lie: the worker reads those itself, so that no thread holds them twice. */
+export type Weight = { readonly path: string } & (
+  | { readonly data: Uint8Array }
+  | { readonly file: { readonly path: string; readonly offset: number; readonly length: number } }
+);
 
 export interface RunRequest {
   readonly executable: number;

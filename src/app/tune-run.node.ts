@@ -104,7 +104,7 @@ async function* train(
       const { metrics } = await evaluateExecutable(executable, model, held);
       return { accuracy: metrics.accuracy, macroF1: metrics.macroF1, loss: metrics.nll };
     },
-    metric: { name: "accuracy", mode: "max" },
+    metric: { name: "accuracy", mode: "max", tie: { name: "loss", mode: "min" } },
     record,
     ...(options.evaluateEvery === undefined ? {} : { evaluateEvery: options.evaluateEvery }),
     ...(options.patience === undefined ? {} : { earlyStopping: { patience: options.patience } }),

@@ -116,4 +116,6 @@ export interface Best {
   readonly step: number;
   readonly metric: string;
   readonly value: number;
+  /** What decided among evaluations of equal value, when the run has such a metric. */
+  readonly tie?: number;
 }

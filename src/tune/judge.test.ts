@@ -28,3 +28,20 @@ test("a gain smaller than minDelta is the best, but does not renew patience", ()
   expect(verdicts([1, 1.05, 1.08], { earlyStopping: { patience: 2, minDelta: 0.1 } })).toBe(
     "best best enough",
   ));
+
+test("among equals the second metric decides", () => {
+  const metric = { name: "score", mode: "max", tie: { name: "loss", mode: "min" } } as const;
+  let progress = startOfRun;
+  const found = [
+    [0.5, 2],
+    [0.5, 1],
+    [0.5, 1],
+    [0.4, 0],
+    [0.6, 3],
+  ].map(([score, loss]) => {
+    const verdict = judge({ score: score!, loss: loss! }, progress, { metric });
+    progress = verdict.progress;
+    return verdict.isBest;
+  });
+  expect(found).toEqual([true, true, false, false, true]);
+});

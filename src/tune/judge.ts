@@ -32,7 +32,9 @@ export function judge(
   const sign = metric?.mode === "min" ? -1 : 1;
   const beats = (other: number | undefined, by: number) =>
     Number.isFinite(value) && (other === undefined || sign * (value - other) > by);
-  const isBest = beats(progress.best?.value, 0);
+  const tie = metric?.tie && metrics[metric.tie.name];
+  const isBest =
+    beats(progress.best?.value, 0) || (value === progress.best?.value && winsTie(tie, progress, metric));
   const isGain = beats(progress.stageBest, earlyStopping?.minDelta ?? 0);
   const evaluationsSinceBest = isGain ? 0 : progress.evaluationsSinceBest + 1;
   return {
@@ -44,7 +46,15 @@ export function judge(
       lossCount: 0,
       evaluationsSinceBest,
       ...(isGain ? { stageBest: value } : {}),
-      ...(isBest ? { best: { step: progress.step, metric: name, value } } : {}),
+      ...(isBest
+        ? { best: { step: progress.step, metric: name, value, ...(tie === undefined ? {} : { tie }) } }
+        : {}),
     },
   };
+}
+
+/** Whether the second metric is better than that of the best, which has the same first. */
+function winsTie(tie: number | undefined, { best }: Progress, metric: TuneLoopOptions["metric"]): boolean {
+  if (tie === undefined || best?.tie === undefined) return false;
+  return metric?.tie?.mode === "min" ? tie < best.tie : tie > best.tie;
 }

@@ -29,6 +29,12 @@ export interface EarlyStopping {
   readonly minDelta?: number;
 }
 
+/** A metric by name, and which direction is better. */
+export interface GoalMetric {
+  readonly name: string;
+  readonly mode: "max" | "min";
+}
+
 export interface TuneLoopOptions {
   readonly model: Tunable;
   readonly plan: Plan;
@@ -50,8 +56,8 @@ export interface TuneLoopOptions {
   readonly evaluate?: (executable: Executable) => Promise<Metrics>;
   /** Optimizer steps between evaluations; default: at the end of each epoch. The end of a stage always evaluates. */
   readonly evaluateEvery?: number;
-  /** What makes an evaluation the best. Default: the first metric's name, "max". */
-  readonly metric?: { readonly name: string; readonly mode: "max" | "min" };
+  /** What makes an evaluation the best; among equals `tie` decides. Default: the first metric's name, "max". */
+  readonly metric?: GoalMetric & { readonly tie?: GoalMetric };
   /** Whether the best evaluation's weights are the result, rather than the last ones. Default true. */
   readonly restoreBest?: boolean;
   readonly earlyStopping?: EarlyStopping;

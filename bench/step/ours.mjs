@@ -10,19 +10,30 @@ import { trainStep } from "../../dist/tune/train-step.js";
 const [folder, regime, threads, steps] = process.argv.slice(2);
 const { input, dtype, dims, classes } = JSON.parse(readFileSync(join(folder, "facts.json"), "utf8"));
 const bytes = (name) => new Uint8Array(readFileSync(join(folder, name))).buffer;
-const data = dtype === "int64" ? new BigInt64Array(bytes("inputs.bin")) : new Float32Array(bytes("inputs.bin"));
+const data =
+  dtype === "int64" ? new BigInt64Array(bytes("inputs.bin")) : new Float32Array(bytes("inputs.bin"));
 const batch = dims[0];
 
 const model = await loadModel(join(folder, "model.onnx"), { images: false });
 const graph = model.graph.clone();
 const { loss, targets, weights } = imageClassification.attachLoss(graph, graph.get(model.output.name));
-const tunable = { graph, loss, outputs: [model.output.name], parameters: model.parameters, blocks: model.blocks };
+const tunable = {
+  graph,
+  loss,
+  outputs: [model.output.name],
+  parameters: model.parameters,
+  blocks: model.blocks,
+};
 const body = model.blocks.map((block) => block.name);
 const top = { encoder: 3, resnet18: 3, mobilenetv2: 3, "vit-s16": 3 };
 const blocks = { full: "all", head: "head", top: `top:${top[process.argv[6]] ?? 3}` }[regime];
 const plan = planOf([{ name: regime, blocks, epochs: 1, batchNorm: "training" }], model.blocks);
 const runtime = await cpuRuntime({ threads: Number(threads) });
-const program = await compileStage(plan.stages[0], { model: tunable, plan, runtime, batchSize: batch, seed: 0, data: { size: batch } }, new Map());
+const program = await compileStage(
+  plan.stages[0],
+  { model: tunable, plan, runtime, batchSize: batch, seed: 0, data: { size: batch } },
+  new Map(),
+);
 const feeds = {
   ids: [],
   tensors: {
@@ -37,7 +48,13 @@ const times = [];
 const losses = [];
 for (let step = 1; step <= Number(steps); step++) {
   const start = performance.now();
-  const outcome = await trainStep(program, [feeds], { optimizer, weightDecay: 0.01, clipNorm: 1, rates, step });
+  const outcome = await trainStep(program, [feeds], {
+    optimizer,
+    weightDecay: 0.01,
+    clipNorm: 1,
+    rates,
+    step,
+  });
   times.push(performance.now() - start);
   losses.push(outcome.loss);
 }

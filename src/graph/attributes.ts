@@ -98,5 +98,3 @@ export function fillOf(node: Node): Tensor {
   const attribute = node.attributes.get("value");
   return attribute?.type === "tensor" ? attribute.value : float32([1], [0]);
 }
-
-export { type Window, windowOf } from "./window.ts";

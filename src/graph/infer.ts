@@ -7,7 +7,7 @@ import { shapeRules } from "./infer/shape-rules.ts";
 import { bodiesOf, type Graph, type Node, type Value } from "./ir.ts";
 import type { OpName } from "./schemas.ts";
 
-export { knownDims, knownNumbers } from "./infer/known-dims.ts";
+export { knownNumbers } from "./infer/known-dims.ts";
 
 /**
  * Fills in the types and shapes of every value of a graph, from the inputs on.

@@ -8,7 +8,19 @@ const source = readFileSync(new URL("./optimizer.ts", import.meta.url), "utf8");
 async function compile(...flags) {
   let binary;
   const { error, stderr } = await asc.main(
-    ["optimizer.ts", "--outFile", "optimizer.wasm", "-O3", "--noAssert", "--runtime", "stub", "--enable", "simd", "--importMemory", ...flags],
+    [
+      "optimizer.ts",
+      "--outFile",
+      "optimizer.wasm",
+      "-O3",
+      "--noAssert",
+      "--runtime",
+      "stub",
+      "--enable",
+      "simd",
+      "--importMemory",
+      ...flags,
+    ],
     {
       readFile: (name) => (name === "optimizer.ts" ? source : null),
       writeFile: (name, data) => {

@@ -1,0 +1,136 @@
+import { execFile } from "node:child_process";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { lettersModel, unpackDigits } from "../src/app/demo-data.node.ts";
+import { parseOptions, tuneOptions } from "../src/app/options.ts";
+import { version } from "../src/app/version.ts";
+import { errorCodes } from "../src/base/error-codes.ts";
+
+const root = resolve(import.meta.dirname, "..");
+const run = promisify(execFile);
+const pages = [
+  "README.md",
+  ...readdirSync(join(root, "docs"))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
+];
+
+/** Fenced blocks of a page in a language. */
+const blocksIn = (page: string, language: string): string[] =>
+  [
+    ...readFileSync(join(root, page), "utf8").matchAll(
+      new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, "gm"),
+    ),
+  ].map((match) => match[1]!);
+
+let folder = "";
+
+/** A folder with what the examples name: a model, images, the package. */
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "diapason-docs-"));
+  cpSync(lettersModel, join(folder, "my-model"), { recursive: true });
+  await unpackDigits(join(folder, "digits"), { perClass: 10, validationPerClass: 2, seed: 0 });
+  const classes = readdirSync(join(folder, "digits/train"));
+  for (const name of classes) {
+    mkdirSync(join(folder, "my-images", name), { recursive: true });
+    readdirSync(join(folder, "digits/train", name)).forEach((file, i) =>
+      cpSync(join(folder, "digits/train", name, file), join(folder, "my-images", name, `${i}.png`)),
+    );
+  }
+  rmSync(join(folder, "digits"), { recursive: true });
+  mkdirSync(join(folder, "node_modules"));
+  symlinkSync(root, join(folder, "node_modules/diapason"));
+  symlinkSync(join(root, "node_modules/@types"), join(folder, "node_modules/@types"));
+  writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+}, 30_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("commands in the docs run", () => {
+  for (const page of pages) {
+    for (const [i, block] of blocksIn(page, "sh").entries()) {
+      const lines = block.split("\n").filter((line) => line.startsWith("npx diapason "));
+      test.skipIf(lines.length === 0)(
+        `${page}, block ${i + 1}: ${lines[0]}`,
+        { timeout: 120_000 },
+        async () => {
+          for (const line of lines) {
+            const words = line.trim().split(/\s+/).slice(2);
+            const force = words[0] === "tune" ? ["--force"] : [];
+            await run(process.execPath, [join(root, "dist/cli/main.node.js"), ...words, ...force], {
+              cwd: folder,
+            });
+          }
+        },
+      );
+    }
+  }
+});
+
+describe("recipes in the docs are understood", () => {
+  for (const page of pages)
+    for (const block of blocksIn(page, "yaml"))
+      test(`${page}: ${block.split("\n")[0]}`, () => {
+        expect(parseOptions(tuneOptions, parse(block)).model).toBe("my-model");
+      });
+});
+
+test("code in the docs compiles and runs", { timeout: 180_000 }, async () => {
+  const blocks = pages.flatMap((page) => blocksIn(page, "ts").map((code) => ({ page, code })));
+  expect(blocks.length).toBeGreaterThan(3);
+  const files = blocks.map(({ page, code }, i) => {
+    const name = `${page.replace(/\W/g, "-")}-${i}.ts`;
+    writeFileSync(join(folder, name), code);
+    return name;
+  });
+  const compilerOptions = {
+    target: "es2023",
+    module: "nodenext",
+    strict: true,
+    noUncheckedIndexedAccess: true,
+    skipLibCheck: true,
+    outDir: "js",
+    types: ["node"],
+  };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
+  await run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", folder]).catch(
+    (error) => {
+      throw new Error(error.stdout);
+    },
+  );
+  for (const file of files)
+    await run(process.execPath, [join("js", file.replace(/ts$/, "js"))], { cwd: folder });
+});
+
+test("links between the pages lead somewhere", () => {
+  const broken = pages.flatMap((page) => {
+    const text = readFileSync(join(root, page), "utf8");
+    const targets = [...text.matchAll(/\]\((?!https?:)([^)#]+)/g)].map((match) => match[1]!);
+    return targets
+      .filter((target) => !pages.concat("CONTRIBUTING.md").includes(join(page, "..", target)))
+      .map((target) => `${page}: ${target}`);
+  });
+  expect(broken).toEqual([]);
+});
+
+test("the page of errors has every code", () => {
+  const text = readFileSync(join(root, "docs/errors.md"), "utf8");
+  for (const [code, explanation] of Object.entries(errorCodes))
+    expect(text).toContain(`### ${code}\n\n${explanation}\n`);
+});
+
+test("the package and the code agree on the version", () => {
+  expect(JSON.parse(readFileSync(join(root, "package.json"), "utf8")).version).toBe(version);
+});

@@ -14,7 +14,7 @@ export const demoTraining: { readonly [A in DemoArm]: NonNullable<TuneOptions["s
     { name: "top 4", blocks: "top:4", epochs: 10, learningRate: 1e-3 },
     { name: "all", blocks: "all", epochs: 10, learningRate: 1e-3 },
   ],
-  scratch: [{ name: "all", blocks: "all", epochs: 40, learningRate: 3e-3, batchNorm: "training" }],
+  scratch: [{ name: "all", blocks: "all", epochs: 40, learningRate: 8e-3, batchNorm: "training" }],
 };
 
 /** What is the same for both. */

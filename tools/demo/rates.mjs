@@ -26,7 +26,7 @@ const candidates = {
     { head: 1e-2, rate, decay: 1.5, batchNorm: "frozen" },
     { head: 1e-2, rate, decay: 1.5, batchNorm: "training" },
   ]),
-  scratch: [1e-3, 2e-3, 4e-3, 8e-3].map((rate) => ({ rate, batchNorm: "training" })),
+  scratch: [1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2].map((rate) => ({ rate, batchNorm: "training" })),
 };
 
 async function validate(arm, stages, seed) {

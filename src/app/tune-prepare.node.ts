@@ -1,4 +1,6 @@
+import { relative, resolve } from "node:path";
 import type { z } from "zod";
+import { DiapasonError } from "../base/errors.ts";
 import type { ImageDataset, ImageLoader } from "../data/dataset.ts";
 import { openImageFolder } from "../data/image-folder.node.ts";
 import { imageLoader } from "../data/image-loader.node.ts";
@@ -31,13 +33,16 @@ export interface Tuning {
 /**
  * Opens model, data and runtime and makes the plan.
  *
- * @throws models/output-exists when the output folder holds something and `force` is not given.
+ * @throws models/output-exists when the output or run folder holds something and `force` is not given,
+ * app/overlapping-folders.
  */
 export async function prepareTuning(
   options: ResolvedTuning,
   { resume }: { readonly resume: boolean },
 ): Promise<Tuning> {
+  refuseOverlap(options);
   await checkFree(options.out, options.force);
+  if (!resume) await checkFree(options.run, options.force);
   const dataset = await openImageFolder(options.data, {
     seed: options.seed,
     validationShare: options.validationShare,
@@ -70,6 +75,27 @@ export async function prepareTuning(
     await runtime.dispose();
     throw error;
   }
+}
+
+/** What is written may not lie inside what is read, nor in place of it: a second run would read or replace it. */
+function refuseOverlap({ model, data, out, run }: ResolvedTuning): void {
+  const isIn = (path: string, folder: string) => !relative(resolve(folder), resolve(path)).startsWith("..");
+  const pairs = [
+    ["output", out, "images", data],
+    ["run", run, "images", data],
+    ["output", out, "model", model],
+    ["run", run, "model", model],
+    ["output", out, "run", run],
+    ["run", run, "output", out],
+  ] as const;
+  const found = pairs.find(([, written, , read]) => isIn(written, read));
+  if (!found) return;
+  const [what, written, of, read] = found;
+  throw new DiapasonError(
+    "app/overlapping-folders",
+    `The ${what} folder "${written}" lies in the folder of the ${of}, "${read}".`,
+    `Choose a folder outside of it with --${what === "run" ? "run" : "out"}.`,
+  );
 }
 
 function stagesOf({ stages, warmup }: ResolvedTuning) {

@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../base/atomic-file.node.ts";
 import { readThumbnail } from "../data/thumbnail.node.ts";
@@ -22,16 +23,20 @@ export async function* runTuning(
 ): AsyncGenerator<TuneVerbEvent, void> {
   const { options, dataset, runtime, loader, plan, model } = tuning;
   let record: RunFolder | undefined;
+  let hasStepped = false;
   try {
     yield foundOf(tuning, await runtime.peakMemoryBytes());
-    record = await openRecord(tuning);
     const [split, examples] = heldOut(tuning);
     const judged = { loader, examples, classes: dataset.classes.length, batchSize: options.batchSize };
     const started = performance.now();
     const before = await evaluateModel(model, runtime, judged);
     yield beforeOf(tuning, split, before, (performance.now() - started) / 1000);
 
-    const result = yield* train(tuning, record, signal);
+    // Only now is anything written: what cannot even be evaluated leaves no run behind, nor does what fails before its first step.
+    record = await openRecord(tuning);
+    const result = yield* noticing(train(tuning, record, signal), (event) => {
+      hasStepped ||= event.type === "step";
+    });
     if (result.reason === "stopped") return;
 
     const tuned = withTuned(model, dataset.classes, result.values);
@@ -72,10 +77,26 @@ export async function* runTuning(
       after: scoresOf(after),
       pValue: mcnemar.pValue,
     };
+  } catch (error) {
+    if (record && !hasStepped && !tuning.resume) await rm(options.run, { recursive: true, force: true });
+    throw error;
   } finally {
     await record?.close();
     await loader.close();
     await runtime.dispose();
+  }
+}
+
+/** Passes events on, and shows each to `notice` first. */
+async function* noticing<E, R>(
+  events: AsyncGenerator<E, R>,
+  notice: (event: E) => void,
+): AsyncGenerator<E, R> {
+  for (;;) {
+    const { done, value } = await events.next();
+    if (done) return value;
+    notice(value);
+    yield value;
   }
 }
 

@@ -25,7 +25,8 @@ for (const verb of verbs) {
 }
 
 try {
-  await program.parseAsync();
+  if (process.argv.length > 2) await program.parseAsync();
+  else program.outputHelp();
 } catch (error) {
   const mistake = error instanceof CommanderError ? mistakeOf(error) : error;
   if (mistake) {

@@ -25,8 +25,7 @@ const tunable = {
   blocks: model.blocks,
 };
 const body = model.blocks.map((block) => block.name);
-const top = { encoder: 3, resnet18: 3, mobilenetv2: 3, "vit-s16": 3 };
-const blocks = { full: "all", head: "head", top: `top:${top[process.argv[6]] ?? 3}` }[regime];
+const blocks = { full: "all", head: "head", top: "top:2" }[regime];
 const plan = planOf([{ name: regime, blocks, epochs: 1, batchNorm: "training" }], model.blocks);
 const runtime = await cpuRuntime({ threads: Number(threads) });
 const program = await compileStage(

@@ -3,10 +3,10 @@ import { DiapasonError } from "../base/errors.ts";
 import { type Pixels, sharedPixels, toGrey } from "./pixels.ts";
 
 /**
- * Decodes an image file: turned upright by its EXIF note, transparency laid on white, 8 bits, grey or RGB.
+ * Decodes an image file: turned upright by its EXIF note, transparency left out, 8 bits, grey or RGB.
  *
  * Pixel values are the file's own: embedded colour profiles are not applied, and neither does Pillow, so PNG and JPEG
- * come out as the Python stack reads them. Of an animation the first frame counts. The bytes are shared memory.
+ * come out as the Python stack reads them (CMYK, which is rare, goes through libvips' own profile). Of an animation the first frame counts. The bytes are shared memory.
  * @throws data/broken-image.
  */
 export async function decodeImage(path: string, channels: 1 | 3): Promise<Pixels> {
@@ -14,7 +14,7 @@ export async function decodeImage(path: string, channels: 1 | 3): Promise<Pixels
     // "error": files with mere warnings (stray bytes, odd headers) are read; cut ones are not.
     const { data, info } = await sharp(path, { ignoreIcc: true, failOn: "error" })
       .autoOrient()
-      .flatten({ background: "#ffffff" })
+      .removeAlpha()
       .toColourspace("srgb")
       .raw({ depth: "uchar" })
       .toBuffer({ resolveWithObject: true });

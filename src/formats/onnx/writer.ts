@@ -63,7 +63,7 @@ function graphProto(graph: Graph, options: WriteOptions): MessageInitShape<typeo
     ),
     input: graph.inputs.map(valueInfo),
     output: graph.outputs.map(valueInfo),
-    valueInfo: graph.outer ? [] : inner.map(valueInfo),
+    valueInfo: inner.map(valueInfo),
   };
 }
 

@@ -75,7 +75,8 @@ async function loopSteps() {
   let last;
   for await (const event of tune({ ...given, run: join(folder, "run") })) {
     if (event.type !== "step") continue;
-    if (last?.epoch === event.epoch) (times[event.epoch] ??= []).push((event.seconds - last.seconds) * 1000);
+    times[event.epoch] ??= [];
+    if (last?.epoch === event.epoch) times[event.epoch].push((event.seconds - last.seconds) * 1000);
     last = event;
   }
   return Object.values(times).map(median);

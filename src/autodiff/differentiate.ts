@@ -8,7 +8,7 @@ import { removeDead } from "../graph/passes/remove-dead.ts";
 import { schemas } from "../graph/schemas.ts";
 import { asVector, matmulFrame } from "./matmul-frame.ts";
 import { freeActivationsEarly } from "./order.ts";
-import { gradientPath, inputRuleOf } from "./path.ts";
+import { expandOnPath, gradientPath, inputRuleOf } from "./path.ts";
 import { reduceTo } from "./reduce.ts";
 import { backwardOf, isFloat } from "./rule.ts";
 
@@ -44,7 +44,9 @@ export function differentiate(source: Graph, options: DifferentiateOptions): Dif
   // before shapes are inferred and rules read constants: what moves is none
   for (const parameter of parameters) if (parameter.constant) graph.initializerToInput(parameter);
   inferShapes(graph);
-  const loss = lossOf(graph, options.loss);
+  lossOf(graph, options.loss);
+  expandOnPath(graph, options.loss, parameters);
+  const loss = graph.get(options.loss);
   const { values, nodes } = gradientPath(graph, loss, parameters);
   const forward = new Set(graph.nodes);
   const g = new GraphBuilder(graph);

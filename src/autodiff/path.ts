@@ -1,5 +1,6 @@
 import { DiapasonError } from "../base/errors.ts";
 import { opNameOf } from "../graph/attributes.ts";
+import { expandNode } from "../graph/expansions/expand.ts";
 import type { Graph, Node, Value } from "../graph/ir.ts";
 import { capturedBy } from "../graph/ir.ts";
 import { schemas } from "../graph/schemas.ts";
@@ -17,7 +18,7 @@ export interface GradientPath {
 /** The rule of one input of a node; null where it has no gradient, undefined where the node has no rule. */
 export function inputRuleOf(node: Node, index: number): InputRule | null | undefined {
   const rule = ruleOf(node);
-  if (!rule || rule === "no-gradient") return undefined;
+  if (!rule || typeof rule === "string") return undefined;
   const inputs = "inputs" in rule ? rule.inputs : rule;
   const name = opNameOf(node)!;
   const isVariadic = schemas[name].inputs.at(-1)?.endsWith("*");
@@ -32,7 +33,7 @@ const ruleOf = (node: Node): GradRule | undefined => {
 /** Whether an output of a node may carry a gradient. */
 function outputCarries(node: Node, index: number): boolean {
   const rule = ruleOf(node);
-  if (!rule || rule === "no-gradient") return true;
+  if (!rule || typeof rule === "string") return true;
   const outputs = "outputs" in rule ? rule.outputs : [0];
   return outputs === "all" || outputs.includes(index);
 }
@@ -63,6 +64,23 @@ export function gradientPath(graph: Graph, loss: Value, parameters: readonly Val
       "Leave out of the parameters that move what the loss does not read.",
     );
   return { values, nodes: nodes.reverse() };
+}
+
+/** Replaces the composite operators between the parameters and the loss by what they are made of. */
+export function expandOnPath(graph: Graph, loss: string, parameters: readonly Value[]): void {
+  for (;;) {
+    const moved = reachedFrom(graph, parameters);
+    const needed = new Set([graph.get(loss)]);
+    const found: Node[] = [];
+    for (const node of graph.nodes.toReversed()) {
+      if (!node.outputs.some((value) => value && needed.has(value) && moved.has(value))) continue;
+      if (ruleOf(node) === "expansion") found.push(node);
+      for (const input of [...node.inputs, ...capturedBy(node)])
+        if (input && moved.has(input)) needed.add(input);
+    }
+    if (found.length === 0) return;
+    for (const node of found) expandNode(graph, node);
+  }
 }
 
 /** A node that stops the gradient of the parameters below it. */

@@ -1,6 +1,7 @@
 import { DiapasonError } from "../base/errors.ts";
 import { type GraphBuilder, numbers } from "../graph/builder.ts";
 import { product, symbolsOf } from "../graph/dim.ts";
+import type { CompositeName } from "../graph/expansions/expand.ts";
 import { inferNode } from "../graph/infer.ts";
 import type { Node, Value } from "../graph/ir.ts";
 import type { AttributesOf, OpName } from "../graph/schemas.ts";
@@ -48,7 +49,9 @@ export type GradRule<N extends OpName = OpName> =
       readonly outputs: readonly number[] | "all";
     }
   /** Must not be on the path from a moving parameter to the loss. */
-  | "no-gradient";
+  | "no-gradient"
+  /** On the path the operator is replaced by what it is made of (graph/expansions). */
+  | (N extends CompositeName ? "expansion" : never);
 
 /** Total over the op table: adding an op without deciding its gradient does not compile. */
 export type GradRules = { readonly [N in OpName]: GradRule<N> };

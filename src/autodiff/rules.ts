@@ -1,11 +1,18 @@
 import type { GradRules } from "./rule.ts";
+import { attention } from "./rules/attention.ts";
 import { convolution } from "./rules/convolution.ts";
 import { elementwise, elementwiseSeveral } from "./rules/elementwise.ts";
+import { fused } from "./rules/fused.ts";
+import { imaging } from "./rules/imaging.ts";
+import { indexing } from "./rules/indexing.ts";
 import { linear } from "./rules/linear.ts";
 import { losses } from "./rules/losses.ts";
 import { normalization } from "./rules/normalization.ts";
 import { pooling } from "./rules/pooling.ts";
+import { quantized } from "./rules/quantized.ts";
+import { recurrent } from "./rules/recurrent.ts";
 import { reductions } from "./rules/reductions.ts";
+import { signal } from "./rules/signal.ts";
 import { structure } from "./rules/structure.ts";
 
 /** The gradient of every operator. */
@@ -19,4 +26,11 @@ export const gradRules: GradRules = {
   ...convolution,
   ...pooling,
   ...losses,
+  ...attention,
+  ...fused,
+  ...imaging,
+  ...indexing,
+  ...quantized,
+  ...recurrent,
+  ...signal,
 };

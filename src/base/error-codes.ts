@@ -7,6 +7,8 @@ export const errorCodes = {
   "base/bug": "Diapason reached a state it holds to be impossible. This is a defect of ours.",
   "graph/bad-index": "An axis or an index that an operator is given lies outside the array it points into.",
   "graph/missing-feed": "A graph is to be computed without an array for one of its inputs.",
+  "graph/no-expansion":
+    "A composite operator is to be written out by simpler ones, and this form of it, or what is known of its shapes, does not allow it.",
   "graph/no-kernel":
     "The float64 reference interpreter was asked for an operator, a spelling or an element type that it does not compute.",
   "graph/shape-mismatch": "Two tensors meet in an operator that cannot combine their shapes.",

@@ -13,7 +13,7 @@ export type Operand = Value | number;
 const microsoft = "com.microsoft.";
 
 /**
- * Appends operators to the end of a graph and knows the type and shape of each at once.
+ * Appends operators to a graph, at its end or before a node, and knows the type and shape of each at once.
  *
  * The same operator on the same inputs is appended once: a second call gives the first call's value, unless the operator
  * draws random numbers. Methods named in
@@ -24,10 +24,12 @@ export class GraphBuilder {
   readonly #ids = new WeakMap<Value, number>();
   readonly #made = new Map<string, Node>();
   readonly #constants = new Map<string, Value>();
+  readonly #before: Node | undefined;
   #next = 0;
 
-  constructor(graph: Graph) {
+  constructor(graph: Graph, before?: Node) {
     this.graph = graph;
+    this.#before = before;
   }
 
   /** Appends an operator and gives its first output. `outputs`: names of its outputs; one that is new by default. */
@@ -58,6 +60,7 @@ export class GraphBuilder {
       domain,
       attributes: encoded,
       outputs: outputs ?? [this.graph.freshName(op.toLowerCase())],
+      ...(this.#before && { before: this.#before }),
     });
     inferNode(node);
     if (!Object.hasOwn(schemas[name].attributes, "seed")) this.#made.set(key, node);

@@ -1,5 +1,6 @@
 import { opNameOf } from "./attributes.ts";
 import type { Dim, Shape } from "./dim.ts";
+import { foundByExpansion } from "./infer/by-expansion.ts";
 import { carriedRules } from "./infer/carried-rules.ts";
 import { setKnownDims } from "./infer/known-dims.ts";
 import { Ask, type Found, type OpenShape, type ShapeRule } from "./infer/rule.ts";
@@ -38,8 +39,10 @@ export function forgetShapes(graph: Graph): void {
   for (const node of graph.nodes) for (const output of node.outputs) if (output) output.shape = undefined;
 }
 
-const ruled = <N extends OpName>(node: Node, name: N): readonly Found[] =>
-  (shapeRules[name] as ShapeRule<N>)(new Ask(node, name));
+function ruled<N extends OpName>(node: Node, name: N): readonly Found[] {
+  const rule = (shapeRules as { readonly [name: string]: unknown })[name] as ShapeRule<N> | undefined;
+  return rule ? rule(new Ask(node, name)) : foundByExpansion(node);
+}
 
 const carried = (node: Node): readonly Found[] =>
   node.domain === "" && Object.hasOwn(carriedRules, node.op) ? carriedRules[node.op]!(node) : [];

@@ -1,41 +1,35 @@
+import { attention } from "./schemas/attention.ts";
+import { fused } from "./schemas/fused.ts";
+import { imaging } from "./schemas/imaging.ts";
+import { indexing } from "./schemas/indexing.ts";
+import { normalized } from "./schemas/normalized.ts";
+import { quantized } from "./schemas/quantized.ts";
+import { recurrent } from "./schemas/recurrent.ts";
+import {
+  argReduction,
+  binary,
+  ints,
+  optionalInt,
+  reduction,
+  type Schema,
+  unary,
+  variadic,
+  windows,
+} from "./schemas/schema.ts";
+import { signal } from "./schemas/signal.ts";
+
+export type { Schema } from "./schemas/schema.ts";
+
 /**
- * The operators Diapason understands: inputs, outputs and attributes in one spelling, that of opset 21.
+ * The operators Diapason understands: inputs, outputs and attributes in one spelling, that of opset 21 (of the version that
+ * brought it, for a later operator).
  *
  * Everything that is said of an operator in a table (shape rule, float64 kernel, gradient rule) is total over these
- * names, so adding an operator without deciding the rest does not compile. Operators that are not here are carried as
- * they are. Names of com.microsoft operators carry their domain: "com.microsoft.Gelu".
- *
- * `inputs`/`outputs`: the names in ONNX's specification; a trailing "?" marks an optional one, "*" any number.
- * `attributes`: the default of each; `ints` (empty) stands for "absent" where ONNX has no default.
- * `broadcast`: "all" where every input is broadcast to the output's shape, "matmul" where the dims before the last two
- * are: what the gradient driver undoes, so that no rule has to.
+ * names, so adding an operator without deciding the rest does not compile. Composite operators have an expansion into
+ * simpler ones (expansions.ts) instead of a shape rule and a kernel. Operators that are not here are carried as they are.
+ * Names of com.microsoft operators carry their domain: "com.microsoft.Gelu".
  */
-export interface Schema {
-  readonly inputs: readonly string[];
-  readonly outputs: readonly string[];
-  readonly attributes: { readonly [name: string]: AttributeDefault };
-  readonly broadcast?: "all" | "matmul";
-}
-type AttributeDefault = number | string | readonly number[] | undefined;
-
-const ints: readonly number[] = [];
-const optionalInt = undefined as number | undefined;
-const unary = { inputs: ["X"], outputs: ["Y"], attributes: {} } as const;
-const binary = { inputs: ["A", "B"], outputs: ["C"], attributes: {}, broadcast: "all" } as const;
-const variadic = { inputs: ["data*"], outputs: ["Y"], attributes: {}, broadcast: "all" } as const;
-const reduction = {
-  inputs: ["data", "axes?"],
-  outputs: ["reduced"],
-  attributes: { keepdims: 1, noop_with_empty_axes: 0 },
-} as const;
-const argReduction = {
-  inputs: ["data"],
-  outputs: ["reduced"],
-  attributes: { axis: 0, keepdims: 1, select_last_index: 0 },
-} as const;
-const windows = { auto_pad: "NOTSET", dilations: ints, kernel_shape: ints, pads: ints, strides: ints };
-
-export const schemas = {
+const basic = {
   // elementwise, one input
   Abs: unary,
   Acos: unary,
@@ -234,6 +228,20 @@ export const schemas = {
     attributes: { ignore_index: optionalInt, reduction: "mean" },
   },
 } as const satisfies { readonly [op: string]: Schema };
+
+export const schemas = {
+  ...basic,
+  ...imaging,
+  ...indexing,
+  ...signal,
+  ...recurrent,
+  ...attention,
+  ...fused,
+  ...quantized,
+  ...normalized,
+} as const satisfies {
+  readonly [op: string]: Schema;
+};
 
 export type OpName = keyof typeof schemas;
 

@@ -135,4 +135,8 @@ export const normalization = {
     (b) => perChannel(b.g, b.g.mul(b.dy, b.g.reshapeLike(groupStandardized(b).standardized, b.x[0]))),
     ({ g, dy }) => perChannel(g, dy),
   ],
+  LRN: "expansion",
+  LpNormalization: "expansion",
+  MeanVarianceNormalization: "expansion",
+  RMSNormalization: "expansion",
 } satisfies Partial<GradRules>;

@@ -1,3 +1,4 @@
+import type { CompositeName } from "../expansions/expand.ts";
 import type { OpName } from "../schemas.ts";
 import { elementwise } from "./elementwise.ts";
 import { indexing } from "./indexing.ts";
@@ -8,8 +9,13 @@ import type { ShapeRule } from "./rule.ts";
 import { slicing } from "./slicing.ts";
 import { structure } from "./structure.ts";
 
-/** Total over the operator table: adding an operator without saying its shape does not compile. */
-export const shapeRules: { readonly [N in OpName]: ShapeRule<N> } = {
+/**
+ * Total over the operators that have no expansion: adding one without saying its shape does not compile. A composite
+ * operator may have a rule too, which is faster than taking it apart and tells more where sizes are symbols.
+ */
+export const shapeRules: { readonly [N in Exclude<OpName, CompositeName>]: ShapeRule<N> } & {
+  readonly [N in CompositeName]?: ShapeRule<N>;
+} = {
   ...elementwise,
   ...linear,
   ...structure,

@@ -1,11 +1,13 @@
 import { DiapasonError } from "../../base/errors.ts";
 import { attributesOf, opNameOf } from "../attributes.ts";
-import { type Graph, type Node, Value } from "../ir.ts";
+import { GraphBuilder } from "../builder.ts";
+import { appendExpansion, isComposite } from "../expansions/expand.ts";
+import { Graph, type Node, Value } from "../ir.ts";
 import { type OpName, schemas } from "../schemas.ts";
 import { controlFlow } from "./control-flow.ts";
-import { toNdArray } from "./convert.ts";
+import { fromNdArray, toNdArray } from "./convert.ts";
 import { type Kernel, unsupported } from "./kernel.ts";
-import type { NdArray } from "./nd-array.ts";
+import { isFloat, type NdArray } from "./nd-array.ts";
 import { kernels } from "./table.ts";
 
 export { fromNdArray, toNdArray } from "./convert.ts";
@@ -67,11 +69,31 @@ export function runNode(node: Node, inputs: readonly (NdArray | undefined)[]): (
     ...node,
     inputs: inputs.map((input, i) => input && new Value(node.inputs[i]?.name ?? "", input.dtype, input.dims)),
   };
+  if (isComposite(name)) return runExpansion(shaped, inputs);
   // The table pairs each name with its own kernel, which the compiler cannot follow through a union.
   const kernel = kernels[name] as Kernel<OpName>;
   const outputs = kernel({ node: shaped, inputs, attributes: attributesOf(shaped, name) });
   return node.outputs.map(
     (output, i) => output && (outputs[i] ?? unsupported(node, `is asked for its output ${i}`)),
+  );
+}
+
+/** A composite node by the operators it is made of; what is not float is constant to them. */
+function runExpansion(node: Node, inputs: readonly (NdArray | undefined)[]): (NdArray | undefined)[] {
+  const graph = new Graph(node.op);
+  const feeds = new Map<string, NdArray>();
+  const values = inputs.map((input, i) => {
+    if (!input) return undefined;
+    if (!isFloat(input.dtype)) return graph.addInitializer(`x${i}`, fromNdArray(input));
+    feeds.set(`x${i}`, input);
+    return graph.addInput(`x${i}`, input.dtype, input.dims);
+  });
+  const made = appendExpansion(new GraphBuilder(graph), node, values);
+  for (const value of new Set(made)) if (value) graph.addOutput(value);
+  const outputs = interpret(graph, feeds);
+  return node.outputs.map(
+    (output, i) =>
+      output && ((made[i] && outputs.get(made[i].name)) ?? unsupported(node, `is asked for its output ${i}`)),
   );
 }
 

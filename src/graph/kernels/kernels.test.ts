@@ -1,6 +1,8 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { opNameOf } from "../attributes.ts";
+import { isComposite } from "../expansions/expand.ts";
+import { inferNode } from "../infer.ts";
 import { type Attribute, Graph, type Node } from "../ir.ts";
 import { schemas } from "../schemas.ts";
 import type { DataType } from "../tensor.ts";
@@ -21,10 +23,12 @@ interface Case {
   readonly outputs: readonly (StoredArray | null)[];
 }
 
-/** One-node models with what ONNX Runtime computes for them; see tools/fixtures/kernels.py. */
-const { cases } = JSON.parse(
-  readFileSync(new URL("../../../tests/fixtures/kernels/reference.json", import.meta.url), "utf8"),
-) as { readonly cases: readonly Case[] };
+/** One-node models with what ONNX Runtime computes for them; see tools/fixtures/kernels*.py. */
+const folder = new URL("../../../tests/fixtures/kernels/", import.meta.url);
+const cases = readdirSync(folder).flatMap(
+  (file) =>
+    (JSON.parse(readFileSync(new URL(file, folder), "utf8")) as { readonly cases: readonly Case[] }).cases,
+);
 
 const read = ({ dtype, dims, data }: StoredArray): NdArray => ({
   dtype,
@@ -85,6 +89,22 @@ describe("kernels give what ONNX Runtime gives", () => {
       expect(output!.data.length).toBe(expected.data.length);
     }
   });
+});
+
+test.each(
+  cases.filter((row) => isComposite(opNameOf(nodeOf(row)))).map((c, i) => [`${i} ${title(c)}`, c] as const),
+)("the shape of a composite operator is that of its outputs: %s", (_, row) => {
+  const node = nodeOf(row);
+  for (const [i, input] of row.inputs.entries()) {
+    const value = node.inputs[i];
+    if (!value || !input) continue;
+    value.shape = input.dims;
+    // what is not float is a parameter of the operator, as a file's initializers are
+    if (!isFloat(input.dtype)) value.constant = fromNdArray(read(input));
+  }
+  inferNode(node);
+  for (const [i, stored] of row.outputs.entries())
+    if (stored) expect([node.outputs[i]!.dtype, node.outputs[i]!.shape]).toEqual([stored.dtype, stored.dims]);
 });
 
 test("every operator of the table has a case", () => {

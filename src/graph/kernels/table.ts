@@ -1,3 +1,4 @@
+import type { CompositeName } from "../expansions/expand.ts";
 import type { OpName } from "../schemas.ts";
 import { elementwise } from "./elementwise.ts";
 import { elementwiseSeveral } from "./elementwise-several.ts";
@@ -10,8 +11,11 @@ import { reduction } from "./reduction.ts";
 import { structure } from "./structure.ts";
 import { windows } from "./windows.ts";
 
-/** The float64 reference kernel of every operator; total, so that a new operator without one does not compile. */
-export const kernels: { readonly [N in OpName]: Kernel<N> } = {
+/**
+ * The float64 reference kernel of every operator that has no expansion; total, so that a new one without a kernel does not
+ * compile.
+ */
+export const kernels: { readonly [N in Exclude<OpName, CompositeName>]: Kernel<N> } = {
   ...elementwise,
   ...elementwiseSeveral,
   ...linear,

@@ -1,0 +1,3 @@
+import type { GradRules } from "../rule.ts";
+
+export const attention = {} satisfies Partial<GradRules>;

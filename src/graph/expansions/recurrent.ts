@@ -1,0 +1,3 @@
+import type { Expansions } from "./expansion.ts";
+
+export const recurrent = {} as const satisfies Expansions;

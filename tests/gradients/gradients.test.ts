@@ -8,13 +8,22 @@ import { opNameOf } from "../../src/graph/attributes.ts";
 import { interpret } from "../../src/graph/kernels/interpret.ts";
 import { elementwise } from "./elementwise.ts";
 import { buildCase } from "./grad-case.ts";
+import { imaging } from "./imaging.ts";
 import { linear } from "./linear.ts";
 import { networks } from "./networks.ts";
 import { normalized } from "./normalized.ts";
 import { reductions } from "./reductions.ts";
 import { structure } from "./structure.ts";
 
-const rows = { ...elementwise, ...linear, ...structure, ...reductions, ...networks, ...normalized };
+const rows = {
+  ...elementwise,
+  ...linear,
+  ...structure,
+  ...reductions,
+  ...networks,
+  ...normalized,
+  ...imaging,
+};
 
 describe.each(Object.entries(rows))("%s", (_title, row) => {
   test("equals central differences in float64", async () => {

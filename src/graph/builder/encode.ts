@@ -11,10 +11,13 @@ const floatAttributes: ReadonlySet<string> = new Set([
   "alpha",
   "beta",
   "bias",
+  "cubic_coeff_a",
   "epsilon",
+  "extrapolation_value",
   "gamma",
   "lambd",
   "momentum",
+  "spatial_scale",
 ]);
 
 /** An attribute as the graph stores it. */

@@ -1,8 +1,7 @@
 import { fromFront, intsOf } from "../attributes.ts";
-import { type Dim, floorQuotient, product, quotient } from "../dim.ts";
 import { dataTypeOf } from "../element-types.ts";
 import { bodiesOf, type Node } from "../ir.ts";
-import { knownDims, knownNumbers } from "./known-dims.ts";
+import { knownDims } from "./known-dims.ts";
 import type { Found, OpenShape } from "./rule.ts";
 
 /** What can be told of the outputs of an operator that is carried as it is. */
@@ -23,34 +22,6 @@ const random: CarriedRule = (node) => {
 const randomOf: CarriedRule = (node) => [
   { dtype: dataTypeOf(numberOf(node, "dtype", 1)), shape: intsOf(node, "shape") },
 ];
-
-const resize: CarriedRule = (node) => {
-  const [x, , scales, sizes] = node.inputs;
-  const asked = sizes ? knownDims(sizes) : undefined;
-  const factors = scales && scales.shape?.[0] !== 0 ? knownNumbers(scales) : undefined;
-  const rank = x?.shape?.length ?? asked?.length ?? factors?.length;
-  if (rank === undefined) return [{ dtype: x?.dtype }];
-  const axes =
-    intsOf(node, "axes")?.map((axis) => fromFront(axis, rank)) ?? Array.from({ length: rank }, (_, i) => i);
-  const keepsRatio = node.attributes.has("keep_aspect_ratio_policy") && sizes !== undefined;
-  const shape = Array.from({ length: rank }, (_, axis): Dim | undefined => {
-    const i = axes.indexOf(axis);
-    const size = x?.shape?.[axis];
-    if (i < 0) return size;
-    if (keepsRatio) return undefined;
-    if (asked) return asked[i];
-    const factor = factors?.[i];
-    return factor === undefined || size === undefined ? undefined : scaled(size, factor);
-  });
-  return [{ dtype: x?.dtype, shape }];
-};
-
-/** size × factor rounded down; of a symbol only where the factor is whole or one over a whole number. */
-function scaled(size: Dim, factor: number): Dim | undefined {
-  if (typeof size === "number") return Math.floor(size * factor);
-  if (Number.isInteger(factor)) return product([size, factor]);
-  return Number.isInteger(1 / factor) ? floorQuotient(size, 1 / factor) : undefined;
-}
 
 /** Y: [tokens, directions, batch, hidden]; the last states: [directions, batch, hidden]; batch first with layout 1. */
 const recurrent: CarriedRule = (node) => {
@@ -75,20 +46,6 @@ const topK: CarriedRule = (node) => {
   ];
 };
 
-/** [batch, channels, height, width] with blocks of pixels moved into the channels, or back. */
-const blocks =
-  (intoChannels: boolean): CarriedRule =>
-  (node) => {
-    const [x] = node.inputs;
-    if (x?.shape?.length !== 4) return [{ dtype: x?.dtype }];
-    const [batch, channels, height, width] = x.shape as readonly [Dim, Dim, Dim, Dim];
-    const block = numberOf(node, "blocksize", 1);
-    const shape: OpenShape = intoChannels
-      ? [batch, product([channels, block * block]), quotient(height, block), quotient(width, block)]
-      : [batch, quotient(channels, block * block), product([height, block]), product([width, block])];
-    return [{ dtype: x.dtype, shape }];
-  };
-
 /** Both branches must agree on what is told. */
 const either: CarriedRule = (node) => {
   const [first, ...others] = bodiesOf(node).map((body) => body.outputs);
@@ -111,7 +68,6 @@ const multinomial: CarriedRule = (node) => [
 export const carriedRules: { readonly [op: string]: CarriedRule } = {
   Bernoulli: random,
   CumSum: likeFirst,
-  DepthToSpace: blocks(false),
   DequantizeLinear: ({ inputs: [x, scale] }) => [{ dtype: scale?.dtype, shape: x?.shape }],
   GRU: recurrent,
   Hardmax: likeFirst,
@@ -124,8 +80,6 @@ export const carriedRules: { readonly [op: string]: CarriedRule } = {
   RandomNormalLike: random,
   RandomUniform: randomOf,
   RandomUniformLike: random,
-  Resize: resize,
   ReverseSequence: likeFirst,
-  SpaceToDepth: blocks(true),
   TopK: topK,
 };

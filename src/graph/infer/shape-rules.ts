@@ -1,6 +1,7 @@
 import type { CompositeName } from "../expansions/expand.ts";
 import type { OpName } from "../schemas.ts";
 import { elementwise } from "./elementwise.ts";
+import { imaging } from "./imaging.ts";
 import { indexing } from "./indexing.ts";
 import { linear } from "./linear.ts";
 import { network } from "./network.ts";
@@ -23,4 +24,5 @@ export const shapeRules: { readonly [N in Exclude<OpName, CompositeName>]: Shape
   ...indexing,
   ...reductions,
   ...network,
+  ...imaging,
 };

@@ -2,6 +2,7 @@ import { DiapasonError } from "../../base/errors.ts";
 import { attributesOf, opNameOf } from "../attributes.ts";
 import { GraphBuilder } from "../builder.ts";
 import { appendExpansion, isComposite } from "../expansions/expand.ts";
+import { setKnownDims } from "../infer/known-dims.ts";
 import { Graph, type Node, Value } from "../ir.ts";
 import { type OpName, schemas } from "../schemas.ts";
 import { controlFlow } from "./control-flow.ts";
@@ -78,7 +79,7 @@ export function runNode(node: Node, inputs: readonly (NdArray | undefined)[]): (
   );
 }
 
-/** A composite node by the operators it is made of; what is not float is constant to them. */
+/** A composite node by the operators it is made of; what is not float is constant to them, a vector of floats known. */
 function runExpansion(node: Node, inputs: readonly (NdArray | undefined)[]): (NdArray | undefined)[] {
   const graph = new Graph(node.op);
   const feeds = new Map<string, NdArray>();
@@ -86,7 +87,9 @@ function runExpansion(node: Node, inputs: readonly (NdArray | undefined)[]): (Nd
     if (!input) return undefined;
     if (!isFloat(input.dtype)) return graph.addInitializer(`x${i}`, fromNdArray(input));
     feeds.set(`x${i}`, input);
-    return graph.addInput(`x${i}`, input.dtype, input.dims);
+    const value = graph.addInput(`x${i}`, input.dtype, input.dims);
+    if (input.dims.length === 1) setKnownDims(value, [...input.data]);
+    return value;
   });
   const made = appendExpansion(new GraphBuilder(graph), node, values);
   for (const value of new Set(made)) if (value) graph.addOutput(value);

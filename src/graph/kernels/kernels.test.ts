@@ -99,8 +99,8 @@ test.each(
     const value = node.inputs[i];
     if (!value || !input) continue;
     value.shape = input.dims;
-    // what is not float is a parameter of the operator, as a file's initializers are
-    if (!isFloat(input.dtype)) value.constant = fromNdArray(read(input));
+    // what is not float, and the factors of a Resize, are parameters of the operator, as a file's initializers are
+    if (!isFloat(input.dtype) || (row.op === "Resize" && i > 0)) value.constant = fromNdArray(read(input));
   }
   inferNode(node);
   for (const [i, stored] of row.outputs.entries())

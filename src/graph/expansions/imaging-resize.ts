@@ -1,0 +1,122 @@
+import { fromFront } from "../attributes.ts";
+import { type GraphBuilder, range, rankOf } from "../builder.ts";
+import type { Dim } from "../dim.ts";
+import { aspectRatio, imaging } from "../infer/imaging.ts";
+import { Ask } from "../infer/rule.ts";
+import { knownNumbers } from "../infer.ts";
+import type { Node, Value } from "../ir.ts";
+import type { AttributesOf } from "../schemas.ts";
+import { type Composite, type Expansions, noExpansion, sizesOf } from "./expansion.ts";
+import { interpolation, matrixOf, repeatsOf, type Taps } from "./interpolation.ts";
+
+/** An axis that a Resize changes, and what its elements become. */
+export interface Interpolated {
+  readonly axis: number;
+  readonly from: number;
+  readonly taps: readonly Taps[];
+  /** k where it repeats each element k times in a row and does nothing else. */
+  readonly repeats: number | undefined;
+}
+
+/** What a Resize node says, its inputs as the values that stand for them. */
+interface Resizing {
+  readonly node: Node;
+  readonly x: readonly (Value | undefined)[];
+  readonly attrs: AttributesOf<"Resize">;
+}
+
+/** The axes a Resize changes. @throws graph/no-expansion when a size that matters is not a number */
+export function interpolatedAxes({ node, x, attrs }: Resizing): readonly Interpolated[] {
+  const input = x[0]!;
+  const output = imaging.Resize(new Ask({ ...node, inputs: x }, "Resize"))[0]?.shape;
+  const { axes, along, scales } = asked({ node, x, attrs });
+  return axes.flatMap((axis, i) => {
+    const [from, to] = [input.shape![axis]!, output?.[axis]];
+    const scale = scales?.[i];
+    const region = regionOf({ node, x, attrs }, along, i);
+    const isCropped = region !== undefined;
+    if (!isCropped && (scale === 1 || (from === to && scale === undefined))) return [];
+    if (typeof from !== "number" || typeof to !== "number") {
+      const repeats = scale === undefined || isCropped ? undefined : repeatsOfAny(scale, attrs);
+      return repeats ? [{ axis, from: 0, taps: [], repeats }] : open(node, axis, from, to);
+    }
+    const factor = scale ?? Math.fround(to / from);
+    if (!isCropped && factor === 1) return [];
+    const resized = { from, to, scale: factor, region: region ?? ([0, 1] as const) };
+    const taps = interpolation(resized, attrs);
+    return [{ axis, from, taps, repeats: repeatsOf(taps, from) }];
+  });
+}
+
+/** k where a scale repeats the elements of an axis of any size k times: a few tell, as no place knows the axis' end. */
+function repeatsOfAny(scale: number, attrs: AttributesOf<"Resize">): number | undefined {
+  if (attrs.coordinate_transformation_mode === "align_corners" || !Number.isInteger(scale)) return undefined;
+  const from = 4;
+  return repeatsOf(interpolation({ from, to: from * scale, scale, region: [0, 1] }, attrs), from);
+}
+
+/** The axes that a Resize speaks of, and the scale of each where scales are given. */
+function asked({ node, x, attrs }: Resizing) {
+  const rank = rankOf(x[0]!);
+  const axes = attrs.axes.length > 0 ? attrs.axes.map((axis) => fromFront(axis, rank)) : range(rank);
+  const [given, sizes] = [x[2], x[3]];
+  const scales = sizes ? keptRatio({ node, x, attrs }, axes) : knownNumbers(given);
+  if (!sizes && scales?.length !== axes.length) return noExpansion(node, "its scales are not constant");
+  return { axes, along: axes.length, scales };
+}
+
+/** The one scale of all axes where a Resize to given sizes keeps their ratio. */
+function keptRatio({ x, attrs }: Resizing, axes: readonly number[]): readonly number[] | undefined {
+  const policy = attrs.keep_aspect_ratio_policy;
+  if (policy === "stretch") return undefined;
+  const ratio = aspectRatio(
+    policy,
+    knownNumbers(x[3]),
+    axes.map((axis) => x[0]!.shape![axis]!),
+  );
+  return ratio === undefined ? undefined : axes.map(() => Math.fround(ratio));
+}
+
+/** The region's begin and end along an axis; undefined where the mode knows no region. */
+function regionOf(
+  { node, x, attrs }: Resizing,
+  along: number,
+  i: number,
+): readonly [number, number] | undefined {
+  if (attrs.coordinate_transformation_mode !== "tf_crop_and_resize") return undefined;
+  const region = knownNumbers(x[1]);
+  if (region?.length !== 2 * along) return noExpansion(node, "its region of interest is not constant");
+  return [region[i]!, region[along + i]!];
+}
+
+const open = (node: Node, axis: number, from: Dim | undefined, to: Dim | undefined): never =>
+  noExpansion(node, `it needs the sizes of axis ${axis} as numbers; known is ${from ?? "?"} to ${to ?? "?"}`);
+
+/** M·x along an axis; rows: the matrix [outputs, size of the axis]. Sizes of other axes may be symbols. */
+export function alongAxis(g: GraphBuilder, x: Value, axis: number, matrix: Value): Value {
+  const last = rankOf(x) - 1;
+  if (axis === last) return g.matmul(x, g.swap(matrix));
+  if (axis === last - 1) return g.matmul(matrix, x);
+  const swapped = range(last + 1).map((i) => (i === axis ? last - 1 : i === last - 1 ? axis : i));
+  return g.transpose(g.matmul(matrix, g.transpose(x, swapped)), swapped);
+}
+
+function resized({ g, node, x, attrs }: Composite<"Resize">): Value {
+  sizesOf(node, x[0], "the sizes");
+  const axes = interpolatedAxes({ node, x, attrs });
+  const dtype = x[0].dtype ?? "float32";
+  const interpolated = axes.reduce((value, { axis, from, taps }) => {
+    const matrix = g.constant(matrixOf(taps, from), dtype, [taps.length, from]);
+    return alongAxis(g, value, axis, matrix);
+  }, x[0]);
+  const outside = axes.flatMap(({ axis, taps }) => {
+    const shape = range(rankOf(x[0])).map((i) => (i === axis ? taps.length : 1));
+    const marks = taps.map(({ isOutside }) => +isOutside);
+    return marks.includes(1) ? [g.constant(marks, dtype, shape)] : [];
+  });
+  if (outside.length === 0 || attrs.extrapolation_value === 0) return interpolated;
+  const isOutside = g.greater(outside.reduce(g.add), 0);
+  return g.where(isOutside, attrs.extrapolation_value, interpolated);
+}
+
+export const resize = { Resize: resized } as const satisfies Expansions;

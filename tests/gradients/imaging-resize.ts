@@ -1,0 +1,78 @@
+import type { AttributeInput } from "../../src/graph/builder/encode.ts";
+import type { GraphBuilder } from "../../src/graph/builder.ts";
+import type { Value } from "../../src/graph/ir.ts";
+import { type GradCase, grad } from "./grad-case.ts";
+
+type Attributes = { readonly [key: string]: AttributeInput };
+
+const byScales = (g: GraphBuilder, x: Value, scales: readonly number[], attributes: Attributes) =>
+  g.op("Resize", [x, undefined, g.constant(scales)], attributes);
+
+const toSizes = (g: GraphBuilder, x: Value, sizes: readonly number[], attributes: Attributes) =>
+  g.op("Resize", [x, undefined, undefined, g.ints(sizes)], attributes);
+
+const coordinates = [
+  "half_pixel",
+  "half_pixel_symmetric",
+  "pytorch_half_pixel",
+  "align_corners",
+  "asymmetric",
+];
+
+/** Each mode in each way of placing pixels, larger along one axis and smaller along the other. */
+const everyCoordinate = Object.fromEntries(
+  ["nearest", "linear", "cubic"].flatMap((mode) =>
+    coordinates.map((coordinate_transformation_mode) => [
+      `Resize ${mode}, ${coordinate_transformation_mode}`,
+      grad("1x2x4x5", (g, x) => toSizes(g, x, [1, 2, 7, 3], { mode, coordinate_transformation_mode })),
+    ]),
+  ),
+);
+
+const everyRounding = Object.fromEntries(
+  ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"].map((nearest_mode) => [
+    `Resize nearest, ${nearest_mode}`,
+    grad("1x2x4x6", (g, x) =>
+      byScales(g, x, [1, 1, 2, 0.5], { nearest_mode, coordinate_transformation_mode: "half_pixel" }),
+    ),
+  ]),
+);
+
+const region = (mode: string): GradCase =>
+  grad("1x1x4x5", (g, x) =>
+    g.op("Resize", [x, g.constant([0, 0, 0.3, -0.2, 1, 1, 0.9, 1.1]), undefined, g.ints([1, 1, 3, 4])], {
+      mode,
+      coordinate_transformation_mode: "tf_crop_and_resize",
+      extrapolation_value: 1.5,
+    }),
+  );
+
+const upscale = { coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" };
+
+export const resizes: { readonly [title: string]: GradCase } = {
+  ...everyCoordinate,
+  ...everyRounding,
+  "Resize nearest of a region": region("nearest"),
+  "Resize linear of a region": region("linear"),
+  "Resize cubic of a region": region("cubic"),
+  "Resize linear, antialiased": grad("1x2x7x6", (g, x) =>
+    byScales(g, x, [1, 1, 0.6, 0.4], { mode: "linear", antialias: 1 }),
+  ),
+  "Resize cubic, antialiased, nothing from outside": grad("1x2x7x6", (g, x) =>
+    byScales(g, x, [1, 1, 0.6, 0.4], { mode: "cubic", antialias: 1, exclude_outside: 1 }),
+  ),
+  "Resize keeping the ratio": grad("1x2x4x6", (g, x) =>
+    toSizes(g, x, [7, 8], { mode: "linear", axes: [2, 3], keep_aspect_ratio_policy: "not_larger" }),
+  ),
+  "Resize nearest, pixels repeated": grad("2x3x4x5", (g, x) => byScales(g, x, [1, 1, 2, 3], upscale)),
+  "Resize nearest, channels and pixels repeated": grad("2x3x4", (g, x) => byScales(g, x, [1, 2, 3], upscale)),
+  "Resize nearest, pixels repeated, sizes unknown": grad(
+    "2x3x4x5",
+    (g, x) => byScales(g, x, [1, 1, 2, 2], upscale),
+    { symbolic: true },
+  ),
+  "Resize of one size, sizes unknown": grad("2x3", (g, x) => byScales(g, x, [1, 1], {}), { symbolic: true }),
+  "Resize linear of volumes": grad("1x1x3x2x4", (g, x) =>
+    byScales(g, x, [1, 1, 2, 1.5, 0.5], { mode: "linear" }),
+  ),
+};

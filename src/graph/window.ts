@@ -20,10 +20,11 @@ const windowOps: ReadonlySet<string | undefined> = new Set<OpName>([
   "ConvTranspose",
   "MaxPool",
   "AveragePool",
+  "LpPool",
 ]);
 
 /**
- * The window of a Conv, ConvTranspose, MaxPool or AveragePool node.
+ * The window of a Conv, ConvTranspose, MaxPool, AveragePool or LpPool node.
  *
  * Undefined while the rank or the kernel is unknown, or while pads depend on a spatial size that is not a number
  * (auto_pad SAME with a stride above 1, output_shape). ceil_mode follows ONNX: the last window starts inside the input

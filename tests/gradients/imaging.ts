@@ -1,8 +1,10 @@
 import { type GradCase, grad } from "./grad-case.ts";
 import { resizes } from "./imaging-resize.ts";
+import { sampling } from "./imaging-sampling.ts";
 
 export const imaging: { readonly [title: string]: GradCase } = {
   ...resizes,
+  ...sampling,
   "DepthToSpace, depth first": grad("2x8x2x3", (g, x) => g.op("DepthToSpace", [x], { blocksize: 2 })),
   "DepthToSpace, columns first": grad("1x18x2x1", (g, x) =>
     g.op("DepthToSpace", [x], { blocksize: 3, mode: "CRD" }),
@@ -11,4 +13,37 @@ export const imaging: { readonly [title: string]: GradCase } = {
     symbolic: true,
   }),
   SpaceToDepth: grad("2x2x4x6", (g, x) => g.op("SpaceToDepth", [x], { blocksize: 2 })),
+  "LpPool, p = 2": grad("2x2x5x6", (g, x) =>
+    g.op("LpPool", [x], { kernel_shape: [2, 3], strides: [2, 1], pads: [1, 0, 0, 2] }),
+  ),
+  "LpPool, p = 1, dilated": grad("1x2x7", (g, x) =>
+    g.op("LpPool", [x], { kernel_shape: [3], p: 1, dilations: [2] }),
+  ),
+  "LpPool, p = 3, the same size": grad("1x2x6x7", (g, x) =>
+    g.op("LpPool", [x], { kernel_shape: [3, 2], p: 3, auto_pad: "SAME_UPPER", strides: [2, 2] }),
+  ),
+  "LpPool, a last window past the end": grad("1x1x6x7", (g, x) =>
+    g.op("LpPool", [x], { kernel_shape: [3, 3], ceil_mode: 1, strides: [2, 2] }),
+  ),
+  MaxUnpool: grad("1x2x2x2", (g, x) =>
+    g.op("MaxUnpool", [x, g.constant([0, 3, 8, 14, 16, 19, 25, 31], "int64", [1, 2, 2, 2])], {
+      kernel_shape: [2, 2],
+      strides: [2, 2],
+    }),
+  ),
+  Col2Im: grad("2x8x4", (g, x) =>
+    g.op("Col2Im", [x, g.ints([5, 5]), g.ints([2, 2])], {
+      strides: [2, 3],
+      pads: [0, 1, 0, 1],
+      dilations: [1, 2],
+    }),
+  ),
+  AffineGrid: grad("2x2x3", (g, theta) => g.op("AffineGrid", [theta, g.ints([2, 3, 4, 5])])),
+  "AffineGrid in three dimensions, corners aligned": grad("1x3x4", (g, theta) =>
+    g.op("AffineGrid", [theta, g.ints([1, 3, 2, 4, 3])], { align_corners: 1 }),
+  ),
+  CenterCropPad: grad("5x4x3", (g, x) => g.op("CenterCropPad", [x, g.ints([2, 7, 3])])),
+  "CenterCropPad of chosen axes": grad("5x4x3", (g, x) =>
+    g.op("CenterCropPad", [x, g.ints([2, 6])], { axes: [0, -1] }),
+  ),
 };

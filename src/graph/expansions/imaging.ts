@@ -1,9 +1,15 @@
 import type { Composite, Expansions } from "./expansion.ts";
 import { sizesOf } from "./expansion.ts";
+import { regions } from "./imaging-regions.ts";
 import { resize } from "./imaging-resize.ts";
+import { sampling } from "./imaging-sampling.ts";
+import { scatters } from "./imaging-scatter.ts";
 
 export const imaging = {
   ...resize,
+  ...sampling,
+  ...scatters,
+  ...regions,
   // DCR: channels are [block, block, channels], CRD: [channels, block, block]
   DepthToSpace: ({ g, node, x: [x], attrs: { blocksize: b, mode } }) => {
     const [batch, channels, height, width] = fourSizes(node, x);

@@ -1,6 +1,7 @@
 import { fromFront } from "../attributes.ts";
 import { type Dim, floorQuotient, product, quotient } from "../dim.ts";
 import type { OpName } from "../schemas.ts";
+import { windowOf } from "../window.ts";
 import type { OpenShape, ShapeRule } from "./rule.ts";
 
 /** Sizes that are asked for, or the input's times the scales; with a ratio to keep, what the narrower axis allows. */
@@ -63,8 +64,36 @@ const blocks =
     return [{ dtype: ask.dtype(0), shape: moved }];
   };
 
+/** [batch, channels, ...] and then the sizes that another input has from its axis `from` to `to`. */
+const sizedBy =
+  <N extends "GridSample" | "DeformConv">(
+    [channelsOf, channelAxis]: readonly [number, number],
+    [sizesOf, from, to]: readonly [number, number, number | undefined],
+  ): ShapeRule<N> =>
+  (ask) => {
+    const places = ask.shape(sizesOf)?.slice(from, to);
+    const batch = ask.shape(0)?.[0];
+    const shape = places && [batch, ask.shape(channelsOf)?.[channelAxis], ...places];
+    return [{ dtype: ask.dtype(0), shape }];
+  };
+
+const lpPool: ShapeRule<"LpPool"> = (ask) => {
+  const shape = ask.shape(0);
+  const sizes = windowOf(ask.node)?.output ?? shape?.slice(2).map(() => undefined);
+  return [{ dtype: ask.dtype(0), shape: shape && [shape[0], shape[1], ...sizes!] }];
+};
+
+const roiAlign: ShapeRule<"RoiAlign"> = (ask) => {
+  const { output_height: height, output_width: width } = ask.attributes;
+  return [{ dtype: ask.dtype(0), shape: [ask.shape(1)?.[0], ask.shape(0)?.[1], height, width] }];
+};
+
 export const imaging = {
+  DeformConv: sizedBy([1, 0], [2, 2, undefined]),
   DepthToSpace: blocks(false),
+  GridSample: sizedBy([0, 1], [1, 1, -1]),
+  LpPool: lpPool,
   Resize: resize,
+  RoiAlign: roiAlign,
   SpaceToDepth: blocks(true),
 } satisfies { readonly [N in OpName]?: ShapeRule<N> };

@@ -79,7 +79,7 @@ export function runNode(node: Node, inputs: readonly (NdArray | undefined)[]): (
   );
 }
 
-/** A composite node by the operators it is made of; what is not float is constant to them, a vector of floats known. */
+/** A composite node by the operators it is made of; what is not float is constant to them, further floats are known. */
 function runExpansion(node: Node, inputs: readonly (NdArray | undefined)[]): (NdArray | undefined)[] {
   const graph = new Graph(node.op);
   const feeds = new Map<string, NdArray>();
@@ -88,7 +88,7 @@ function runExpansion(node: Node, inputs: readonly (NdArray | undefined)[]): (Nd
     if (!isFloat(input.dtype)) return graph.addInitializer(`x${i}`, fromNdArray(input));
     feeds.set(`x${i}`, input);
     const value = graph.addInput(`x${i}`, input.dtype, input.dims);
-    if (input.dims.length === 1) setKnownDims(value, [...input.data]);
+    if (i > 0) setKnownDims(value, [...input.data]);
     return value;
   });
   const made = appendExpansion(new GraphBuilder(graph), node, values);

@@ -1,0 +1,118 @@
+import { type GraphBuilder, range } from "../builder.ts";
+import { knownNumbers } from "../infer.ts";
+import type { Node, Value } from "../ir.ts";
+import type { AttributesOf } from "../schemas.ts";
+import { type Composite, type Expansions, noExpansion, sizesOf } from "./expansion.ts";
+import { type AxisTaps, clamped } from "./sampling.ts";
+
+/** What a RoiAlign node says. */
+interface Aligning {
+  readonly g: GraphBuilder;
+  readonly node: Node;
+  readonly x: readonly Value[] & { readonly 0: Value; readonly 1: Value; readonly 2: Value };
+  readonly attrs: AttributesOf<"RoiAlign">;
+}
+
+/** The pixels that every bin of every region reads, and what each counts: both [regions·height·width, taps]. */
+export interface RegionTaps {
+  /** Rows of all images' pixels, one after another. */
+  readonly row: Value;
+  readonly weight: Value;
+}
+
+/** The fractions of a region's bins where an axis is sampled, and the share of each sample. */
+interface Samples {
+  /** [regions or 1, bins, samples] */
+  readonly at: Value;
+  /** The same sizes; 0 for a sample that stands twice because another region has more. */
+  readonly share: Value;
+  readonly count: number;
+}
+
+export function regionTaps(aligning: Aligning): RegionTaps {
+  const { g, node, x, attrs } = aligning;
+  const [input, rois, images] = x;
+  const [height, width] = sizesOf(node, input, "the sizes of the pixels", 2) as readonly [number, number];
+  const isHalf = attrs.coordinate_transformation_mode === "half_pixel";
+  const corners = g.sub(g.mul(rois, attrs.spatial_scale), isHalf ? 0.5 : 0);
+  const axis = (first: number, size: number, bins: number): AxisTaps & { readonly count: number } => {
+    const start = g.slice(corners, [1], [first], [first + 1]);
+    const extent = g.sub(g.slice(corners, [1], [first + 2], [first + 3]), start);
+    const length = isHalf ? extent : g.max(extent, 1);
+    const samples = samplesOf(aligning, first, bins);
+    const column = (value: Value) => g.unsqueeze(value, [2]);
+    const at = g.add(column(start), g.mul(column(length), samples.at));
+    const isInside = g.op("And", [g.greaterOrEqual(at, -1), g.lessOrEqual(at, size)]);
+    const share = attrs.mode === "max" ? 1 : samples.share;
+    const taps = pixelTaps(g, clamped(g, at, size), size);
+    const counted = g.mul(g.where(isInside, 1, g.mul(at, 0)), share);
+    return { at: taps.at, weight: g.mul(taps.weight, g.unsqueeze(counted, [3])), count: samples.count };
+  };
+  const y = axis(1, height, attrs.output_height);
+  const across = axis(0, width, attrs.output_width);
+  // [regions, bins, samples, 2] of both axes crossed: [regions, height, width, samples, samples, 2, 2]
+  const crossed = (a: Value, b: Value, by: (a: Value, b: Value) => Value) =>
+    by(g.unsqueeze(a, [2, 4, 6]), g.unsqueeze(b, [1, 3, 5]));
+  const image = g.unsqueeze(g.mul(g.cast(images, "int64"), height * width), range(1, 7));
+  const pixel = crossed(g.mul(g.cast(y.at, "int64"), width), g.cast(across.at, "int64"), g.add);
+  const flat = g.ints([-1, y.count * across.count * 4]);
+  return {
+    row: g.op("Reshape", [g.add(pixel, image), flat]),
+    weight: g.op("Reshape", [crossed(y.weight, across.weight, g.mul), flat]),
+  };
+}
+
+/** The two pixels around a place, in a last axis. */
+function pixelTaps(g: GraphBuilder, at: Value, size: number): AxisTaps {
+  const floor = g.op("Floor", [at]);
+  const past = g.unsqueeze(g.sub(at, floor), [3]);
+  const weight = g.add(g.mul(past, g.constant([-1, 1], at.dtype)), g.constant([1, 0], at.dtype));
+  const next = g.add(g.unsqueeze(floor, [3]), g.constant([0, 1], at.dtype));
+  return { at: clamped(g, next, size), weight };
+}
+
+/** As many samples as are asked for, or one a pixel of each region. */
+function samplesOf({ g, node, x, attrs }: Aligning, first: number, bins: number): Samples {
+  const [, rois] = x;
+  const known = attrs.sampling_ratio > 0 ? undefined : knownNumbers(rois);
+  if (attrs.sampling_ratio <= 0 && !known)
+    return noExpansion(
+      node,
+      "it samples as its regions are large (sampling_ratio = 0), and they are not constant",
+    );
+  const isHalf = attrs.coordinate_transformation_mode === "half_pixel";
+  const counts = known
+    ? range(known.length / 4).map((region) => {
+        const extent = (known[4 * region + first + 2]! - known[4 * region + first]!) * attrs.spatial_scale;
+        return Math.max(1, Math.ceil(Math.fround((isHalf ? extent : Math.max(extent, 1)) / bins)));
+      })
+    : [attrs.sampling_ratio];
+  const most = Math.max(...counts);
+  const each = <T>(of: (count: number, bin: number, sample: number) => T) =>
+    counts.flatMap((count) =>
+      range(bins).flatMap((bin) => range(most).map((sample) => of(count, bin, sample))),
+    );
+  const at = each((count, bin, sample) => (bin + (Math.min(sample, count - 1) + 0.5) / count) / bins);
+  const share = each((count, _, sample) => (sample < count ? 1 / count : 0));
+  const dims = [counts.length, bins, most];
+  return { at: g.constant(at, rois.dtype, dims), share: g.constant(share, rois.dtype, dims), count: most };
+}
+
+/** The pixels of all images as rows: [images·pixels, channels]. */
+export const allPixels = (g: GraphBuilder, x: Value, channels: number): Value =>
+  g.reshape(g.transpose(x, [0, 2, 3, 1]), [-1, channels]);
+
+/** Weighted pixels of every bin: [regions·height·width, taps, channels]. */
+export const weightedPixels = (g: GraphBuilder, pixels: Value, { row, weight }: RegionTaps): Value =>
+  g.mul(g.op("Gather", [pixels, row]), g.unsqueeze(g.cast(weight, pixels), [2]));
+
+function roiAlign({ g, node, x, attrs }: Composite<"RoiAlign">): Value {
+  const [channels] = sizesOf(node, x[0], "the number of channels", 1) as readonly [number];
+  const read = weightedPixels(g, allPixels(g, x[0], channels), regionTaps({ g, node, x, attrs }));
+  const bins =
+    attrs.mode === "max" ? g.op("ReduceMax", [read, g.ints([1])], { keepdims: 0 }) : g.sum(read, [1]);
+  const { output_height: height, output_width: width } = attrs;
+  return g.transpose(g.reshape(bins, [-1, height, width, channels]), [0, 3, 1, 2]);
+}
+
+export const regions = { RoiAlign: roiAlign } as const satisfies Expansions;

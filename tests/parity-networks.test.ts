@@ -42,7 +42,7 @@ async function run(graph: Graph, tensors: ReadonlyMap<string, Stored>, source: G
   return session.run(Object.fromEntries(feeds));
 }
 
-const networks = ["encoder", "vit", "resnet", "resnet-batch-statistics", "depthwise"];
+const networks = ["encoder", "vit", "resnet", "resnet-batch-statistics", "depthwise", "unet"];
 
 describe.each(networks)("%s: loss and every parameter gradient equal PyTorch's", (name) => {
   const tensors = reference(name);

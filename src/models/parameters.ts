@@ -36,6 +36,7 @@ const recurrent: Slots = { matrices: [1, 2], vectors: [3] };
 const slotsOf: { readonly [op: string]: Slots } = {
   Conv: kernelAndBias,
   ConvTranspose: kernelAndBias,
+  DeformConv: { matrices: [1], vectors: [3] },
   Gemm: { matrices: [0, 1], vectors: [2] },
   MatMul: { matrices: [0, 1] },
   FusedMatMul: { matrices: [0, 1] },

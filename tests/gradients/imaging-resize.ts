@@ -38,6 +38,16 @@ const everyRounding = Object.fromEntries(
   ]),
 );
 
+/** Whole factors over axes that are long enough to be gone over by a stencil. */
+const everyStencil = Object.fromEntries(
+  ["linear", "cubic"].flatMap((mode) =>
+    ["half_pixel", "asymmetric"].map((coordinate_transformation_mode) => [
+      `Resize ${mode}, ${coordinate_transformation_mode}, of long axes`,
+      grad("1x2x32x33", (g, x) => byScales(g, x, [1, 1, 3, 2], { mode, coordinate_transformation_mode })),
+    ]),
+  ),
+);
+
 const region = (mode: string): GradCase =>
   grad("1x1x4x5", (g, x) =>
     g.op("Resize", [x, g.constant([0, 0, 0.3, -0.2, 1, 1, 0.9, 1.1]), undefined, g.ints([1, 1, 3, 4])], {
@@ -72,6 +82,12 @@ export const resizes: { readonly [title: string]: GradCase } = {
     { symbolic: true },
   ),
   "Resize of one size, sizes unknown": grad("2x3", (g, x) => byScales(g, x, [1, 1], {}), { symbolic: true }),
+  ...everyStencil,
+  "Resize linear, pixels spread, sizes unknown": grad(
+    "1x2x3x4",
+    (g, x) => byScales(g, g.op("Reshape", [x, g.ints([0, 2, 0, 0])]), [1, 1, 2, 4], { mode: "linear" }),
+    { symbolic: true },
+  ),
   "Resize linear of volumes": grad("1x1x3x2x4", (g, x) =>
     byScales(g, x, [1, 1, 2, 1.5, 0.5], { mode: "linear" }),
   ),

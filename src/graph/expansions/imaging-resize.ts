@@ -7,15 +7,18 @@ import { knownNumbers } from "../infer.ts";
 import type { Node, Value } from "../ir.ts";
 import type { AttributesOf } from "../schemas.ts";
 import { type Composite, type Expansions, noExpansion, sizesOf } from "./expansion.ts";
-import { interpolation, matrixOf, repeatsOf, type Taps } from "./interpolation.ts";
+import { interpolation, matrixOf, repeatsOf, type Stencil, stencilOf, type Taps } from "./interpolation.ts";
 
 /** An axis that a Resize changes, and what its elements become. */
 export interface Interpolated {
   readonly axis: number;
+  /** 0, and no taps, where the size is a symbol and one of the other two says it all. */
   readonly from: number;
   readonly taps: readonly Taps[];
   /** k where it repeats each element k times in a row and does nothing else. */
   readonly repeats: number | undefined;
+  /** Where it spreads every element alike, its ends aside. */
+  readonly stencil: Stencil | undefined;
 }
 
 /** What a Resize node says, its inputs as the values that stand for them. */
@@ -37,14 +40,17 @@ export function interpolatedAxes({ node, x, attrs }: Resizing): readonly Interpo
     const isCropped = region !== undefined;
     if (!isCropped && (scale === 1 || (from === to && scale === undefined))) return [];
     if (typeof from !== "number" || typeof to !== "number") {
-      const repeats = scale === undefined || isCropped ? undefined : repeatsOfAny(scale, attrs);
-      return repeats ? [{ axis, from: 0, taps: [], repeats }] : open(node, axis, from, to);
+      const repeats = scale && !isCropped ? repeatsOfAny(scale, attrs) : undefined;
+      const stencil = scale ? stencilOf(scale, attrs) : undefined;
+      return (repeats ?? stencil)
+        ? [{ axis, from: 0, taps: [], repeats, stencil }]
+        : open(node, axis, from, to);
     }
     const factor = scale ?? Math.fround(to / from);
     if (!isCropped && factor === 1) return [];
     const resized = { from, to, scale: factor, region: region ?? ([0, 1] as const) };
     const taps = interpolation(resized, attrs);
-    return [{ axis, from, taps, repeats: repeatsOf(taps, from) }];
+    return [{ axis, from, taps, repeats: repeatsOf(taps, from), stencil: stencilOf(factor, attrs) }];
   });
 }
 

@@ -23,16 +23,30 @@ type Resize = AttributesOf<"Resize">;
 /** What each output element of an axis is made of; clamped at the ends, weights summing to 1 unless outside. */
 export function interpolation(axis: ResizedAxis, attributes: Resize): readonly Taps[] {
   return range(axis.to).map((index) => {
-    const x = Math.fround(coordinate(index, axis, attributes.coordinate_transformation_mode));
+    const x = coordinate(index, axis, attributes);
     const isCropped = attributes.coordinate_transformation_mode === "tf_crop_and_resize";
     if (isCropped && (x < 0 || x > axis.from - 1)) return { at: [], weights: [], isOutside: true };
     return { ...tapsAt(x, axis, attributes), isOutside: false };
   });
 }
 
-/** The place of an output element on the input's axis. ONNX's formulas; rounded where float32 rounds. */
-function coordinate(index: number, { from, to, scale, region }: ResizedAxis, mode: string): number {
-  const halfPixel = Math.fround((index + 0.5) / scale) - 0.5;
+/**
+ * The place of an output element on the input's axis, by ONNX's formulas.
+ *
+ * What is nearest is decided in float32, as runtimes do; weights are smooth in the place and take it as it is.
+ */
+function coordinate(index: number, axis: ResizedAxis, attributes: Resize): number {
+  const round = attributes.mode === "nearest" ? Math.fround : (x: number) => x;
+  return round(unrounded(index, axis, attributes.coordinate_transformation_mode, round));
+}
+
+function unrounded(
+  index: number,
+  { from, to, scale, region }: ResizedAxis,
+  mode: string,
+  round: (x: number) => number,
+): number {
+  const halfPixel = round((index + 0.5) / scale) - 0.5;
   switch (mode) {
     case "asymmetric":
       return index / scale;
@@ -107,4 +121,29 @@ export function repeatsOf(taps: readonly Taps[], from: number): number | undefin
   const isRepeat = ({ at, weights }: Taps, i: number) =>
     at.length === 1 && at[0] === Math.floor(i / times) && weights[0] === 1;
   return Number.isInteger(times) && taps.every(isRepeat) ? times : undefined;
+}
+
+/** How an upscale by a whole factor spreads an element that is far from the ends: the same for all of them. */
+export interface Stencil {
+  readonly scale: number;
+  /** The first output element that reads input element i is scale·i + first. */
+  readonly first: number;
+  readonly weights: readonly number[];
+  /** How many elements beyond each end are read, for which the end's own stands. */
+  readonly reach: number;
+}
+
+/** The stencil of an axis of any size; undefined where there is none that holds for all elements. */
+export function stencilOf(scale: number, attributes: Resize): Stencil | undefined {
+  const { mode, coordinate_transformation_mode: how, exclude_outside } = attributes;
+  if (mode === "nearest" || exclude_outside === 1 || how === "align_corners" || how === "tf_crop_and_resize")
+    return undefined;
+  if (!Number.isInteger(scale) || scale < 2) return undefined;
+  const [from, middle] = [16, 8];
+  const taps = interpolation({ from, to: from * scale, scale, region: [0, 1] }, attributes);
+  const all = taps.map(({ at, weights }) => weights.find((_, i) => at[i] === middle) ?? 0);
+  const begin = all.findIndex((weight) => weight !== 0);
+  const end = all.findLastIndex((weight) => weight !== 0) + 1;
+  const reach = mode === "cubic" ? 2 : 1;
+  return { scale, first: begin - scale * middle, weights: all.slice(begin, end), reach };
 }

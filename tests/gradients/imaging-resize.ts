@@ -48,6 +48,31 @@ const everyStencil = Object.fromEntries(
   ),
 );
 
+/** To sizes that are known only at run time, larger along one axis and smaller along the other. */
+const everyOpen = Object.fromEntries(
+  [
+    { mode: "linear", coordinate_transformation_mode: "half_pixel" },
+    { mode: "linear", coordinate_transformation_mode: "half_pixel_symmetric" },
+    { mode: "linear", coordinate_transformation_mode: "align_corners" },
+    { mode: "linear", coordinate_transformation_mode: "pytorch_half_pixel" },
+    { coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" },
+    { coordinate_transformation_mode: "asymmetric", nearest_mode: "ceil" },
+    { coordinate_transformation_mode: "half_pixel", nearest_mode: "round_prefer_ceil" },
+    { coordinate_transformation_mode: "half_pixel", nearest_mode: "round_prefer_floor" },
+  ].map((attributes) => [
+    `Resize to the sizes of another value: ${Object.values(attributes).join(", ")}`,
+    grad(
+      // sizes whose weights are the same number in float32 and float64
+      attributes.coordinate_transformation_mode === "align_corners" ? "1x2x4x5, 1x1x7x3" : "1x2x4x8, 1x1x8x4",
+      (g, x, like) => {
+        const sizes = [g.op("Shape", [x], { end: 2 }), g.op("Shape", [like], { start: 2 })];
+        return g.op("Resize", [x, undefined, undefined, g.concat(sizes, 0)], attributes);
+      },
+      { symbolic: true, of: [0] },
+    ),
+  ]),
+);
+
 const region = (mode: string): GradCase =>
   grad("1x1x4x5", (g, x) =>
     g.op("Resize", [x, g.constant([0, 0, 0.3, -0.2, 1, 1, 0.9, 1.1]), undefined, g.ints([1, 1, 3, 4])], {
@@ -83,9 +108,15 @@ export const resizes: { readonly [title: string]: GradCase } = {
   ),
   "Resize of one size, sizes unknown": grad("2x3", (g, x) => byScales(g, x, [1, 1], {}), { symbolic: true }),
   ...everyStencil,
+  ...everyOpen,
   "Resize linear, pixels spread, sizes unknown": grad(
     "1x2x3x4",
     (g, x) => byScales(g, g.op("Reshape", [x, g.ints([0, 2, 0, 0])]), [1, 1, 2, 4], { mode: "linear" }),
+    { symbolic: true },
+  ),
+  "Resize linear to half, sizes unknown": grad(
+    "1x2x4x6",
+    (g, x) => byScales(g, x, [1, 1, 0.5, 0.5], { mode: "linear" }),
     { symbolic: true },
   ),
   "Resize linear of volumes": grad("1x1x3x2x4", (g, x) =>

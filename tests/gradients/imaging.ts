@@ -13,6 +13,11 @@ export const imaging: { readonly [title: string]: GradCase } = {
     symbolic: true,
   }),
   SpaceToDepth: grad("2x2x4x6", (g, x) => g.op("SpaceToDepth", [x], { blocksize: 2 })),
+  "SpaceToDepth, columns first": grad(
+    "1x2x4x6",
+    (g, x) => g.op("SpaceToDepth", [x], { blocksize: 2, mode: "CRD" }),
+    { notInRuntime: "its mode is newer than the runtime" },
+  ),
   "LpPool, p = 2": grad("2x2x5x6", (g, x) =>
     g.op("LpPool", [x], { kernel_shape: [2, 3], strides: [2, 1], pads: [1, 0, 0, 2] }),
   ),

@@ -3,21 +3,25 @@ import { alongAxis, type Interpolated, interpolatedAxes } from "../../graph/expa
 import { matrixOf } from "../../graph/expansions/interpolation.ts";
 import type { Node, Value } from "../../graph/ir.ts";
 import { type Backward, type GradRules, noGradient, sizesOf } from "../rule.ts";
+import { openMatrix } from "./open-interpolation.ts";
 
 /** From this many elements on a stencil is quicker than the product with a matrix, whose zeros count. */
 const wide = 32;
 
 /** dx = Mᵀ·dy along each axis that was resized. What was only repeated is summed, a stencil is gone over backwards. */
-function unresized({ g, node, dy, x, attrs }: Backward<"Resize">): Value {
+function unresized(backward: Backward<"Resize">): Value {
+  const { g, node, dy, x, attrs } = backward;
   const axes = interpolatedAxes({ node, x, attrs });
   const repeated = axes.filter(({ repeats }) => repeats !== undefined);
   const isSpread = ({ axis, from, repeats, stencil }: Interpolated) =>
     repeats === undefined && stencil !== undefined && axis >= 2 && (from === 0 || from >= wide);
   const spread = axes.filter(isSpread);
   const mixed = axes.filter((axis) => !repeated.includes(axis) && !spread.includes(axis));
-  const unmixed = mixed.reduce((value, { axis, from, taps }) => {
-    if (from === 0) return noGradient(node, `axis ${axis} has no known size and holds no pixels`);
-    const matrix = g.constant(matrixOf(taps, from), x[0].dtype ?? "float32", [taps.length, from]);
+  const unmixed = mixed.reduce((value, { axis, index, from, taps }) => {
+    const matrix =
+      taps.length === 0
+        ? openMatrix(backward, axis, index)
+        : g.constant(matrixOf(taps, from), x[0].dtype ?? "float32", [taps.length, from]);
     return alongAxis(g, value, axis, g.swap(matrix));
   }, dy);
   return summedRuns(g, node, gathered(g, node, unmixed, spread), repeated);

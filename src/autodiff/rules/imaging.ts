@@ -37,7 +37,14 @@ function unaligned({ g, node, dy, x, attrs }: Backward<"RoiAlign">): Value {
 
 export const imaging = {
   AffineGrid: "expansion",
-  CenterCropPad: "expansion",
+  // what was cut off is filled up with zeros on the same side, and the other way round
+  CenterCropPad: [
+    ({ g, dy, x: [x], attrs: { axes } }) => {
+      const shape = axes.length > 0 ? g.op("Gather", [g.shapeOf(x), g.ints(axes)]) : g.shapeOf(x);
+      return g.op("CenterCropPad", [dy, shape], { axes: axes.length > 0 ? axes : undefined });
+    },
+    null,
+  ],
   Col2Im: "expansion",
   DeformConv: "expansion",
   DepthToSpace: [unblocked],
@@ -45,6 +52,6 @@ export const imaging = {
   LpPool: "expansion",
   MaxUnpool: "expansion",
   RoiAlign: [unaligned, null, null],
-  SpaceToDepth: [({ g, dy, attrs: { blocksize } }) => g.op("DepthToSpace", [dy], { blocksize })],
+  SpaceToDepth: [({ g, dy, attrs: { blocksize, mode } }) => g.op("DepthToSpace", [dy], { blocksize, mode })],
   ...resize,
 } satisfies Partial<GradRules>;

@@ -1,18 +1,19 @@
 import { fromFront } from "../attributes.ts";
 import { type GraphBuilder, range, rankOf } from "../builder.ts";
-import type { Dim } from "../dim.ts";
 import { aspectRatio, imaging } from "../infer/imaging.ts";
 import { Ask } from "../infer/rule.ts";
 import { knownNumbers } from "../infer.ts";
 import type { Node, Value } from "../ir.ts";
 import type { AttributesOf } from "../schemas.ts";
-import { type Composite, type Expansions, noExpansion, sizesOf } from "./expansion.ts";
+import { type Composite, type Expansions, noExpansion } from "./expansion.ts";
 import { interpolation, matrixOf, repeatsOf, type Stencil, stencilOf, type Taps } from "./interpolation.ts";
 
 /** An axis that a Resize changes, and what its elements become. */
 export interface Interpolated {
   readonly axis: number;
-  /** 0, and no taps, where the size is a symbol and one of the other two says it all. */
+  /** Its place among the axes that the scales or sizes speak of. */
+  readonly index: number;
+  /** 0, and no taps, where the sizes are not known before running. */
   readonly from: number;
   readonly taps: readonly Taps[];
   /** k where it repeats each element k times in a row and does nothing else. */
@@ -28,29 +29,27 @@ interface Resizing {
   readonly attrs: AttributesOf<"Resize">;
 }
 
-/** The axes a Resize changes. @throws graph/no-expansion when a size that matters is not a number */
+/** The axes a Resize changes, or may change. @throws graph/no-expansion when its region is not constant */
 export function interpolatedAxes({ node, x, attrs }: Resizing): readonly Interpolated[] {
   const input = x[0]!;
   const output = imaging.Resize(new Ask({ ...node, inputs: x }, "Resize"))[0]?.shape;
   const { axes, along, scales } = asked({ node, x, attrs });
-  return axes.flatMap((axis, i) => {
+  return axes.flatMap((axis, index) => {
     const [from, to] = [input.shape![axis]!, output?.[axis]];
-    const scale = scales?.[i];
-    const region = regionOf({ node, x, attrs }, along, i);
+    const scale = scales?.[index];
+    const region = regionOf({ node, x, attrs }, along, index);
     const isCropped = region !== undefined;
     if (!isCropped && (scale === 1 || (from === to && scale === undefined))) return [];
     if (typeof from !== "number" || typeof to !== "number") {
       const repeats = scale && !isCropped ? repeatsOfAny(scale, attrs) : undefined;
       const stencil = scale ? stencilOf(scale, attrs) : undefined;
-      return (repeats ?? stencil)
-        ? [{ axis, from: 0, taps: [], repeats, stencil }]
-        : open(node, axis, from, to);
+      return [{ axis, index, from: 0, taps: [], repeats, stencil }];
     }
-    const factor = scale ?? Math.fround(to / from);
+    const factor = scale ?? (attrs.mode === "nearest" ? Math.fround(to / from) : to / from);
     if (!isCropped && factor === 1) return [];
     const resized = { from, to, scale: factor, region: region ?? ([0, 1] as const) };
     const taps = interpolation(resized, attrs);
-    return [{ axis, from, taps, repeats: repeatsOf(taps, from), stencil: stencilOf(factor, attrs) }];
+    return [{ axis, index, from, taps, repeats: repeatsOf(taps, from), stencil: stencilOf(factor, attrs) }];
   });
 }
 
@@ -67,7 +66,6 @@ function asked({ node, x, attrs }: Resizing) {
   const axes = attrs.axes.length > 0 ? attrs.axes.map((axis) => fromFront(axis, rank)) : range(rank);
   const [given, sizes] = [x[2], x[3]];
   const scales = sizes ? keptRatio({ node, x, attrs }, axes) : knownNumbers(given);
-  if (!sizes && scales?.length !== axes.length) return noExpansion(node, "its scales are not constant");
   return { axes, along: axes.length, scales };
 }
 
@@ -80,7 +78,7 @@ function keptRatio({ x, attrs }: Resizing, axes: readonly number[]): readonly nu
     knownNumbers(x[3]),
     axes.map((axis) => x[0]!.shape![axis]!),
   );
-  return ratio === undefined ? undefined : axes.map(() => Math.fround(ratio));
+  return ratio === undefined ? undefined : axes.map(() => ratio);
 }
 
 /** The region's begin and end along an axis; undefined where the mode knows no region. */
@@ -95,9 +93,6 @@ function regionOf(
   return [region[i]!, region[along + i]!];
 }
 
-const open = (node: Node, axis: number, from: Dim | undefined, to: Dim | undefined): never =>
-  noExpansion(node, `it needs the sizes of axis ${axis} as numbers; known is ${from ?? "?"} to ${to ?? "?"}`);
-
 /** M·x along an axis; rows: the matrix [outputs, size of the axis]. Sizes of other axes may be symbols. */
 export function alongAxis(g: GraphBuilder, x: Value, axis: number, matrix: Value): Value {
   const last = rankOf(x) - 1;
@@ -108,8 +103,8 @@ export function alongAxis(g: GraphBuilder, x: Value, axis: number, matrix: Value
 }
 
 function resized({ g, node, x, attrs }: Composite<"Resize">): Value {
-  sizesOf(node, x[0], "the sizes");
   const axes = interpolatedAxes({ node, x, attrs });
+  if (axes.some(({ from }) => from === 0)) return noExpansion(node, "its sizes are not known before running");
   const dtype = x[0].dtype ?? "float32";
   const interpolated = axes.reduce((value, { axis, from, taps }) => {
     const matrix = g.constant(matrixOf(taps, from), dtype, [taps.length, from]);

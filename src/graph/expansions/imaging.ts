@@ -22,10 +22,10 @@ export const imaging = {
     const woven = g.transpose(split, isDcr ? [0, 3, 4, 1, 5, 2] : [0, 1, 4, 2, 5, 3]);
     return g.reshape(woven, [batch, deep, height * b, width * b]);
   },
-  SpaceToDepth: ({ g, node, x: [x], attrs: { blocksize: b } }) => {
+  SpaceToDepth: ({ g, node, x: [x], attrs: { blocksize: b, mode } }) => {
     const [batch, channels, height, width] = fourSizes(node, x);
     const split = g.reshape(x, [batch, channels, height / b, b, width / b, b]);
-    return g.reshape(g.transpose(split, [0, 3, 5, 1, 2, 4]), [
+    return g.reshape(g.transpose(split, mode === "DCR" ? [0, 3, 5, 1, 2, 4] : [0, 1, 3, 5, 2, 4]), [
       batch,
       channels * b * b,
       height / b,

@@ -53,5 +53,5 @@ export const imaging = {
       spatial_scale: 1,
     },
   },
-  SpaceToDepth: { ...unary, attributes: { blocksize: 1 } },
+  SpaceToDepth: { ...unary, attributes: { blocksize: 1, mode: "DCR" } },
 } as const satisfies { readonly [op: string]: Schema };

@@ -82,4 +82,29 @@ export const sampling: { readonly [title: string]: GradCase } = {
       ],
     },
   ),
+  "RoiAlign, batch unknown": grad(
+    "2x2x5x6",
+    (g, x) => align({ sampling_ratio: 1 })(g, g.op("Reshape", [x, g.ints([0, 2, 5, 6])])),
+    { symbolic: true },
+  ),
+  "DeformConv, batch unknown": grad(
+    "2x2x4x5, 3x2x2x2, 2x8x3x4",
+    (g, x, weight, offset) => {
+      const sizes = [
+        [0, 2, 4, 5],
+        [3, 2, 2, 2],
+        [0, 8, 3, 4],
+      ];
+      const known = [x, weight, offset].map((value, i) => g.op("Reshape", [value, g.ints(sizes[i]!)]));
+      return g.op("DeformConv", known);
+    },
+    {
+      within: [
+        [-2, 2],
+        [-2, 2],
+        [0.1, 0.9],
+      ],
+      symbolic: true,
+    },
+  ),
 };

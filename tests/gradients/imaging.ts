@@ -36,6 +36,28 @@ export const imaging: { readonly [title: string]: GradCase } = {
       strides: [2, 2],
     }),
   ),
+  "MaxUnpool, batch unknown": grad(
+    "1x2x2x2",
+    (g, x) => {
+      const known = g.op("Reshape", [x, g.ints([0, 2, 2, 2])]);
+      const indices = g.constant([0, 3, 8, 14, 16, 19, 25, 31], "int64", [1, 2, 2, 2]);
+      return g.op("MaxUnpool", [known, indices], { kernel_shape: [2, 2], strides: [2, 2] });
+    },
+    { symbolic: true },
+  ),
+  "Col2Im, batch unknown": grad(
+    "2x4x4",
+    (g, x) => g.op("Col2Im", [g.op("Reshape", [x, g.ints([0, 4, 4])]), g.ints([3, 3]), g.ints([2, 2])]),
+    { symbolic: true },
+  ),
+  "AffineGrid, batch unknown": grad(
+    "2x2x3",
+    (g, theta) => {
+      const size = g.concat([g.op("Shape", [theta], { end: 1 }), g.ints([3, 4, 5])], 0);
+      return g.op("AffineGrid", [theta, size], { align_corners: 1 });
+    },
+    { symbolic: true },
+  ),
   Col2Im: grad("2x8x4", (g, x) =>
     g.op("Col2Im", [x, g.ints([5, 5]), g.ints([2, 2])], {
       strides: [2, 3],

@@ -1,14 +1,18 @@
 import { range, rankOf } from "../builder.ts";
-import { knownNumbers } from "../infer.ts";
+import { knownDims } from "../infer/known-dims.ts";
 import type { Node, Value } from "../ir.ts";
 import { type Composite, type Expansions, noExpansion, sizesOf } from "./expansion.ts";
 import { along } from "./imaging-sampling.ts";
 
 const count = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
 
-/** Numbers that an input holds. @throws graph/no-expansion */
-const listOf = (node: Node, value: Value, what: string): readonly number[] =>
-  knownNumbers(value) ?? noExpansion(node, `its ${what} is not constant`);
+/** Numbers that an input holds, from one on. @throws graph/no-expansion */
+const listOf = (node: Node, value: Value, what: string, from = 0): readonly number[] => {
+  const list = knownDims(value)?.slice(from);
+  return list?.every((size) => typeof size === "number")
+    ? list
+    : noExpansion(node, `it needs its ${what} as numbers; known is [${list?.join(", ") ?? "?"}]`);
+};
 
 /** Each element of each column added where its window's tap lies in the image; those outside go to a row that is cut off. */
 function col2Im({ g, node, x: [x, image, block], attrs }: Composite<"Col2Im">): Value {
@@ -55,24 +59,23 @@ const windowsOf = (
 /** Each element where its index says, in the flat output that the window implies; a larger asked-for shape is filled up. */
 function maxUnpool({ g, node, x, attrs, has }: Composite<"MaxUnpool">): Value {
   const [input, indices, asked] = x;
-  const from = sizesOf(node, input, "the sizes");
+  const from = sizesOf(node, input, "the sizes of the pixels", 2);
   const { kernel_shape: kernel, pads, strides } = attrs;
   const implied = kernel.map(
-    (size, i) =>
-      (from[i + 2]! - 1) * (strides[i] ?? 1) + size - (pads[i] ?? 0) - (pads[i + kernel.length] ?? 0),
+    (size, i) => (from[i]! - 1) * (strides[i] ?? 1) + size - (pads[i] ?? 0) - (pads[i + kernel.length] ?? 0),
   );
-  const sizes = [...from.slice(0, 2), ...implied];
-  const empty = g.zeros(g.ints([count(sizes)]), input);
+  const shape = g.concat([g.sizeOf(input, 0), g.sizeOf(input, 1), g.ints(implied)], 0);
+  const empty = g.zeros(g.op("ReduceProd", [shape], { keepdims: 1 }), input);
   const flat = [indices, input].map((value) => g.reshape(value, [-1])) as [Value, Value];
-  const placed = g.reshape(g.op("ScatterElements", [empty, ...flat], { axis: 0 }), sizes);
+  const placed = g.reshapeTo(g.op("ScatterElements", [empty, ...flat], { axis: 0 }), shape);
   if (!has(2)) return placed;
-  const wanted = listOf(node, asked, "output shape");
-  return g.pad(placed, [...sizes.map(() => 0), ...sizes.map((size, axis) => wanted[axis]! - size)]);
+  const wanted = listOf(node, asked, "output shape", 2);
+  return g.pad(placed, [0, 0, ...implied.map(() => 0), 0, 0, ...implied.map((size, i) => wanted[i]! - size)]);
 }
 
 /** θ·(x, y, 1) for every pixel of the asked-for size, its centre between −1 and 1. */
 function affineGrid({ g, node, x: [theta, size], attrs }: Composite<"AffineGrid">): Value {
-  const sizes = listOf(node, size, "size").slice(2);
+  const sizes = listOf(node, size, "size", 2);
   const points = range(count(sizes)).flatMap((point) => [
     ...sizes
       .map((_, axis) => centre(along(point, sizes, axis), sizes[axis]!, attrs.align_corners === 1))

@@ -33,20 +33,22 @@ interface Resizing {
 export function interpolatedAxes({ node, x, attrs }: Resizing): readonly Interpolated[] {
   const input = x[0]!;
   const output = imaging.Resize(new Ask({ ...node, inputs: x }, "Resize"))[0]?.shape;
+  // runtimes copy what keeps its shape, whatever the scales say
+  if (output?.every((size, axis) => size === input.shape?.[axis])) return [];
   const { axes, along, scales } = asked({ node, x, attrs });
   return axes.flatMap((axis, index) => {
     const [from, to] = [input.shape![axis]!, output?.[axis]];
     const scale = scales?.[index];
     const region = regionOf({ node, x, attrs }, along, index);
     const isCropped = region !== undefined;
-    if (!isCropped && (scale === 1 || (from === to && scale === undefined))) return [];
+    // an axis of scale 1 stays as it is, also where a region is cut out: so do runtimes
+    if (scale === 1 || (from === to && scale === undefined)) return [];
     if (typeof from !== "number" || typeof to !== "number") {
       const repeats = scale && !isCropped ? repeatsOfAny(scale, attrs) : undefined;
       const stencil = scale ? stencilOf(scale, attrs) : undefined;
       return [{ axis, index, from: 0, taps: [], repeats, stencil }];
     }
     const factor = scale ?? (attrs.mode === "nearest" ? Math.fround(to / from) : to / from);
-    if (!isCropped && factor === 1) return [];
     const resized = { from, to, scale: factor, region: region ?? ([0, 1] as const) };
     const taps = interpolation(resized, attrs);
     return [{ axis, index, from, taps, repeats: repeatsOf(taps, from), stencil: stencilOf(factor, attrs) }];

@@ -55,7 +55,7 @@ function unrounded(
     case "pytorch_half_pixel":
       return to === 1 ? 0 : halfPixel;
     case "half_pixel_symmetric":
-      return (from / 2) * (1 - to / round(scale * from)) + halfPixel;
+      return round((from / 2) * (1 - to / round(scale * from)) + round((index + 0.5) / scale)) - 0.5;
     case "tf_crop_and_resize": {
       const [start, end] = region;
       if (to === 1) return 0.5 * (start + end) * (from - 1);

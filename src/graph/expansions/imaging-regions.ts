@@ -24,7 +24,7 @@ export interface RegionTaps {
 interface Samples {
   /** [regions or 1, bins, samples] */
   readonly at: Value;
-  /** The same sizes; 0 for a sample that stands twice because another region has more. */
+  /** The same sizes. Of a maximum, 1 or, in a region without samples, 0. */
   readonly share: Value;
   readonly count: number;
 }
@@ -43,9 +43,8 @@ export function regionTaps(aligning: Aligning): RegionTaps {
     const column = (value: Value) => g.unsqueeze(value, [2]);
     const at = g.add(column(start), g.mul(column(length), samples.at));
     const isInside = g.op("And", [g.greaterOrEqual(at, -1), g.lessOrEqual(at, size)]);
-    const share = attrs.mode === "max" ? 1 : samples.share;
     const taps = pixelTaps(g, clamped(g, at, size), size);
-    const counted = g.mul(g.where(isInside, 1, g.mul(at, 0)), share);
+    const counted = g.mul(g.where(isInside, 1, g.mul(at, 0)), samples.share);
     return { at: taps.at, weight: g.mul(taps.weight, g.unsqueeze(counted, [3])), count: samples.count };
   };
   const y = axis(1, height, attrs.output_height);
@@ -71,7 +70,10 @@ function pixelTaps(g: GraphBuilder, at: Value, size: number): AxisTaps {
   return { at: clamped(g, next, size), weight };
 }
 
-/** As many samples as are asked for, or one a pixel of each region. */
+/** A sample's part of a mean over `count`; none for one that stands there because another region has more. */
+const meanShare = (count: number, sample: number): number => (sample < count ? 1 / count : 0);
+
+/** As many samples as are asked for, or one a pixel of each region: none in a region that is turned inside out. */
 function samplesOf({ g, node, x, attrs }: Aligning, first: number, bins: number): Samples {
   const [, rois] = x;
   const known = attrs.sampling_ratio > 0 ? undefined : knownNumbers(rois);
@@ -84,16 +86,20 @@ function samplesOf({ g, node, x, attrs }: Aligning, first: number, bins: number)
   const counts = known
     ? range(known.length / 4).map((region) => {
         const extent = (known[4 * region + first + 2]! - known[4 * region + first]!) * attrs.spatial_scale;
-        return Math.max(1, Math.ceil(Math.fround((isHalf ? extent : Math.max(extent, 1)) / bins)));
+        return Math.max(0, Math.ceil(Math.fround((isHalf ? extent : Math.max(extent, 1)) / bins)));
       })
     : [attrs.sampling_ratio];
-  const most = Math.max(...counts);
+  const most = Math.max(1, ...counts);
   const each = <T>(of: (count: number, bin: number, sample: number) => T) =>
     counts.flatMap((count) =>
       range(bins).flatMap((bin) => range(most).map((sample) => of(count, bin, sample))),
     );
-  const at = each((count, bin, sample) => (bin + (Math.min(sample, count - 1) + 0.5) / count) / bins);
-  const share = each((count, _, sample) => (sample < count ? 1 / count : 0));
+  const at = each(
+    (count, bin, sample) =>
+      (bin + (Math.min(sample, Math.max(count, 1) - 1) + 0.5) / Math.max(count, 1)) / bins,
+  );
+  const shareOf = attrs.mode === "max" ? (count: number) => Math.min(count, 1) : meanShare;
+  const share = each((count, _, sample) => shareOf(count, sample));
   const dims = [counts.length, bins, most];
   return { at: g.constant(at, rois.dtype, dims), share: g.constant(share, rois.dtype, dims), count: most };
 }

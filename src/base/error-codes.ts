@@ -89,6 +89,11 @@ export const errorCodes = {
   "base/not-writable":
     "A file or folder cannot be written: permissions, a read-only place, or a file where a folder is wanted.",
   "formats/file-unreadable": "A model file is not there, or may not be read.",
+  "formats/npy-damaged": "A file or an entry of a .npz archive is not a .npy array, or not a whole one.",
+  "formats/npy-type":
+    "A .npy array holds something other than numbers (pickled objects, text, records), or numbers NumPy has no type for.",
+  "formats/npz-damaged": "A file is not a .npz archive, or not a whole one, or it holds what is no array.",
+  "formats/npz-too-large": "The compressed arrays of a .npz archive would take more memory than is allowed.",
   "formats/onnx-bad-graph":
     "The graph of an ONNX file does not hold together: a value that nothing makes, a name used twice, a function that calls itself.",
   "formats/onnx-bad-tensor": "A tensor of an ONNX file has a shape, type or size that do not fit each other.",

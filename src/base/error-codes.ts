@@ -57,6 +57,16 @@ export const errorCodes = {
   "models/labels-mismatch": "The number of class names differs from the width of the model's output.",
   "models/output-exists":
     "The folder to write to exists and is not empty, and overwriting was not asked for.",
+  "tasks/bad-declaration":
+    "A declared loss or metric is not of the form KIND:OUTPUT=ARRAY, or names a kind or an option that does not exist.",
+  "tasks/unknown-output": "A declared loss or metric names an output that the model does not have.",
+  "tasks/bad-output":
+    "A declared loss or metric reads an output that holds no float numbers, or whose first axis does not count the examples.",
+  "tasks/unknown-array": "A declared loss or metric names an array that the data do not hold.",
+  "tasks/bad-loss-graph":
+    "A loss given as an ONNX graph does not end in one float number, or reads nothing that the model gives.",
+  "tasks/loss-shape":
+    "An output and the array it is to be compared with have different sizes. Nothing is broadcast: that hides mistakes.",
   "evaluate/unpaired-predictions":
     "Two lists of predictions that should be compared are not about the same examples.",
   "evaluate/not-finite": "A model gave NaN or infinite logits for an example.",

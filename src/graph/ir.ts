@@ -332,7 +332,8 @@ export function capturedBy(node: Node): readonly Value[] {
   return [...captured];
 }
 
-function cloneAttribute(attribute: Attribute, outer: Graph): Attribute {
+/** An attribute for a node of another graph: bodies are copied, with their free names read there. */
+export function cloneAttribute(attribute: Attribute, outer: Graph): Attribute {
   if (attribute.type === "graph") return { type: "graph", value: attribute.value.clone(outer) };
   if (attribute.type === "graphs")
     return { type: "graphs", value: attribute.value.map((g) => g.clone(outer)) };

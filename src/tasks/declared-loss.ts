@@ -1,0 +1,269 @@
+import { bug } from "../base/errors.ts";
+import { GraphBuilder, range } from "../graph/builder.ts";
+import type { Graph, Value } from "../graph/ir.ts";
+import { type Declared, type Kinds, numberOption, parseDeclared } from "./declared.ts";
+import { logitsOfClasses, logitsOfShares } from "./logits.ts";
+import { binaryCrossEntropy, huber, l1, labelCrossEntropy, mse } from "./losses.ts";
+import {
+  type Allowed,
+  type ArrayInfo,
+  arrayOf,
+  type Fit,
+  fitClasses,
+  fitNumbers,
+  fitShares,
+  outputOf,
+  rowOf,
+  shapeError,
+} from "./target.ts";
+
+/** Losses of single elements, [batch, …], and how much each counts where not all do alike. */
+interface Elements {
+  readonly losses: Value;
+  readonly counts?: Value;
+}
+
+interface LossRow {
+  readonly options: readonly string[];
+  /** How the array must look. @throws tasks/loss-shape */
+  fit(term: Declared, output: Value, array: ArrayInfo): Fit;
+  /** `target`: of the type and sizes that `fit` said. */
+  build(g: GraphBuilder, output: Value, target: Value, term: Declared, fit: Fit): Elements;
+}
+
+const lossRows = {
+  /** (output − target)² */
+  mse: {
+    options: ["mask"],
+    fit: fitNumbers,
+    build: (g, output, target) => ({ losses: mse(g, output, target, "none") }),
+  },
+  /** |output − target| */
+  l1: {
+    options: ["mask"],
+    fit: fitNumbers,
+    build: (g, output, target) => ({ losses: l1(g, output, target, "none") }),
+  },
+  /** Squared up to `delta`, then straight. */
+  huber: {
+    options: ["delta", "mask"],
+    fit: fitNumbers,
+    build(g, output, target, term) {
+      const delta = numberOption(term, "delta", 1, (value) => value > 0, "a number above 0");
+      return { losses: huber(g, output, target, { delta, reduction: "none" }) };
+    },
+  },
+  /** Of independent yes-or-no answers, given as logits or by a Sigmoid. */
+  bce: {
+    options: ["positive", "mask"],
+    fit: fitShares,
+    build(g, output, target, term) {
+      const weight = numberOption(term, "positive", 1, (value) => value > 0, "a number above 0");
+      const positiveWeight = weight === 1 ? {} : { positiveWeight: g.scalar(weight, output) };
+      const logits = logitsOfShares(g, output);
+      return { losses: binaryCrossEntropy(g, logits, target, { ...positiveWeight, reduction: "none" }) };
+    },
+  },
+  /** Of one class of several, given as logits or by a Softmax. */
+  "cross-entropy": {
+    options: ["smoothing", "ignore", "axis", "mask"],
+    fit: fitClasses,
+    build: crossEntropy,
+  },
+} satisfies { readonly [name: string]: LossRow };
+
+export type LossKind = keyof typeof lossRows;
+const rows: Readonly<Record<LossKind, LossRow>> = lossRows;
+
+/** The losses that `--loss` knows. */
+export const lossKinds = Object.keys(lossRows) as readonly LossKind[];
+
+/** Reads the text of a declared loss. @throws tasks/bad-declaration */
+export const parseLoss = (text: string): readonly Declared<LossKind>[] =>
+  parseDeclared(text, lossRows satisfies Kinds<LossKind>, "loss");
+
+/** An array that a graph must be fed, as an input of its own. */
+export interface ReadArray {
+  readonly array: string;
+  /** The graph's input. */
+  readonly input: string;
+  readonly dtype: "float32" | "int64";
+  readonly allowed?: Allowed;
+}
+
+/** What a loss adds to a graph. */
+export interface AttachedLoss {
+  /** Scalar output. */
+  readonly loss: string;
+  /** Input: how much each example counts, float32 [batch], 0 for padding; undefined where the loss takes none. */
+  readonly weights: string | undefined;
+  /** Arrays that are fed beside the model's own inputs. */
+  readonly reads: readonly ReadArray[];
+  /** Outputs of the model that the loss depends on. */
+  readonly outputs: readonly string[];
+  /** How to put a loss over many batches together; undefined: each batch by its examples. */
+  readonly parts?: LossParts;
+}
+
+/** A loss in parts that add up over batches: Σ over terms of factor · sum / count. */
+export interface LossParts {
+  /** Output [terms, 2]: of each term the sum over the batch's elements, and how many there were. */
+  readonly sums: string;
+  readonly factors: readonly number[];
+  /** Output [batch]: the loss of each example. */
+  readonly perExample: string;
+}
+
+/**
+ * Appends a declared loss: Σ over terms of factor · Σᵢ wᵢ Σⱼ lᵢⱼ / Σᵢ wᵢ Σⱼ cᵢⱼ, where l is the loss of element j of
+ * example i, c what it counts (1, but for masked and ignored ones) and w the example's weight.
+ *
+ * `arrays`: what the data hold. The graph is changed in place; its inputs have known sizes, all but "batch".
+ * @throws tasks/unknown-output, tasks/bad-output, tasks/unknown-array, tasks/loss-shape, tasks/bad-declaration
+ */
+export function attachDeclaredLoss(
+  graph: Graph,
+  terms: readonly Declared<LossKind>[],
+  arrays: ReadonlyMap<string, ArrayInfo>,
+): AttachedLoss {
+  const g = new GraphBuilder(graph);
+  const inputs = new ArrayInputs(graph, g, arrays);
+  const fits = terms.map((term) => fitOf(graph, term, arrays));
+  const weights = graph.addInput(graph.freshName("weights"), "float32", ["batch"]);
+  const parts = fits.map(({ term, output, array, fit }) => {
+    const target = inputs.read(term.target, array, fit);
+    const elements = rows[term.kind].build(g, output, target, term, fit);
+    return sumsOf(g, masked(g, inputs, elements, term, output, arrays), weights);
+  });
+  const factors = terms.map(({ weight }) => weight);
+  const scaled = (values: readonly Value[]) =>
+    values.map((value, i) => (factors[i] === 1 ? value : g.mul(factors[i]!, value)));
+  const total = (values: readonly Value[]) => scaled(values).reduce((a, b) => g.add(a, b));
+  const loss = total(parts.map(({ sum, count }) => g.div(sum, g.max(count, smallest))));
+  const perExample = total(parts.map((part) => part.perExample));
+  const pairs = parts.flatMap(({ sum, count }) => [g.unsqueeze(sum, [0]), g.unsqueeze(count, [0])]);
+  const sums = g.reshape(g.concat(pairs, 0), [terms.length, 2]);
+  return {
+    loss: named(graph, loss, "loss"),
+    weights: weights.name,
+    reads: inputs.reads,
+    outputs: [...new Set(terms.map(({ output }) => output))],
+    parts: {
+      sums: named(graph, sums, "loss.sums"),
+      perExample: named(graph, perExample, "loss.examples"),
+      factors,
+    },
+  };
+}
+
+/** Keeps a batch in which nothing counts from dividing by 0. */
+const smallest = 1e-12;
+
+function fitOf(graph: Graph, term: Declared<LossKind>, arrays: ReadonlyMap<string, ArrayInfo>) {
+  const output = outputOf(graph, term);
+  const array = arrayOf(arrays, term.target, term);
+  return { term, output, array, fit: rows[term.kind].fit(term, output, array) };
+}
+
+/** Makes a value an output under a name of its own. */
+function named(graph: Graph, value: Value, name: string): string {
+  graph.addOutput(value);
+  graph.rename(value, graph.freshName(name));
+  return value.name;
+}
+
+/** The graph's inputs for arrays of the data, one for each array and type. */
+class ArrayInputs {
+  readonly reads: ReadArray[] = [];
+  readonly #graph: Graph;
+  readonly #g: GraphBuilder;
+  readonly #arrays: ReadonlyMap<string, ArrayInfo>;
+  /** Inputs that the model had, which are fed anyway. */
+  readonly #own: ReadonlySet<string>;
+
+  constructor(graph: Graph, g: GraphBuilder, arrays: ReadonlyMap<string, ArrayInfo>) {
+    this.#graph = graph;
+    this.#g = g;
+    this.#arrays = arrays;
+    this.#own = new Set(graph.inputs.filter((input) => !input.constant).map(({ name }) => name));
+  }
+
+  /** An array as `fit` wants it, [batch, …]. */
+  read(name: string, array: ArrayInfo, { dtype, dims, allowed }: Fit): Value {
+    const value = this.#own.has(name)
+      ? this.#g.cast(this.#graph.get(name), dtype)
+      : this.#input(name, array, dtype, allowed);
+    const isAsItIs = dims.length === array.dims.length;
+    return isAsItIs ? value : this.#g.reshape(value, [-1, ...dims]);
+  }
+
+  mask(name: string, term: Declared): { readonly value: Value; readonly array: ArrayInfo } {
+    const array = arrayOf(this.#arrays, name, term);
+    return { value: this.read(name, array, { dtype: "float32", dims: array.dims }), array };
+  }
+
+  #input(array: string, info: ArrayInfo, dtype: ReadArray["dtype"], allowed: Allowed | undefined): Value {
+    const known = this.reads.find((read) => read.array === array && read.dtype === dtype);
+    if (known) return this.#graph.get(known.input);
+    const input = this.#graph.addInput(this.#graph.freshName(array), dtype, ["batch", ...info.dims]);
+    this.reads.push({ array, input: input.name, dtype, ...(allowed && { allowed }) });
+    return input;
+  }
+}
+
+/** The losses with those that a mask leaves out at 0 and not counted. */
+function masked(
+  g: GraphBuilder,
+  inputs: ArrayInputs,
+  { losses, counts }: Elements,
+  term: Declared,
+  output: Value,
+  arrays: ReadonlyMap<string, ArrayInfo>,
+): Elements {
+  const name = term.options["mask"];
+  if (name === undefined) return { losses, ...(counts && { counts }) };
+  const { value, array } = inputs.mask(name, term);
+  const row = rowOf(losses) ?? bug(`the losses of "${term.text}" have open sizes`);
+  const fits =
+    array.dims.length <= row.length && array.dims.every((size, i) => size === row[i] || size === 1);
+  if (!fits)
+    throw shapeError(
+      { ...term, target: name },
+      output,
+      arrays.get(name)!,
+      `a mask [examples${row.map((size) => `, ${size}`).join("")}], or its first axes alone`,
+    );
+  const rest = row.length - array.dims.length;
+  const aligned = rest === 0 ? value : g.reshape(value, [-1, ...array.dims, ...range(rest).map(() => 1)]);
+  const mask = g.expandLike(aligned, losses);
+  return { losses: g.mul(losses, mask), counts: counts ? g.mul(counts, mask) : mask };
+}
+
+/** Sum and count over the batch with its weights, and the mean of each example. */
+function sumsOf(g: GraphBuilder, { losses, counts }: Elements, weights: Value) {
+  const axes = range(1, losses.shape!.length);
+  const weighted = (value: Value) => g.sum(g.mul(weights, value), [0]);
+  if (!counts) {
+    const perExample = g.mean(losses, axes);
+    return { sum: weighted(perExample), count: g.sum(weights, [0]), perExample };
+  }
+  const [sum, count] = [g.sum(losses, axes), g.sum(counts, axes)];
+  return { sum: weighted(sum), count: weighted(count), perExample: g.div(sum, g.max(count, smallest)) };
+}
+
+function crossEntropy(g: GraphBuilder, output: Value, target: Value, term: Declared, fit: Fit): Elements {
+  const smoothing = numberOption(term, "smoothing", 0, (s) => s >= 0 && s < 1, "a share from 0 to below 1");
+  const axis = fit.classAxis ?? bug("a cross-entropy without classes");
+  const toFront = [0, axis, ...range(1, output.shape!.length).filter((one) => one !== axis)];
+  const logits = g.transpose(logitsOfClasses(g, output, axis), toFront);
+  if (fit.dtype === "int64") {
+    const ignoreIndex = fit.allowed!.also!;
+    const losses = labelCrossEntropy(g, logits, target, { ignoreIndex, smoothing, reduction: "none" });
+    return { losses, counts: g.cast(g.op("Not", [g.equal(target, ignoreIndex)]), losses) };
+  }
+  const classes = logits.shape![1] as number;
+  const shares = g.transpose(target, toFront);
+  const smooth = smoothing === 0 ? shares : g.add(g.mul(1 - smoothing, shares), smoothing / classes);
+  const log = g.op("LogSoftmax", [logits], { axis: 1 });
+  return { losses: g.neg(g.sum(g.mul(smooth, log), [1])) };
+}

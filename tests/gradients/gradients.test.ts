@@ -9,6 +9,7 @@ import { interpret } from "../../src/graph/kernels/interpret.ts";
 import { elementwise } from "./elementwise.ts";
 import { buildCase } from "./grad-case.ts";
 import { imaging } from "./imaging.ts";
+import { indexing } from "./indexing.ts";
 import { linear } from "./linear.ts";
 import { networks } from "./networks.ts";
 import { normalized } from "./normalized.ts";
@@ -23,6 +24,7 @@ const rows = {
   ...networks,
   ...normalized,
   ...imaging,
+  ...indexing,
 };
 
 describe.each(Object.entries(rows))("%s", (_title, row) => {

@@ -52,21 +52,6 @@ export const structure: { readonly [title: string]: GradCase } = {
   "GatherND within a batch": grad("2x3x4", (g, x) =>
     g.op("GatherND", [x, g.constant([1, 2, 0, 2], "int64", [2, 2, 1])], { batch_dims: 1 }),
   ),
-  ScatterElements: grad("3x3, 2x3", (g, x, updates) =>
-    g.op("ScatterElements", [x, g.constant([1, 0, 2, 0, 2, 1], "int64", [2, 3]), updates], { axis: 0 }),
-  ),
-  "ScatterElements, adding": grad("3x3, 2x3", (g, x, updates) =>
-    g.op("ScatterElements", [x, g.constant([1, 0, 2, 1, 0, 2], "int64", [2, 3]), updates], {
-      axis: 0,
-      reduction: "add",
-    }),
-  ),
-  ScatterND: grad("4x3, 2x3", (g, x, updates) =>
-    g.op("ScatterND", [x, g.constant([3, 1], "int64", [2, 1]), updates]),
-  ),
-  "ScatterND, adding": grad("4x3, 2x3", (g, x, updates) =>
-    g.op("ScatterND", [x, g.constant([1, 1], "int64", [2, 1]), updates], { reduction: "add" }),
-  ),
   "Trilu, upper": grad("2x3x4", (g, x) => g.op("Trilu", [x])),
   "Trilu, lower and one more": grad("3x3", (g, x) =>
     g.op("Trilu", [x, g.constant([1], "int64", [])], { upper: 0 }),

@@ -2,7 +2,7 @@ import { type GraphBuilder, numbers, range, rankOf } from "../../graph/builder.t
 import { knownNumbers } from "../../graph/infer.ts";
 import type { Value } from "../../graph/ir.ts";
 import { reduceTo } from "../reduce.ts";
-import { type Backward, type GradRules, type InputRule, noGradient } from "../rule.ts";
+import type { Backward, GradRules, InputRule } from "../rule.ts";
 import { scatterAdd, scatterBack } from "../scatter.ts";
 
 /** The same elements in the input's shape. */
@@ -104,12 +104,6 @@ function withBatchNumbers(g: GraphBuilder, indices: Value, batchDims: number): V
   return g.concat([...range(batchDims).map(numbersAlong), indices], rank - 1);
 }
 
-const scatterReductions = (b: Backward<"ScatterElements" | "ScatterND">): "none" | "add" => {
-  const { reduction } = b.attrs;
-  if (reduction === "none" || reduction === "add") return reduction;
-  return noGradient(b.node, `its reduction "${reduction}" has no gradient rule`);
-};
-
 export const structure = {
   Transpose: [({ g, dy, attrs: { perm } }) => g.transpose(dy, inverse(perm))],
   Reshape: [reshaped, null],
@@ -149,30 +143,6 @@ export const structure = {
     null,
   ],
   GatherND: [ungatheredNd, null],
-  // what was overwritten has no gradient; what was added to keeps it
-  ScatterElements: [
-    (b) => {
-      const { g, dy, x, attrs } = b;
-      if (scatterReductions(b) === "add") return dy;
-      return g.op("ScatterElements", [dy, x[1], g.zerosLike(x[2])], { axis: attrs.axis });
-    },
-    null,
-    (b) => {
-      scatterReductions(b);
-      return b.g.op("GatherElements", [b.dy, b.x[1]], { axis: b.attrs.axis });
-    },
-  ],
-  ScatterND: [
-    (b) => {
-      const { g, dy, x } = b;
-      return scatterReductions(b) === "add" ? dy : g.op("ScatterND", [dy, x[1], g.zerosLike(x[2])]);
-    },
-    null,
-    (b) => {
-      scatterReductions(b);
-      return b.g.op("GatherND", [b.dy, b.x[1]]);
-    },
-  ],
   Trilu: [({ g, node, dy, attrs: { upper } }) => g.op("Trilu", [dy, node.inputs[1]], { upper }), null],
   Shape: [null],
   Size: [null],

@@ -33,11 +33,11 @@ export function attachTestLoss(graph: Graph, seed: number): string {
 }
 
 /** Σ cos(i + seed) · xᵢ over the elements of x in row-major order. */
-function weightedSum(g: GraphBuilder, value: Value, seed: number): Value {
+export function weightedSum(g: GraphBuilder, value: Value, seed: number): Value {
   const flat = g.reshape(value, [-1]);
   const [zero, one] = [g.tensor(int64([], [0]), "zero"), g.tensor(int64([], [1]), "one")];
   const positions = g.op("Range", [zero, g.squeeze(g.shapeOf(flat), [0]), one]);
-  const weights = g.op("Cos", [g.add(g.cast(positions, "float32"), g.scalar(seed, value))]);
+  const weights = g.op("Cos", [g.add(g.cast(positions, value), g.scalar(seed, value))]);
   return g.sum(g.mul(flat, weights), [0]);
 }
 

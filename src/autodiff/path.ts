@@ -31,7 +31,7 @@ const ruleOf = (node: Node): GradRule | undefined => {
 };
 
 /** Whether an output of a node may carry a gradient. */
-function outputCarries(node: Node, index: number): boolean {
+export function outputCarries(node: Node, index: number): boolean {
   const rule = ruleOf(node);
   if (!rule || typeof rule === "string") return true;
   const outputs = "outputs" in rule ? rule.outputs : [0];

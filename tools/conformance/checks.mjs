@@ -1,0 +1,143 @@
+import { gradcheck } from "../../dist/autodiff/gradcheck.js";
+import { inputRuleOf, outputCarries } from "../../dist/autodiff/path.js";
+import { isFloat } from "../../dist/autodiff/rule.js";
+import { DiapasonError } from "../../dist/base/errors.js";
+import { writeOnnx } from "../../dist/formats/onnx/writer.js";
+import { readOnnx } from "../../dist/formats/onnx/reader.js";
+import { GraphBuilder } from "../../dist/graph/builder.js";
+import { inferShapes } from "../../dist/graph/infer.js";
+import { fromNdArray, interpret, toNdArray } from "../../dist/graph/kernels/interpret.js";
+import { normalize } from "../../dist/graph/passes/normalize.js";
+import { print } from "../../dist/graph/print.js";
+import { weightedSum } from "../../dist/app/gradcheck-inputs.js";
+import { differenceOf, firstLine, runModel } from "./run-model.mjs";
+
+const passed = { status: "passed" };
+const failed = (reason) => ({ status: "failed", reason });
+/** Not a failure: the check does not apply, for this reason. */
+const none = (reason) => ({ status: "none", reason });
+
+/**
+ * Read and written: ONNX Runtime computes the same numbers for what Diapason wrote as for the file. A file that ONNX
+ * Runtime refuses is read again and compared as text.
+ */
+export async function checkRoundTrip({ bytes, graph, inputs, outputs }) {
+  const written = writeOnnx(graph);
+  const before = await runModel(bytes, graph, inputs);
+  const after = await runModel(written, graph, inputs);
+  if (before.refused) {
+    const again = print(readOnnx(written));
+    return again === print(graph) ? passed : failed("reading what was written gives another graph");
+  }
+  if (after.refused) return failed(`ONNX Runtime refuses what was written: ${after.refused}`);
+  for (const name of outputs.keys()) {
+    const [a, b] = [after.outputs[name], before.outputs[name]];
+    if (!b) continue;
+    const same = a.dims.join() === b.dims.join() && a.data.every((x, i) => Object.is(x, b.data[i]));
+    if (!same && !isRandom(graph)) return failed(`"${name}" changes when written`);
+  }
+  return passed;
+}
+
+const isRandom = (graph) => graph.nodes.some((node) => /^(Random|Bernoulli|Multinomial|Dropout)/.test(node.op));
+
+/** The stored outputs against ONNX Runtime on the normalised graph, and against the float64 kernels. */
+export async function checkValues({ bytes, graph, inputs, outputs }) {
+  if (outputs.size === 0) return none("its outputs are no tensors");
+  if (isRandom(graph)) return none("its outputs are random");
+  let normal;
+  try {
+    normal = graph.clone();
+    normalize(normal);
+  } catch (error) {
+    return refusal(error);
+  }
+  const before = await runModel(bytes, graph, inputs);
+  const after = before.refused ? before : await runModel(writeOnnx(normal), normal, inputs);
+  if (after.refused && !before.refused) return failed(`ONNX Runtime refuses the normalised graph: ${after.refused}`);
+  if (!before.refused) {
+    for (const [name, expected] of outputs) {
+      const own = differenceOf(name, before.outputs[name], expected, expected.dtype);
+      const normalised = differenceOf(name, after.outputs[name], expected, expected.dtype);
+      if (normalised && !own) return failed(`normalised: ${normalised}`);
+    }
+  }
+  let kernels;
+  try {
+    inferShapes(normal);
+    const feeds = new Map([...inputs].filter(([, x]) => !x.strings).map(([name, x]) => [name, toNdArray(x)]));
+    kernels = interpret(normal, feeds);
+  } catch (error) {
+    if (!(error instanceof DiapasonError)) return failed(firstLine(error));
+    return before.refused ? none(`ONNX Runtime: ${before.refused}`) : { ...passed, byRuntime: true };
+  }
+  for (const [name, expected] of outputs) {
+    const difference = differenceOf(name, kernels.get(name), expected, expected.dtype);
+    if (!difference) continue;
+    const runtime = before.outputs && differenceOf(name, before.outputs[name], expected, expected.dtype);
+    const agrees = before.outputs && !differenceOf(name, kernels.get(name), before.outputs[name], expected.dtype);
+    if (runtime && agrees) return none(`ONNX Runtime computes other numbers than are stored, and Diapason follows it`);
+    return failed(`float64: ${difference}`);
+  }
+  return passed;
+}
+
+const refusal = (error) =>
+  error instanceof DiapasonError ? { status: "refused", reason: error.message, code: error.code } : failed(firstLine(error));
+
+/**
+ * The gradient of every float input on which a float output depends, against central differences in float64. The other
+ * inputs are constants. A point that lies on a kink, where differences mean nothing, is moved a little.
+ */
+export async function checkGradients({ graph, inputs }) {
+  const floats = [...inputs].filter(([, x]) => isFloat({ dtype: x.dtype }) && !x.dtype.startsWith("float8"));
+  if (floats.length === 0) return none("no float input");
+  const results = [];
+  for (const [name] of floats) results.push(await checkInput(graph, inputs, name));
+  const worst =
+    results.find((r) => r.status === "failed") ??
+    results.find((r) => r.status === "refused") ??
+    results.find((r) => r.status === "passed");
+  return worst ?? results[0];
+}
+
+async function checkInput(source, inputs, name) {
+  const graph = source.clone();
+  try {
+    normalize(graph);
+    for (const input of [...graph.inputs]) {
+      if (input.name !== name && inputs.has(input.name)) graph.inputToInitializer(input, inputs.get(input.name));
+    }
+    graph.get(name).shape = inputs.get(name).dims;
+    inferShapes(graph);
+    const loss = appendLoss(graph);
+    if (!loss) return none("no float output");
+    const rules = graph.nodes.flatMap((node) => node.inputs.flatMap((x, i) => (x?.name === name ? [inputRuleOf(node, i)] : [])));
+    if (rules.length > 0 && rules.every((rule) => rule === null)) return none(`"${name}" is a setting, which has no gradient`);
+    const feeds = new Map([[name, toNdArray(inputs.get(name))]]);
+    const options = { loss, parameters: [name], samples: 6 };
+    let result = await gradcheck(graph, { ...options, feeds });
+    if (result.verdict === "wrong") result = await gradcheck(graph, { ...options, feeds: nudged(feeds) });
+    if (result.verdict === "right") return passed;
+    return failed(`gradient of "${name}" off by ${result.largestRelativeError.toPrecision(2)} of it`);
+  } catch (error) {
+    return refusal(error);
+  }
+}
+
+/** The same arrays a little beside where they were, each element by another amount. */
+function nudged(feeds) {
+  const moved = (x) => ({ ...x, data: x.data.map((value, i) => value * (1 - 0.01 * Math.sin(i + 1) ** 2) + 1e-3 * Math.cos(i)) });
+  return new Map([...feeds].map(([name, x]) => [name, moved(x)]));
+}
+
+/** A scalar on which every float output depends that may carry a gradient; its name. */
+function appendLoss(graph) {
+  const carries = ({ producer }, value) => !producer || outputCarries(producer, producer.outputs.indexOf(value));
+  const outputs = graph.outputs.filter((value) => isFloat(value) && value.shape && carries(value, value));
+  if (outputs.length === 0) return undefined;
+  const g = new GraphBuilder(graph);
+  const loss = outputs.map((value) => g.cast(weightedSum(g, value, 0), "float64")).reduce((a, b) => g.add(a, b));
+  graph.addOutput(loss);
+  return loss.name;
+}

@@ -8,7 +8,7 @@ const src = resolve(import.meta.dirname, "../src");
 const allowed: Readonly<Record<string, readonly string[]>> = {
   base: [],
   graph: ["base"],
-  data: ["base"],
+  data: ["base", "graph", "formats"],
   formats: ["base", "graph"],
   autodiff: ["base", "graph"],
   runtime: ["base", "graph", "formats"],

@@ -22,7 +22,18 @@ export const errorCodes = {
   "autodiff/bad-loss": "The value to differentiate is not a single float number.",
   "autodiff/bad-parameter": "A name given as a parameter is no float input or initializer of the graph.",
   "autodiff/unknown-size": "A gradient needs a size that is still a symbol when the graph is compiled.",
-  "data/not-found": "The folder of images does not exist, or is a file.",
+  "data/not-found": "The folder of images, or the file of arrays, does not exist, or is something else.",
+  "data/no-arrays":
+    "A path given as data holds no named arrays: it is another kind of file, or a folder without any.",
+  "data/bad-arrays":
+    "Arrays cannot be used as examples: none are there, one is a single number, one has a type that no graph takes.",
+  "data/unequal-arrays":
+    "Arrays that belong together count different numbers of examples, or differ between splits.",
+  "data/bad-jsonl":
+    "A line of a .jsonl file of arrays is not JSON, or has other names or sizes than the first.",
+  "data/bad-type": "An array has a type that cannot be fed to a graph.",
+  "data/bad-value":
+    "A value of an array cannot be fed without changing it, or makes no sense there, such as a class number beyond the last.",
   "data/no-images": "The folder holds no file that can be read as an image; what it holds instead is said.",
   "data/no-labels":
     "Images lie in a folder without class folders and without a metadata file, so nothing says what they show.",

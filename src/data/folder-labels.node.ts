@@ -20,7 +20,7 @@ export interface FolderLabels {
 }
 
 /** Names of folders that mean a split, in lower case. */
-const splitOf: Readonly<Record<string, SplitName>> = {
+export const splitOf: Readonly<Record<string, SplitName>> = {
   train: "train",
   training: "train",
   validation: "validation",

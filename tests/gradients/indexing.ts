@@ -17,6 +17,15 @@ const distinct = [
   [1.25, -2, 1.75, 0.125, -0.5, 1, 0.75, -1.5],
 ];
 
+/** A number without axes. */
+const axisAt = (g: GraphBuilder, axis: number) => g.constant([axis], "int64", []);
+const bools = (g: GraphBuilder, values: readonly number[]) => g.constant(values, "bool");
+/** The operator came with opset 26. */
+function product(g: GraphBuilder, x: Value, axis: number, attributes = {}): Value {
+  g.graph.opsets.set("", 26);
+  return g.op("CumProd", [x, axisAt(g, axis)], attributes);
+}
+
 export const indexing: { readonly [title: string]: GradCase } = {
   ScatterElements: grad("3x3, 2x3", (g, x, updates) =>
     g.op("ScatterElements", [x, g.constant([1, 0, 2, 0, 2, 1], "int64", [2, 3]), updates], { axis: 0 }),
@@ -66,4 +75,64 @@ export const indexing: { readonly [title: string]: GradCase } = {
   "ScatterND, the least": grad("3x2, 3x2", (g, x, updates) => rowsTwice(g, x, updates, "min"), {
     at: distinct,
   }),
+  CumSum: grad("2x3x4", (g, x) => g.op("CumSum", [x, axisAt(g, 1)])),
+  "CumSum, backwards, a negative axis": grad("2x5", (g, x) =>
+    g.op("CumSum", [x, axisAt(g, -1)], { reverse: 1 }),
+  ),
+  "CumSum, exclusive, sizes unknown": grad(
+    "2x5",
+    (g, x) => g.op("CumSum", [x, axisAt(g, 0)], { exclusive: 1 }),
+    { symbolic: true },
+  ),
+  "CumSum, exclusive, backwards": grad("5x1x2", (g, x) =>
+    g.op("CumSum", [x, axisAt(g, 0)], { exclusive: 1, reverse: 1 }),
+  ),
+  CumProd: grad("2x3x4", (g, x) => product(g, x, 1)),
+  "CumProd past zeros": grad("4x4", (g, x) => product(g, x, -1), {
+    at: [[1, 0, 2, 3, 0, 1, 0, 2, 1, 2, 3, -1, 0.5, 3, 2, 0]],
+  }),
+  "CumProd past zeros, exclusive": grad("4x4", (g, x) => product(g, x, -1, { exclusive: 1 }), {
+    at: [[1, 0, 2, 3, 0, 1, 0, 2, 1, 2, 3, -1, 0.5, 3, 2, 0]],
+  }),
+  "CumProd past zeros, backwards, sizes unknown": grad("4x4", (g, x) => product(g, x, 0, { reverse: 1 }), {
+    at: [[1, 0, 2, 3, 0, 1, 0, 2, 1, 2, 3, -1, 0.5, 3, 2, 0]],
+    symbolic: true,
+  }),
+  "CumProd, exclusive, backwards": grad("4x2", (g, x) => product(g, x, 0, { exclusive: 1, reverse: 1 })),
+  "TopK, the greatest": grad("3x7", (g, x) => g.op("TopK", [x, g.ints([3])])),
+  "TopK, the least, a middle axis, sizes unknown": grad(
+    "2x7x3",
+    (g, x) => g.op("TopK", [x, g.ints([2])], { axis: -2, largest: 0 }),
+    { symbolic: true },
+  ),
+  "TopK, unsorted, with its places": grad("2x6", (g, x) => {
+    const [values, places] = g.node("TopK", [x, g.ints([4])], { sorted: 0 }, ["values", "places"]).outputs;
+    // the order is the runtime's own, so that only a sum can be compared
+    return g.sum(g.mul(values!, g.cast(places!, values!)), [1]);
+  }),
+  "TopK of nothing": grad("2x3", (g, x) => g.op("TopK", [x, g.ints([0])])),
+  "Compress along an axis": grad("2x4x3", (g, x) =>
+    g.op("Compress", [x, bools(g, [1, 0, 1, 1])], { axis: 1 }),
+  ),
+  "Compress, a short condition, a negative axis, sizes unknown": grad(
+    "2x4",
+    (g, x) => g.op("Compress", [x, bools(g, [0, 1])], { axis: -1 }),
+    { symbolic: true },
+  ),
+  "Compress by what it reads": grad("3x4", (g, x) =>
+    g.op("Compress", [x, g.greater(g.reshape(x, [-1]), 0.25)]),
+  ),
+  "Compress, all elements, sizes unknown": grad(
+    "2x3",
+    (g, x) => g.op("Compress", [x, bools(g, [0, 1, 1, 0, 1])]),
+    { symbolic: true },
+  ),
+  "Compress to nothing": grad("2x3", (g, x) => g.op("Compress", [x, bools(g, [0, 0])], { axis: 0 })),
+  ReverseSequence: grad("4x3x2", (g, x) => g.op("ReverseSequence", [x, g.ints([4, 1, 3])])),
+  "ReverseSequence, batch first, sizes unknown": grad(
+    "2x4",
+    (g, x) => g.op("ReverseSequence", [x, g.ints([0, 3])], { batch_axis: 0, time_axis: 1 }),
+    { symbolic: true },
+  ),
+  "Hardmax beside what has a slope": grad("2x4", (g, x) => g.mul(g.op("Hardmax", [x]), x)),
 };

@@ -1,4 +1,4 @@
-import type { GraphBuilder } from "../../graph/builder.ts";
+import { type GraphBuilder, range, rankOf } from "../../graph/builder.ts";
 import type { Value } from "../../graph/ir.ts";
 import { type Backward, type GradRules, type InputRule, noGradient } from "../rule.ts";
 
@@ -64,9 +64,58 @@ const byReduction =
     return rule ? rule(b) : noGradient(b.node, `its reduction is "${reduction}"`);
   };
 
+/**
+ * A running product goes back as the sum over what follows of dy·y/x. What stands before the first zero of its line gets
+ * that; the zero itself gets the same with 1 in its place; y does not depend on what comes after it.
+ */
+const unmultiplied: InputRule<"CumProd"> = ({ g, dy, y, x: [x, axis], attrs: { exclusive, reverse } }) => {
+  const sumFrom = (value: Value) => g.op("CumSum", [value, axis], { exclusive, reverse: 1 - reverse });
+  const zero = isZero(g, x);
+  const zeros = g.op("CumSum", [zero, axis], { reverse });
+  const first = g.op("And", [g.equal(x, 0), g.equal(zeros, 1)]);
+  const withoutFirst = g.op("CumProd", [g.where(first, 1, x), axis], { exclusive, reverse });
+  const before = g.div(sumFrom(g.mul(dy, y)), g.add(x, zero));
+  return g.where(first, sumFrom(g.mul(dy, withoutFirst)), g.where(g.equal(zeros, 0), before, 0));
+};
+
+/** Reads for every place of the axis its own row of dy, or a row of zeros in front of them where it was left out. */
+const uncompressed: InputRule<"Compress"> = ({ g, dy, x: [x, condition], attrs: { axis } }) => {
+  const along = axis ?? 0;
+  const scalar = (value: number) => g.constant([value], "int64", []);
+  const chosen = g.reshape(g.op("NonZero", [condition]), [-1]);
+  const numbered = g.op("Range", [scalar(1), g.add(g.op("Size", [chosen]), scalar(1)), scalar(1)]);
+  const size = axis === undefined ? g.reshape(g.op("Size", [x]), [1]) : g.sizeOf(x, axis);
+  const rows = g.op("ScatterElements", [g.zeros(size, numbered), chosen, numbered], { axis: 0 });
+  const rank = axis === undefined ? 1 : rankOf(x);
+  const padded = g.pad(
+    dy,
+    range(2 * rank).map((i) => (i === along ? 1 : 0)),
+  );
+  return g.reshapeLike(g.op("Gather", [padded, rows], { axis: along }), x);
+};
+
 const scatter = [byReduction(toData), null, byReduction(toUpdates)] as const;
 
 export const indexing = {
+  Compress: [uncompressed, null],
+  CumProd: [unmultiplied, null],
+  CumSum: [
+    ({ g, dy, x: [, axis], attrs: { exclusive, reverse } }) =>
+      g.op("CumSum", [dy, axis], { exclusive, reverse: 1 - reverse }),
+    null,
+  ],
+  // steps: the slope is 0 wherever there is one
+  Hardmax: [null],
+  ReverseSequence: [
+    ({ g, dy, x: [, lengths], attrs }) => g.op("ReverseSequence", [dy, lengths], attrs),
+    null,
+  ],
   ScatterElements: scatter,
   ScatterND: scatter,
+  TopK: [
+    ({ g, dy, x: [x], attrs: { axis }, output }) =>
+      g.op("ScatterElements", [g.zerosLike(x), output(1), dy], { axis }),
+    null,
+  ],
+  Unique: "no-gradient",
 } satisfies Partial<GradRules>;

@@ -1,15 +1,12 @@
-import { fromFront, intsOf } from "../attributes.ts";
+import { intsOf } from "../attributes.ts";
 import { dataTypeOf } from "../element-types.ts";
 import { bodiesOf, type Node } from "../ir.ts";
-import { knownDims } from "./known-dims.ts";
 import type { Found, OpenShape } from "./rule.ts";
 
 /** What can be told of the outputs of an operator that is carried as it is. */
 type CarriedRule = (node: Node) => readonly Found[];
 
 const numberOf = (node: Node, key: string, fallback: number): number => intsOf(node, key)?.[0] ?? fallback;
-
-const likeFirst: CarriedRule = ({ inputs: [x] }) => [{ dtype: x?.dtype, shape: x?.shape }];
 
 /** An output of the first input's shape and of a type that an attribute may say. */
 const random: CarriedRule = (node) => {
@@ -35,17 +32,6 @@ const recurrent: CarriedRule = (node) => {
   return [all, last, last].map((shape) => ({ dtype: x?.dtype, shape }));
 };
 
-const topK: CarriedRule = (node) => {
-  const [x, k] = node.inputs;
-  const count = knownDims(k)?.[0] ?? intsOf(node, "k")?.[0];
-  const axis = fromFront(numberOf(node, "axis", -1), x?.shape?.length ?? 0);
-  const shape = x?.shape?.map((dim, i) => (i === axis ? count : dim));
-  return [
-    { dtype: x?.dtype, shape },
-    { dtype: "int64", shape },
-  ];
-};
-
 /** Both branches must agree on what is told. */
 const either: CarriedRule = (node) => {
   const [first, ...others] = bodiesOf(node).map((body) => body.outputs);
@@ -67,10 +53,8 @@ const multinomial: CarriedRule = (node) => [
 
 export const carriedRules: { readonly [op: string]: CarriedRule } = {
   Bernoulli: random,
-  CumSum: likeFirst,
   DequantizeLinear: ({ inputs: [x, scale] }) => [{ dtype: scale?.dtype, shape: x?.shape }],
   GRU: recurrent,
-  Hardmax: likeFirst,
   If: either,
   LSTM: recurrent,
   Multinomial: multinomial,
@@ -80,6 +64,4 @@ export const carriedRules: { readonly [op: string]: CarriedRule } = {
   RandomNormalLike: random,
   RandomUniform: randomOf,
   RandomUniformLike: random,
-  ReverseSequence: likeFirst,
-  TopK: topK,
 };

@@ -1,5 +1,6 @@
 import type { CompositeName } from "../expansions/expand.ts";
 import type { OpName } from "../schemas.ts";
+import { alongAxis } from "./along-axis.ts";
 import { elementwise } from "./elementwise.ts";
 import { imaging } from "./imaging.ts";
 import { indexing } from "./indexing.ts";
@@ -22,6 +23,7 @@ export const shapeRules: { readonly [N in Exclude<OpName, CompositeName>]: Shape
   ...structure,
   ...slicing,
   ...indexing,
+  ...alongAxis,
   ...reductions,
   ...network,
   ...imaging,

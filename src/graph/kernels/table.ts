@@ -1,5 +1,6 @@
 import type { CompositeName } from "../expansions/expand.ts";
 import type { OpName } from "../schemas.ts";
+import { alongAxis } from "./along-axis.ts";
 import { elementwise } from "./elementwise.ts";
 import { elementwiseSeveral } from "./elementwise-several.ts";
 import { indexing } from "./indexing.ts";
@@ -21,6 +22,7 @@ export const kernels: { readonly [N in Exclude<OpName, CompositeName>]: Kernel<N
   ...linear,
   ...structure,
   ...indexing,
+  ...alongAxis,
   ...reduction,
   ...normalization,
   ...windows,

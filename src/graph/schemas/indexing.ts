@@ -1,3 +1,26 @@
-import type { Schema } from "./schema.ts";
+import { optionalInt, type Schema, unary } from "./schema.ts";
 
-export const indexing = {} as const satisfies { readonly [op: string]: Schema };
+const running = { inputs: ["x", "axis"], outputs: ["y"], attributes: { exclusive: 0, reverse: 0 } } as const;
+
+/** Operators that choose, order and accumulate elements along an axis. */
+export const indexing = {
+  Compress: { inputs: ["input", "condition"], outputs: ["output"], attributes: { axis: optionalInt } },
+  CumProd: running,
+  CumSum: running,
+  Hardmax: { ...unary, attributes: { axis: -1 } },
+  ReverseSequence: {
+    inputs: ["input", "sequence_lens"],
+    outputs: ["Y"],
+    attributes: { batch_axis: 1, time_axis: 0 },
+  },
+  TopK: {
+    inputs: ["X", "K"],
+    outputs: ["Values", "Indices"],
+    attributes: { axis: -1, largest: 1, sorted: 1 },
+  },
+  Unique: {
+    inputs: ["X"],
+    outputs: ["Y", "indices?", "inverse_indices?", "counts?"],
+    attributes: { axis: optionalInt, sorted: 1 },
+  },
+} as const satisfies { readonly [op: string]: Schema };

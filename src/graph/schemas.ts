@@ -112,6 +112,7 @@ const basic = {
     attributes: { alpha: 1, transA: 0, transB: 0, transBatchA: 0, transBatchB: 0 },
   },
   Gemm: { inputs: ["A", "B", "C?"], outputs: ["Y"], attributes: { alpha: 1, beta: 1, transA: 0, transB: 0 } },
+  Det: unary,
   Einsum: { inputs: ["Inputs*"], outputs: ["Output"], attributes: { equation: "" } },
   // structure
   Transpose: { inputs: ["data"], outputs: ["transposed"], attributes: { perm: ints } },

@@ -7,6 +7,7 @@ const fused = (transA: boolean, transB: boolean) => (g: GraphBuilder, a: Value, 
   g.product(a, b, { transA, transB, alpha: 0.5 });
 const gemm = (transA: number, transB: number) => (g: GraphBuilder, a: Value, b: Value, c: Value) =>
   g.op("Gemm", [a, b, c], { transA, transB, alpha: 0.5, beta: 2 });
+const determinant = (g: GraphBuilder, x: Value) => g.op("Det", [x]);
 const einsum =
   (equation: string) =>
   (g: GraphBuilder, ...inputs: Value[]) =>
@@ -42,4 +43,19 @@ export const linear: { readonly [title: string]: GradCase } = {
   "Einsum, a letter of one side only is summed": grad("2x3x2, 3x4", einsum("ikz,kj->ij")),
   "Einsum, three sides": grad("2x3, 3x4, 4", einsum("ik,kj,j->i")),
   "Einsum, one side transposed": grad("2x3", einsum("ij->ji")),
+  "Det, 1 by 1": grad("2x1x1", determinant),
+  "Det, 2 by 2, sizes of the batch unknown": grad(
+    "2x3x2x2",
+    (g, x) => determinant(g, g.op("Reshape", [x, g.ints([0, 0, 2, 2])])),
+    { symbolic: true },
+  ),
+  "Det of one matrix": grad("3x3", determinant),
+  "Det of singular matrices": grad("2x3x3", determinant, {
+    at: [[1, 2, 3, 2, 4, 6, 0, 1, 5, 1, 0, 2, 0, 0, 0, 3, 1, 4]],
+  }),
+  "Det of what has two columns too few": grad("4x4", determinant, {
+    at: [[1, 2, 3, 4, 2, 4, 6, 8, 3, 6, 9, 12, 0, 1, 5, 2]],
+  }),
+  "Det, 6 by 6": grad("2x6x6", determinant),
+  "Det without a row": grad("0x2x2, 3x3", (g, a, b) => [determinant(g, a), determinant(g, b)]),
 };

@@ -2,7 +2,7 @@ import type { GraphBuilder } from "../../graph/builder.ts";
 import { knownNumbers } from "../../graph/infer.ts";
 import type { Value } from "../../graph/ir.ts";
 import type { OpName } from "../../graph/schemas.ts";
-import type { GradRules, InputRule } from "../rule.ts";
+import { type GradRules, type InputRule, noGradient } from "../rule.ts";
 
 /** 2/√π, the slope of erf at 0. */
 const erfSlope = 2 / Math.sqrt(Math.PI);
@@ -174,10 +174,12 @@ export const elementwiseSeveral = {
     ({ g, dy, x: [x, slope] }) => g.where(g.less(x, 0), g.mul(slope, dy), dy),
     ({ g, dy, x: [x] }) => g.mul(dy, g.min(x, 0)),
   ],
-  // a − b·n with n whole: truncated for fmod, which floats use
+  // a − b·n with n whole: truncated for fmod, which floats must use
   Mod: [
-    ({ dy }) => dy,
-    ({ g, dy, x: [a, b] }) => {
+    ({ node, dy, attrs: { fmod } }) =>
+      fmod ? dy : noGradient(node, "its fmod is 0, which floats do not have"),
+    ({ g, node, dy, attrs: { fmod }, x: [a, b] }) => {
+      if (!fmod) return noGradient(node, "its fmod is 0, which floats do not have");
       const ratio = g.div(a, b);
       return g.neg(g.mul(dy, g.mul(g.op("Sign", [ratio]), g.op("Floor", [g.abs(ratio)]))));
     },

@@ -1,4 +1,5 @@
 import { type GradRules, noGradient } from "../rule.ts";
+import { determinant } from "./determinant.ts";
 import { einsumGradient } from "./einsum.ts";
 
 export const linear = {
@@ -34,5 +35,6 @@ export const linear = {
         : g.product(a, dy, { alpha, transA: transA === 0 }),
     ({ g, dy, attrs: { beta } }) => (beta === 1 ? dy : g.mul(beta, dy)),
   ],
+  Det: [determinant],
   Einsum: [einsumGradient],
 } satisfies Partial<GradRules>;

@@ -105,5 +105,6 @@ export const linear = {
     );
   },
   Gemm: gemm,
+  Det: (ask) => [{ dtype: ask.dtype(0), shape: ask.shape(0)?.slice(0, -2) }],
   Einsum: einsum,
 } satisfies { readonly [N in OpName]?: ShapeRule<N> };

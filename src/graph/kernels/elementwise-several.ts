@@ -1,6 +1,6 @@
 import type { OpName } from "../schemas.ts";
 import type { DataType } from "../tensor.ts";
-import { type Call, type Kernel, type Kernels, required } from "./kernel.ts";
+import { type Call, type Kernel, type Kernels, required, unsupported } from "./kernel.ts";
 import { fromBits, isFloat, type NdArray, ndArray, settle, toBits } from "./nd-array.ts";
 import { broadcastDims, expand } from "./offsets.ts";
 
@@ -47,6 +47,8 @@ const fold =
 const test = (f: (a: number, b: number) => boolean) => pair((a, b) => (f(a, b) ? 1 : 0), "bool");
 
 const mod: Kernel<"Mod"> = (call) => {
+  if (!call.attributes.fmod && isFloat(required(call, 0).dtype))
+    return unsupported(call.node, "divides floats with fmod = 0, which ONNX does not define");
   const remainder: Pair = call.attributes.fmod
     ? (a, b) => a % b
     : // The sign of the divisor.

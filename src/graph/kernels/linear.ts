@@ -1,3 +1,4 @@
+import { sizeOf } from "../tensor.ts";
 import { einsum } from "./einsum.ts";
 import { type Kernel, type Kernels, required, shapeMismatch } from "./kernel.ts";
 import { type NdArray, ndArray, settle } from "./nd-array.ts";
@@ -83,9 +84,48 @@ const gemm: Kernel<"Gemm"> = (call) => {
   ];
 };
 
+/** The product of the pivots of Gaussian elimination, the largest of each column first. */
+const determinant: Kernel<"Det"> = (call) => {
+  const x = required(call, 0);
+  const [size, columns] = x.dims.slice(-2);
+  if (size === undefined || size !== columns)
+    return shapeMismatch(`Det of [${x.dims}]`, "its last two axes make no square", "Give square matrices.");
+  const dims = x.dims.slice(0, -2);
+  const area = size * size;
+  return [
+    ndArray(
+      x.dtype,
+      dims,
+      Array.from({ length: sizeOf(dims) }, (_, i) =>
+        eliminated(x.data.slice(i * area, (i + 1) * area), size),
+      ),
+    ),
+  ];
+};
+
+/** The determinant of a row-major matrix, which is overwritten. */
+function eliminated(matrix: Float64Array, size: number): number {
+  const rows = range(size).map((i) => matrix.subarray(i * size, (i + 1) * size));
+  let product = 1;
+  for (const column of range(size)) {
+    const from = range(size - column).map((i) => i + column);
+    const best = from.reduce((a, b) => (Math.abs(rows[b]![column]!) > Math.abs(rows[a]![column]!) ? b : a));
+    const pivot = rows[best]![column]!;
+    product *= best === column ? pivot : -pivot;
+    if (pivot === 0) return 0;
+    [rows[column], rows[best]] = [rows[best]!, rows[column]!];
+    for (const below of from.slice(1)) {
+      const factor = rows[below]![column]! / pivot;
+      for (const i of from) rows[below]![i]! -= factor * rows[column]![i]!;
+    }
+  }
+  return product;
+}
+
 export const linear = {
   MatMul: (call) => [matmul(required(call, 0), required(call, 1))],
   "com.microsoft.FusedMatMul": fusedMatMul,
   Gemm: gemm,
+  Det: determinant,
   Einsum: einsum,
 } satisfies Kernels;

@@ -1,0 +1,33 @@
+import { range, rankOf } from "../../graph/builder.ts";
+import type { Value } from "../../graph/ir.ts";
+import { type Backward, noGradient, sizesOf } from "../rule.ts";
+
+/** Beyond it the minors of one matrix are more than a million numbers. */
+const largest = 32;
+
+/**
+ * dA = dy · cofactors(A): the determinants of A without row i and column j, which are right for singular matrices too,
+ * where det(A)·A⁻ᵀ is not.
+ */
+export function determinant({ g, node, dy, x: [a] }: Backward<"Det">): Value {
+  const rank = rankOf(a);
+  const [size] = sizesOf(node, a, "the sizes of the matrix", rank - 2) as readonly [number];
+  if (size > largest)
+    return noGradient(
+      node,
+      `its matrices are ${size} by ${size}, and their minors are taken up to ${largest}`,
+    );
+  const gradient = g.unsqueeze(dy, [-2, -1]);
+  if (size === 0) return g.zerosLike(a);
+  if (size === 1) return gradient;
+  const others = range(size).flatMap((left) => range(size).filter((i) => i !== left));
+  const without = g.constant(others, "int64", [size, size - 1]);
+  const [rows, columns] = [rank - 2, rank - 1];
+  const withoutRow = g.op("Gather", [a, without], { axis: rows });
+  // [..., row, rows, column, columns]
+  const minors = g.op("Gather", [withoutRow, without], { axis: columns + 1 });
+  const order = [...range(rank - 2), rows, columns + 1, columns, columns + 2];
+  const cofactors = g.op("Det", [g.transpose(minors, order)]);
+  const signs = range(size * size).map((i) => (((i % size) + Math.floor(i / size)) % 2 === 0 ? 1 : -1));
+  return g.mul(gradient, g.mul(cofactors, g.constant(signs, dy.dtype, [size, size])));
+}

@@ -5,20 +5,26 @@ import { findHead, headParameters } from "./find-head.ts";
 import type { Model } from "./model.ts";
 import { collectParameters } from "./parameters.ts";
 
-/** A model over a normalised graph with shapes: finds its parameters and blocks. The first output is the one that counts. */
+/**
+ * A model over a normalised graph with shapes: finds its parameters and blocks.
+ *
+ * `outputs`: names of the outputs that count, each of which may have a head; by default the first.
+ */
 export function describeModel(parts: {
   readonly graph: Graph;
   readonly inputName: string;
+  readonly outputs?: readonly string[] | undefined;
   readonly labels: readonly string[] | undefined;
   readonly notes: readonly string[];
   readonly config: Readonly<Record<string, unknown>>;
   readonly source: string;
   readonly transposed: ReadonlySet<string>;
 }): Model {
-  const { graph, inputName, transposed, notes, ...rest } = parts;
-  const output = graph.outputs[0] ?? bug("a model's graph has no output");
-  const collected = collectParameters(graph, output);
-  const head = new Set(headParameters(findHead(output)));
+  const { graph, inputName, outputs: names, transposed, notes, ...rest } = parts;
+  const outputs = names ? names.map((name) => graph.get(name)) : graph.outputs.slice(0, 1);
+  const output = outputs[0] ?? bug("a model's graph has no output");
+  const collected = collectParameters(graph, ...outputs);
+  const head = new Set(outputs.flatMap((one) => headParameters(findHead(one))));
   const present = new Set([
     ...collected.parameters.map((p) => p.name),
     ...collected.buffers.map((b) => b.name),

@@ -20,29 +20,36 @@ export interface LoadOptions {
   readonly learnShapes?: ShapeLearner;
   /** Whether a model that takes no images is refused. Default true. */
   readonly images?: boolean;
+  /**
+   * Whether the graph is taken as it is: every output and input stays, no head is looked for behind a Softmax, and the
+   * model may take anything. Default false.
+   */
+  readonly whole?: boolean;
 }
 
 /**
  * Reads a model: an .onnx file, or a folder with `onnx/model.onnx` or `model.onnx`.
  *
  * In a folder, config.json gives the class names and model.safetensors the weights' names. The graph comes out
- * normalised, with shapes and a symbolic batch, and with one output: logits where the model is a classifier.
+ * normalised, with shapes and a symbolic batch, and with one output: logits where the model is a classifier. With
+ * `whole` it keeps all of them.
  * @throws models/not-found, models/bad-config, models/no-image-input, models/no-parameters, and what reading throws.
  */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<Model> {
-  const { images = true, learnShapes } = options;
+  const { whole = false, images = !whole, learnShapes } = options;
   const found = await findFiles(path);
   const notes = [...found.notes];
   const graph = await loadOnnx(found.onnx);
   const config = found.config ? parseConfig(await readFile(found.config, "utf8"), found.config) : {};
   const labels = found.config ? labelsOf(config, found.config) : undefined;
-  notes.push(...chooseOutput(graph), ...(await prepareGraph(graph, learnShapes)));
-  const softmax = stepBeforeSoftmax(graph);
+  if (!whole) notes.push(...chooseOutput(graph));
+  notes.push(...(await prepareGraph(graph, learnShapes, { whole })));
+  const softmax = whole ? undefined : stepBeforeSoftmax(graph);
   if (softmax) notes.push(softmax);
   const inputName = chooseInput(graph, path, images);
   let transposed: ReadonlySet<string> = new Set();
   if (found.checkpoint) {
-    const { parameters, buffers } = collectParameters(graph);
+    const { parameters, buffers } = collectParameters(graph, ...graph.outputs);
     const weights = [...parameters.map((parameter) => parameter.value), ...buffers];
     const match = nameAfterCheckpoint(graph, weights, (await loadSafetensors(found.checkpoint)).tensors);
     transposed = match.transposed;
@@ -53,6 +60,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
   const model = describeModel({
     graph,
     inputName,
+    ...(whole && { outputs: graph.outputs.map(({ name }) => name) }),
     labels: checked.labels,
     notes,
     config,

@@ -23,7 +23,7 @@ export interface Model {
   readonly graph: Graph;
   readonly parameters: readonly Parameter[];
   readonly blocks: readonly Block[];
-  /** The image input. */
+  /** The image input; of a graph that takes no images, its first input. */
   readonly input: Value;
   /** Logits [batch, classes] of a classifier, else whatever the graph gives first. */
   readonly output: Value;

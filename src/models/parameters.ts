@@ -89,17 +89,18 @@ const includes = (list: readonly number[] | "all" | undefined, index: number): b
   list === "all" || (list?.includes(index) ?? false);
 
 /**
- * The float32 initializers that training may change: those that reach `output` through float operators in a place where
- * operators have weights.
+ * The float32 initializers that training may change: those that reach one of `outputs` (by default the first) through
+ * float operators in a place where operators have weights.
  *
  * Left out: sizes and settings, single elements of elementwise operators that are not named like a parameter, constants
  * that normalise an input before the first weight, and running statistics (which are buffers).
  */
 export function collectParameters(
   graph: Graph,
-  output: Value | undefined = graph.outputs[0],
+  ...outputs: readonly (Value | undefined)[]
 ): CollectedParameters {
-  const onPath = nodesReaching(output);
+  const wanted = outputs.length > 0 ? outputs : [graph.outputs[0]];
+  const onPath = new Set(wanted.flatMap((output) => [...nodesReaching(output)]));
   const learned = dependsOnWeights(graph);
   const parameters: Parameter[] = [];
   const buffers: Value[] = [];

@@ -10,14 +10,20 @@ export type ShapeLearner = (graph: Graph) => Promise<unknown>;
 /**
  * Brings a graph as it was read into the form that everything else expects, in place: one spelling of operators, no
  * dead nodes or unread inputs, constants that are not inputs as well, shapes, a first input dim "batch". Result: notes.
+ *
+ * `whole`: inputs that nothing reads stay, and the first dim of every input counts examples, where it can.
  */
-export async function prepareGraph(graph: Graph, learnShapes?: ShapeLearner): Promise<string[]> {
+export async function prepareGraph(
+  graph: Graph,
+  learnShapes?: ShapeLearner,
+  { whole = false }: { readonly whole?: boolean } = {},
+): Promise<string[]> {
   for (const input of [...graph.inputs]) if (input.constant) graph.inputToInitializer(input, input.constant);
   normalize(graph);
   removeDead(graph);
   for (const input of graph.inputs.filter((value) => value.consumers.length === 0))
-    if (graph.inputs.length > 1 && !graph.outputs.includes(input)) graph.removeValue(input);
-  const notes = nameBatch(graph);
+    if (!whole && graph.inputs.length > 1 && !graph.outputs.includes(input)) graph.removeValue(input);
+  const notes = whole ? nameBatchOfAll(graph) : nameBatch(graph);
   inferShapes(graph);
   const isOpen = (value: Value) => value.shape === undefined;
   if (learnShapes && graph.nodes.some((node) => node.outputs.some((output) => output && isOpen(output))))
@@ -29,14 +35,38 @@ export async function prepareGraph(graph: Graph, learnShapes?: ShapeLearner): Pr
 function nameBatch(graph: Graph): string[] {
   const input = graph.inputs[0];
   const dim = input?.shape?.[0];
-  if (input && typeof dim === "number") {
-    const reasons = makeBatchSymbolic(graph, input.name);
-    if (reasons.length === 0) return [];
-    return [
-      `The model is exported for exactly ${dim} image${dim === 1 ? "" : "s"} at a time, and cannot be freed of it (${reasons[0]}); it is tuned in batches of that size.`,
-    ];
+  if (input && typeof dim === "number") return freed(graph, [input], dim);
+  if (typeof dim === "string") renameDim(graph, dim);
+  return [];
+}
+
+/** The same for every input that is read: their first dims are one, unless they are fixed to different numbers. */
+function nameBatchOfAll(graph: Graph): string[] {
+  const read = graph.inputs.filter(({ shape, consumers }) => shape?.length && consumers.length > 0);
+  for (const { shape } of read) {
+    const dim = shape![0]!;
+    const isElsewhere = read.some((input) => input.shape!.slice(1).includes(dim));
+    if (typeof dim === "string" && !isElsewhere) renameDim(graph, dim);
   }
-  if (dim === undefined || dim === "batch") return [];
+  const dim = read[0]?.shape?.[0];
+  if (typeof dim !== "number") return [];
+  return freed(
+    graph,
+    read.filter(({ shape }) => shape![0] === dim),
+    dim,
+  );
+}
+
+function freed(graph: Graph, inputs: readonly Value[], dim: number): string[] {
+  const [reason] = makeBatchSymbolic(graph, ...inputs.map(({ name }) => name));
+  if (reason === undefined) return [];
+  return [
+    `The model is exported for exactly ${dim} example${dim === 1 ? "" : "s"} at a time, and cannot be freed of it (${reason}); it is tuned in batches of that size.`,
+  ];
+}
+
+function renameDim(graph: Graph, dim: string): void {
+  if (dim === "batch") return;
   const rename = (size: string) =>
     size.replace(/[A-Za-z_][\w.:]*/g, (symbol) => (symbol === dim ? "batch" : symbol));
   const values = [...graph.inputs, ...graph.nodes.flatMap((node) => node.outputs)];
@@ -45,5 +75,4 @@ function nameBatch(graph: Graph): string[] {
       value.shape = value.shape.map((size) =>
         typeof size === "number" ? size : size === dim ? "batch" : rename(size),
       );
-  return [];
 }

@@ -13,6 +13,8 @@ import type { Model } from "./model.ts";
 export interface SaveOptions {
   /** Replace what is at the path. Default false. */
   readonly force?: boolean;
+  /** Keep the names of the graph's inputs and outputs, which whoever runs it already feeds. Default false. */
+  readonly keepNames?: boolean;
   /** Writes further files (preprocessor, model card) into the folder before it takes its place. */
   readonly more?: (folder: string) => Promise<void>;
 }
@@ -21,7 +23,8 @@ export interface SaveOptions {
  * Writes a model as a folder in Hugging Face's layout: `onnx/model.onnx`, `config.json`, `model.safetensors`.
  *
  * The folder is written under another name beside its place and moved there when it is whole, so that at `path` there
- * is never half a model. The graph's input and output get the names transformers.js expects where they are free.
+ * is never half a model. The graph's input and output get the names transformers.js expects where they are free, unless
+ * `keepNames` is set.
  * @throws models/output-exists when the path holds something and `force` is not set.
  */
 export async function saveModel(model: Model, path: string, options: SaveOptions = {}): Promise<void> {
@@ -30,7 +33,7 @@ export async function saveModel(model: Model, path: string, options: SaveOptions
   const draft = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}.tmp`);
   try {
     await mkdir(join(draft, "onnx"), { recursive: true });
-    await saveOnnx(exportGraph(model), join(draft, "onnx", "model.onnx"));
+    await saveOnnx(options.keepNames ? model.graph : exportGraph(model), join(draft, "onnx", "model.onnx"));
     await saveSafetensors(join(draft, "model.safetensors"), weightsOf(model), { format: "pt" });
     const config = model.labels ? withLabels(model.config, model.labels) : model.config;
     await writeFileAtomic(join(draft, "config.json"), `${JSON.stringify(config, null, 2)}\n`);

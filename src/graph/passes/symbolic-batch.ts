@@ -9,16 +9,16 @@ const symbol = "batch";
 
 /**
  * Makes the first dim of an input, exported as a fixed number, the symbol "batch": constants of Reshape that carry the
- * fixed number let it vary, and constants that are concatenated to batches are repeated.
+ * fixed number let it vary, and constants that are concatenated to batches are repeated. Several inputs have one batch.
  *
  * Result: the reasons why it cannot be done; the graph is then as it was. With no reasons it is done, and every shape
  * is inferred anew.
  */
-export function makeBatchSymbolic(graph: Graph, inputName: string): readonly string[] {
-  const fixed = graph.get(inputName).shape?.[0];
+export function makeBatchSymbolic(graph: Graph, ...inputNames: readonly string[]): readonly string[] {
+  const fixed = inputNames[0] === undefined ? undefined : graph.get(inputNames[0]).shape?.[0];
   if (typeof fixed !== "number") return [];
-  const reasons = new Batching(graph.clone(), inputName, fixed).reasons();
-  if (reasons.length === 0) new Batching(graph, inputName, fixed).reasons();
+  const reasons = new Batching(graph.clone(), inputNames, fixed).reasons();
+  if (reasons.length === 0) new Batching(graph, inputNames, fixed).reasons();
   return reasons;
 }
 
@@ -26,14 +26,14 @@ export function makeBatchSymbolic(graph: Graph, inputName: string): readonly str
 class Batching {
   readonly #graph: Graph;
   readonly #fixed: number;
-  readonly #input: Value;
+  readonly #inputs: readonly Value[];
   readonly #before: ReadonlyMap<Value, Shape | undefined>;
   readonly #reasons: string[] = [];
 
-  constructor(graph: Graph, inputName: string, fixed: number) {
+  constructor(graph: Graph, inputNames: readonly string[], fixed: number) {
     this.#graph = graph;
     this.#fixed = fixed;
-    this.#input = graph.get(inputName);
+    this.#inputs = inputNames.map((name) => graph.get(name));
     inferShapes(graph);
     this.#before = new Map(
       graph.nodes.flatMap((n) => n.outputs.flatMap((o) => (o ? [[o, o.shape] as const] : []))),
@@ -41,7 +41,7 @@ class Batching {
   }
 
   reasons(): readonly string[] {
-    this.#input.shape = [symbol, ...this.#input.shape!.slice(1)];
+    for (const input of this.#inputs) input.shape = [symbol, ...input.shape!.slice(1)];
     forgetShapes(this.#graph);
     for (const node of [...this.#graph.nodes]) {
       if (node.op === "Reshape") this.#openReshape(node);

@@ -5,8 +5,8 @@ import { sizeOf } from "../graph/tensor.ts";
 import type { HostTensor } from "../runtime/runtime.ts";
 import type { TuneBatch } from "./data.ts";
 
-/** Name of the graph input that says how much each example counts, [batch]. */
-export const weightsInput = "weights";
+/** Usual name of the graph input that says how much each example counts, [batch]. */
+const weightsInput = "weights";
 
 /** A graph input that the loop fills with random numbers: a dropout mask, 0 with probability `p`, else 1 / (1 − p). */
 export interface RandomInput {
@@ -46,6 +46,8 @@ export interface BatchPosition {
 /**
  * A batch as the training graph takes it: filled up to `size` examples by repeating its own (they keep batch statistics
  * plausible) at weight 0, with weights where the graph wants them and random inputs drawn for this place in the run.
+ *
+ * `weights`: name of the graph's input for them.
  * @throws tune/bad-batch
  */
 export function feedsOf(
@@ -54,6 +56,7 @@ export function feedsOf(
   graph: Graph,
   drawn: readonly RandomInput[],
   position: BatchPosition,
+  weights: string = weightsInput,
 ): Feeds {
   const count = batch.ids.length;
   if (count === 0 || count > size)
@@ -67,15 +70,15 @@ export function feedsOf(
       );
     tensors[name] = count === size ? tensor : filledUp(tensor, size);
   }
-  const hasWeights = graph.find(weightsInput) !== undefined;
-  if (hasWeights && !tensors[weightsInput]) tensors[weightsInput] = ones(count, size);
+  const hasWeights = graph.inputs.some(({ name }) => name === weights);
+  if (hasWeights && !tensors[weights]) tensors[weights] = ones(count, size);
   else if (count < size) {
     if (!hasWeights)
       throw badBatch(
         `A batch has ${count} of ${size} examples, and the loss takes no weights to leave out the rest`,
-        `Give the graph an input "${weightsInput}" [batch], or the data a multiple of ${size} examples`,
+        `Give the graph an input "${weights}" [batch], or the data a multiple of ${size} examples`,
       );
-    (tensors[weightsInput]!.data as Float32Array).fill(0, count);
+    (tensors[weights]!.data as Float32Array).fill(0, count);
   }
   for (const input of drawn) tensors[input.name] = mask(input, position);
   return { ids: batch.ids, tensors };

@@ -115,11 +115,11 @@ async function* runEpoch(
 
 /** The epoch's batches that are left, ready for the graph. */
 async function* feedsOfEpoch({ options, progress }: RunState, program: Program): AsyncGenerator<Feeds> {
-  const { data, batchSize, seed } = options;
+  const { data, batchSize, seed, model } = options;
   const { epoch, batchInEpoch: skip } = progress;
   let batch = skip;
   for await (const given of data.batches({ epoch, batchSize, skip })) {
-    yield feedsOf(given, batchSize, program.graph, program.random, { seed, epoch, batch });
+    yield feedsOf(given, batchSize, program.graph, program.random, { seed, epoch, batch }, model.weights);
     batch++;
   }
 }

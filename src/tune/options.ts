@@ -11,10 +11,12 @@ import type { Plan } from "./plan.ts";
 export interface Tunable {
   readonly graph: Graph;
   /**
-   * The scalar output to minimise: a mean over the examples, weighted by the input "weights" [batch] where the graph has
+   * The scalar output to minimise: a mean over the examples, weighted by the input `weights` [batch] where the graph has
    * one. The loop fills up a short last batch with examples of weight 0.
    */
   readonly loss: string;
+  /** Name of the input that says how much each example counts. Default "weights". */
+  readonly weights?: string;
   /** Outputs that an evaluation reads; the loss and its inputs are not part of evaluation. */
   readonly outputs: readonly string[];
   readonly parameters: readonly Parameter[];

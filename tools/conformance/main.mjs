@@ -1,13 +1,18 @@
 /**
- * Runs ONNX's own backend node cases: `npm run conformance -- DIR [--only TEXT] [--write]`, where DIR is the folder
- * onnx/backend/test/data/node of the Python package onnx. `--write` makes docs/conformance.md of what was found.
+ * Runs ONNX's own backend node cases: `npm run conformance -- DIR [--only TEXT] [--verbose] [--write]`, where DIR is the
+ * folder onnx/backend/test/data/node of the Python package onnx. `--write` makes docs/conformance.md of what was found.
  */
+import { fork } from "node:child_process";
 import { readdirSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { operatorOf, readCase } from "./case.mjs";
-import { checkGradients, checkRoundTrip, checkValues } from "./checks.mjs";
 import { page } from "./page.mjs";
-import { firstLine } from "./run-model.mjs";
+
+const checks = ["roundTrip", "values", "gradient"];
+/** ONNX Runtime's interface keeps some memory of each session; a fresh process is quick again. */
+const casesPerProcess = 100;
+/** Milliseconds after which a case counts as hung. */
+const patienceMs = 60_000;
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -19,39 +24,68 @@ if (!folder) {
   process.exit(2);
 }
 const names = readdirSync(folder).filter((name) => name.startsWith("test_") && name.includes(flags.only ?? ""));
-const results = [];
-for (const [i, name] of names.entries()) {
-  results.push(await runCase(name));
-  if (process.stderr.isTTY) process.stderr.write(`\r${i + 1} of ${names.length}`);
-}
-for (const result of results) {
-  for (const check of ["roundTrip", "values", "gradient"]) {
-    const { status, reason } = result[check];
-    if (status === "failed" || (flags.verbose && reason)) console.log(`${status}\t${check}\t${result.name}\t${result.operator}\t${reason}`);
-  }
-}
-const count = (check, status) => results.filter((result) => result[check].status === status).length;
-for (const check of ["roundTrip", "values", "gradient"]) {
-  const counts = ["passed", "none", "refused", "failed"].map((status) => `${count(check, status)} ${status}`);
-  console.log(`${check}: ${counts.join(", ")} of ${results.length}`);
-}
-if (flags.write) writeFileSync(new URL("../../docs/conformance.md", import.meta.url), page(results));
-process.exitCode = results.some((r) => [r.roundTrip, r.values, r.gradient].some((c) => c.status === "failed")) ? 1 : 0;
+const results = new Map();
+const waiting = [...names];
+await Promise.all(Array.from({ length: Math.min(4, availableParallelism()) }, workThrough));
+report(names.map((name) => results.get(name)));
 
-async function runCase(name) {
-  const operator = operatorOf(folder, name);
-  try {
-    const read = readCase(folder, name);
-    return {
-      name,
-      operator,
-      opset: read.opset,
-      roundTrip: await checkRoundTrip(read),
-      values: await checkValues(read),
-      gradient: await checkGradients(read),
-    };
-  } catch (error) {
-    const status = { status: error.code ? "refused" : "failed", reason: firstLine(error) };
-    return { name, operator, opset: 0, roundTrip: status, values: status, gradient: status };
+async function workThrough() {
+  let worker;
+  for (let done = 0; waiting.length > 0; done++) {
+    if (done % casesPerProcess === 0) {
+      worker?.kill();
+      worker = startWorker();
+    }
+    const name = waiting.shift();
+    const result = await ask(worker, name);
+    results.set(name, result.crashed ? failedCase(name, result.crashed) : result);
+    if (result.crashed) worker = startWorker();
+    if (process.stderr.isTTY) process.stderr.write(`\r${results.size} of ${names.length} `);
   }
+  worker?.kill();
+}
+
+function startWorker() {
+  return fork(new URL("worker.mjs", import.meta.url), { stdio: ["ignore", "inherit", "ignore", "ipc"] });
+}
+
+/** The result of a case, or { crashed } where the process ended or fell silent over it. */
+function ask(worker, name) {
+  return new Promise((resolve) => {
+    const finish = (result) => {
+      clearTimeout(timer);
+      worker.removeAllListeners();
+      resolve(result);
+    };
+    const timer = setTimeout(() => {
+      worker.kill("SIGKILL");
+      finish({ crashed: `no answer within ${patienceMs / 1000} s` });
+    }, patienceMs);
+    worker.once("message", finish);
+    worker.once("exit", (code, signal) => finish({ crashed: `the process ended with ${signal ?? code}` }));
+    worker.send({ folder, name });
+  });
+}
+
+function failedCase(name, reason) {
+  const failed = { status: "failed", reason };
+  return { name, operator: "(crash)", opset: 0, roundTrip: failed, values: failed, gradient: failed };
+}
+
+function report(found) {
+  for (const result of found) {
+    for (const check of checks) {
+      const { status, reason } = result[check];
+      if (status === "failed" || (flags.verbose && reason))
+        console.log([status, check, result.name, result.operator, reason].join("\t"));
+    }
+  }
+  for (const check of checks) {
+    const counts = ["passed", "none", "refused", "failed"].map(
+      (status) => `${found.filter((result) => result[check].status === status).length} ${status}`,
+    );
+    console.log(`${check}: ${counts.join(", ")} of ${found.length}`);
+  }
+  if (flags.write) writeFileSync(new URL("../../docs/conformance.md", import.meta.url), page(found));
+  process.exitCode = found.some((result) => checks.some((check) => result[check].status === "failed")) ? 1 : 0;
 }

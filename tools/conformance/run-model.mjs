@@ -31,7 +31,10 @@ export async function runModel(bytes, graph, inputs) {
   try {
     const missing = graph.inputs.find((input) => !input.constant && !inputs.has(input.name));
     if (missing) throw new Error(`onnxruntime-node takes no ${missing.opaqueType ? "sequence or optional" : "empty"} input`);
-    session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 4 });
+    // given out, a type that the interface lacks ends the process
+    const strange = graph.outputs.find(({ dtype }) => dtype !== "string" && dtype && !arrays[dtype]);
+    if (strange) throw new Error(`onnxruntime-node gives no ${strange.dtype}`);
+    session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 4, intraOpNumThreads: 1 });
     const feeds = Object.fromEntries([...inputs].map(([name, tensor]) => [name, toOrt(tensor)]));
     return { outputs: await session.run(feeds) };
   } catch (error) {

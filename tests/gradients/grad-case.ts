@@ -16,6 +16,8 @@ export interface CaseOptions {
   readonly symbolic?: boolean;
   /** Why ONNX Runtime's CPU provider cannot run the row. */
   readonly notInRuntime?: string;
+  /** Default 1e-6. More where the gradient has constants that float32 rounds and the operator itself has not. */
+  readonly float64Tolerance?: number;
   /** Relative to the largest gradient; default 1e-4. */
   readonly float32Tolerance?: number;
 }

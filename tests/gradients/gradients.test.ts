@@ -14,6 +14,7 @@ import { linear } from "./linear.ts";
 import { networks } from "./networks.ts";
 import { normalized } from "./normalized.ts";
 import { reductions } from "./reductions.ts";
+import { signal } from "./signal.ts";
 import { structure } from "./structure.ts";
 
 const rows = {
@@ -25,13 +26,14 @@ const rows = {
   ...normalized,
   ...imaging,
   ...indexing,
+  ...signal,
 };
 
 describe.each(Object.entries(rows))("%s", (_title, row) => {
   test("equals central differences in float64", async () => {
     const { graph, feeds, parameters } = buildCase(row);
     const result = await gradcheck(graph, { loss: "loss", parameters, feeds, samples: 24 });
-    expect(result.largestRelativeError).toBeLessThan(1e-6);
+    expect(result.largestRelativeError).toBeLessThan(row.float64Tolerance ?? 1e-6);
     for (const { name, samples } of result.parameters)
       expect(samples).toBe(Math.min(24, feeds.get(name)!.data.length));
   });

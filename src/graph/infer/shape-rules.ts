@@ -8,6 +8,7 @@ import { linear } from "./linear.ts";
 import { network } from "./network.ts";
 import { reductions } from "./reduction.ts";
 import type { ShapeRule } from "./rule.ts";
+import { signal } from "./signal.ts";
 import { slicing } from "./slicing.ts";
 import { structure } from "./structure.ts";
 
@@ -27,4 +28,5 @@ export const shapeRules: { readonly [N in Exclude<OpName, CompositeName>]: Shape
   ...reductions,
   ...network,
   ...imaging,
+  ...signal,
 };

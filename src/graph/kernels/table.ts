@@ -9,6 +9,7 @@ import { linear } from "./linear.ts";
 import { losses } from "./losses.ts";
 import { normalization } from "./normalization.ts";
 import { reduction } from "./reduction.ts";
+import { signal } from "./signal.ts";
 import { structure } from "./structure.ts";
 import { windows } from "./windows.ts";
 
@@ -27,4 +28,5 @@ export const kernels: { readonly [N in Exclude<OpName, CompositeName>]: Kernel<N
   ...normalization,
   ...windows,
   ...losses,
+  ...signal,
 };

@@ -21,7 +21,7 @@ function toOrt({ dtype, dims, data, strings }) {
   if (strings) return new ort.Tensor("string", [...strings], dims);
   const array = arrays[dtype];
   if (!array) throw new Error(`onnxruntime-node takes no ${dtype}`);
-  const bytes = data.read().slice();
+  const bytes = new Uint8Array(data.read()); // a copy of its own, which begins where a typed array may
   return new ort.Tensor(dtype, new array(bytes.buffer, 0, bytes.byteLength / array.BYTES_PER_ELEMENT), dims);
 }
 
@@ -32,8 +32,8 @@ export async function runModel(bytes, graph, inputs) {
     const missing = graph.inputs.find((input) => !input.constant && !inputs.has(input.name));
     if (missing) throw new Error(`onnxruntime-node takes no ${missing.opaqueType ? "sequence or optional" : "empty"} input`);
     // given out, a type that the interface lacks ends the process
-    const strange = graph.outputs.find(({ dtype }) => dtype !== "string" && dtype && !arrays[dtype]);
-    if (strange) throw new Error(`onnxruntime-node gives no ${strange.dtype}`);
+    const strange = graph.outputs.find(({ dtype, opaqueType }) => opaqueType || !(dtype === "string" || arrays[dtype]));
+    if (strange) throw new Error(`onnxruntime-node gives no ${strange.dtype ?? "sequence or optional"}`);
     session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 4, intraOpNumThreads: 1 });
     const feeds = Object.fromEntries([...inputs].map(([name, tensor]) => [name, toOrt(tensor)]));
     return { outputs: await session.run(feeds) };

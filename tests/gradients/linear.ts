@@ -42,6 +42,10 @@ export const linear: { readonly [title: string]: GradCase } = {
   "Einsum without an arrow": grad("2x3, 3x4", einsum("ik,kj")),
   "Einsum, a letter of one side only is summed": grad("2x3x2, 3x4", einsum("ikz,kj->ij")),
   "Einsum, three sides": grad("2x3, 3x4, 4", einsum("ik,kj,j->i")),
+  "Einsum, a diagonal": grad("3x3", einsum("ii->i")),
+  "Einsum, a trace": grad("3x3", einsum("ii->")),
+  "Einsum, diagonals of a batch, times a vector": grad("2x3x3, 3", einsum("...ii,i->...i")),
+  "Einsum, a diagonal of three axes": grad("2x2x2", einsum("iii->i")),
   "Einsum, one side transposed": grad("2x3", einsum("ij->ji")),
   "Det, 1 by 1": grad("2x1x1", determinant),
   "Det, 2 by 2, sizes of the batch unknown": grad(

@@ -105,6 +105,11 @@ export const networks: { readonly [title: string]: GradCase } = {
     { symbolic: true },
   ),
   "MaxPool 2-D, ceil": pool("MaxPool", "1x2x6x5", { kernel_shape: [3, 2], strides: [2, 2], ceil_mode: 1 }),
+  "MaxPool 2-D, indices column by column": pool("MaxPool", "1x2x5x6", {
+    kernel_shape: [2, 3],
+    strides: [1, 2],
+    storage_order: 1,
+  }),
   "MaxPool 2-D, dilated": pool("MaxPool", "1x2x7x7", { kernel_shape: [2, 3], dilations: [2, 2] }),
   "MaxPool 1-D, SAME_UPPER": pool("MaxPool", "2x2x7", {
     kernel_shape: [2],

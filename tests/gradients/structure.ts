@@ -56,4 +56,22 @@ export const structure: { readonly [title: string]: GradCase } = {
   "Trilu, lower and one more": grad("3x3", (g, x) =>
     g.op("Trilu", [x, g.constant([1], "int64", [])], { upper: 0 }),
   ),
+  Range: grad(
+    "scalar, scalar",
+    (g, start, delta) => g.op("Range", [start, g.constant([7], "float32", []), delta]),
+    { at: [[1.25], [0.75]] },
+  ),
+  "Range, downwards": grad(
+    "scalar, scalar",
+    (g, start, delta) => g.op("Range", [start, g.constant([-7], "float32", []), delta]),
+    { at: [[1.25], [-2.4]] },
+  ),
+  "OneHot, the values": grad("2", (g, values) =>
+    g.op("OneHot", [g.constant([0, 2, -1], "int64"), g.constant([4], "int64", []), values]),
+  ),
+  "OneHot, the values, along the first axis": grad("2", (g, values) =>
+    g.op("OneHot", [g.constant([0, 2, 1, 3], "int64", [2, 2]), g.constant([4], "int64", []), values], {
+      axis: 0,
+    }),
+  ),
 };

@@ -1,15 +1,16 @@
+import { weightedSum } from "../../dist/app/gradcheck-inputs.js";
 import { gradcheck } from "../../dist/autodiff/gradcheck.js";
 import { inputRuleOf, outputCarries } from "../../dist/autodiff/path.js";
 import { isFloat } from "../../dist/autodiff/rule.js";
 import { DiapasonError } from "../../dist/base/errors.js";
-import { writeOnnx } from "../../dist/formats/onnx/writer.js";
 import { readOnnx } from "../../dist/formats/onnx/reader.js";
+import { writeOnnx } from "../../dist/formats/onnx/writer.js";
 import { GraphBuilder } from "../../dist/graph/builder.js";
 import { inferShapes } from "../../dist/graph/infer.js";
 import { interpret, toNdArray } from "../../dist/graph/kernels/interpret.js";
+import { isSmallFloat } from "../../dist/graph/kernels/small-floats.js";
 import { normalize } from "../../dist/graph/passes/normalize.js";
 import { print } from "../../dist/graph/print.js";
-import { weightedSum } from "../../dist/app/gradcheck-inputs.js";
 import { differenceOf, firstLine, runModel } from "./run-model.mjs";
 
 const passed = { status: "passed" };
@@ -39,7 +40,8 @@ export async function checkRoundTrip({ bytes, graph, inputs, outputs }) {
   return passed;
 }
 
-const isRandom = (graph) => graph.nodes.some((node) => /^(Random|Bernoulli|Multinomial|Dropout)/.test(node.op));
+const isRandom = (graph) =>
+  graph.nodes.some((node) => /^(Random|Bernoulli|Multinomial|Dropout)/.test(node.op));
 
 /** The stored outputs against ONNX Runtime on the normalised graph, and against the float64 kernels. */
 export async function checkValues({ bytes, graph, inputs, outputs }) {
@@ -54,7 +56,8 @@ export async function checkValues({ bytes, graph, inputs, outputs }) {
   }
   const before = await runModel(bytes, graph, inputs);
   const after = before.refused ? before : await runModel(writeOnnx(normal), normal, inputs);
-  if (after.refused && !before.refused) return failed(`ONNX Runtime refuses the normalised graph: ${after.refused}`);
+  if (after.refused && !before.refused)
+    return failed(`ONNX Runtime refuses the normalised graph: ${after.refused}`);
   if (!before.refused) {
     for (const [name, expected] of outputs) {
       const own = differenceOf(name, before.outputs[name], expected, expected.dtype);
@@ -75,15 +78,19 @@ export async function checkValues({ bytes, graph, inputs, outputs }) {
     const difference = differenceOf(name, kernels.get(name), expected, expected.dtype);
     if (!difference) continue;
     const runtime = before.outputs && differenceOf(name, before.outputs[name], expected, expected.dtype);
-    const agrees = before.outputs && !differenceOf(name, kernels.get(name), before.outputs[name], expected.dtype);
-    if (runtime && agrees) return none(`ONNX Runtime computes other numbers than are stored, and Diapason follows it`);
+    const agrees =
+      before.outputs && !differenceOf(name, kernels.get(name), before.outputs[name], expected.dtype);
+    if (runtime && agrees)
+      return none(`ONNX Runtime computes other numbers than are stored, and Diapason follows it`);
     return failed(`float64: ${difference}`);
   }
   return passed;
 }
 
 const refusal = (error) =>
-  error instanceof DiapasonError ? { status: "refused", reason: error.message, code: error.code } : failed(firstLine(error));
+  error instanceof DiapasonError
+    ? { status: "refused", reason: error.message, code: error.code }
+    : failed(firstLine(error));
 
 /**
  * The gradient of every float input on which a float output depends, against central differences in float64. The other
@@ -91,11 +98,16 @@ const refusal = (error) =>
  */
 export async function checkGradients({ graph, inputs, outputs }) {
   if (isRandom(graph)) return none("its outputs are random");
+  const values = [...graph.inputs, ...graph.outputs];
+  if (values.some(({ dtype }) => dtype && isSmallFloat(dtype)))
+    return none("floats of 8 bits and fewer move in steps: the gradient goes straight through");
   const floats = [...inputs].filter(([, x]) => isFloat({ dtype: x.dtype }));
   if (floats.length === 0) return none("no float input");
   const results = [];
   for (const [name] of floats) results.push(await checkInput(graph, inputs, outputs, name));
-  const worst = ["failed", "refused", "passed"].map((status) => results.find((result) => result.status === status));
+  const worst = ["failed", "refused", "passed"].map((status) =>
+    results.find((result) => result.status === status),
+  );
   return worst.find((result) => result) ?? results[0];
 }
 
@@ -104,7 +116,8 @@ async function checkInput(source, inputs, outputs, name) {
   try {
     normalize(graph);
     for (const input of [...graph.inputs]) {
-      if (input.name !== name && inputs.has(input.name)) graph.inputToInitializer(input, inputs.get(input.name));
+      if (input.name !== name && inputs.has(input.name))
+        graph.inputToInitializer(input, inputs.get(input.name));
     }
     graph.get(name).shape = inputs.get(name).dims;
     inferShapes(graph);
@@ -122,7 +135,12 @@ async function compare(graph, loss, name, array) {
   for (const point of besides(array)) {
     const feeds = new Map([[name, point]]);
     try {
-      const { verdict, largestRelativeError } = await gradcheck(graph, { loss, parameters: [name], samples: 6, feeds });
+      const { verdict, largestRelativeError } = await gradcheck(graph, {
+        loss,
+        parameters: [name],
+        samples: 6,
+        feeds,
+      });
       if (verdict === "right") return passed;
       worst = largestRelativeError;
     } catch (error) {
@@ -151,20 +169,25 @@ function isFlat(graph, loss, name, array) {
 function besides(array) {
   const moved = (by) => ({
     ...array,
-    data: array.data.map((x, i) => (Number.isFinite(x) ? x * (1 - by * Math.sin(i + 1) ** 2) : 0.5) + by * Math.cos(i) * 0.7),
+    data: array.data.map(
+      (x, i) => (Number.isFinite(x) ? x * (1 - by * Math.sin(i + 1) ** 2) : 0.5) + by * Math.cos(i) * 0.7,
+    ),
   });
   return [array.data.every(Number.isFinite) ? array : moved(0), moved(0.03), moved(-0.03)];
 }
 
 /** A scalar on which every float output depends that is finite and may carry a gradient; its name. */
 function appendLoss(graph, stored) {
-  const carries = (value) => !value.producer || outputCarries(value.producer, value.producer.outputs.indexOf(value));
+  const carries = (value) =>
+    !value.producer || outputCarries(value.producer, value.producer.outputs.indexOf(value));
   const isFinite = ({ name }) => !stored.has(name) || toNdArray(stored.get(name)).data.every(Number.isFinite);
   const floats = graph.outputs.filter((value) => isFloat(value) && value.shape && carries(value));
   const outputs = floats.some(isFinite) ? floats.filter(isFinite) : floats;
   if (outputs.length === 0) return undefined;
   const g = new GraphBuilder(graph);
-  const loss = outputs.map((value) => g.cast(weightedSum(g, value, 0), "float64")).reduce((a, b) => g.add(a, b));
+  const loss = outputs
+    .map((value) => g.cast(weightedSum(g, value, 0), "float64"))
+    .reduce((a, b) => g.add(a, b));
   graph.addOutput(loss);
   return loss.name;
 }

@@ -23,7 +23,9 @@ if (!folder) {
   console.error("Usage: npm run conformance -- DIR [--only TEXT] [--verbose] [--write]");
   process.exit(2);
 }
-const names = readdirSync(folder).filter((name) => name.startsWith("test_") && name.includes(flags.only ?? ""));
+const names = readdirSync(folder).filter(
+  (name) => name.startsWith("test_") && name.includes(flags.only ?? ""),
+);
 const results = new Map();
 const waiting = [...names];
 await Promise.all(Array.from({ length: Math.min(4, availableParallelism()) }, workThrough));
@@ -87,5 +89,7 @@ function report(found) {
     console.log(`${check}: ${counts.join(", ")} of ${found.length}`);
   }
   if (flags.write) writeFileSync(new URL("../../docs/conformance.md", import.meta.url), page(found));
-  process.exitCode = found.some((result) => checks.some((check) => result[check].status === "failed")) ? 1 : 0;
+  process.exitCode = found.some((result) => checks.some((check) => result[check].status === "failed"))
+    ? 1
+    : 0;
 }

@@ -30,9 +30,14 @@ export async function runModel(bytes, graph, inputs) {
   let session;
   try {
     const missing = graph.inputs.find((input) => !input.constant && !inputs.has(input.name));
-    if (missing) throw new Error(`onnxruntime-node takes no ${missing.opaqueType ? "sequence or optional" : "empty"} input`);
+    if (missing)
+      throw new Error(
+        `onnxruntime-node takes no ${missing.opaqueType ? "sequence or optional" : "empty"} input`,
+      );
     // given out, a type that the interface lacks ends the process
-    const strange = graph.outputs.find(({ dtype, opaqueType }) => opaqueType || !(dtype === "string" || arrays[dtype]));
+    const strange = graph.outputs.find(
+      ({ dtype, opaqueType }) => opaqueType || !(dtype === "string" || arrays[dtype]),
+    );
     if (strange) throw new Error(`onnxruntime-node gives no ${strange.dtype ?? "sequence or optional"}`);
     session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 4, intraOpNumThreads: 1 });
     const feeds = Object.fromEntries([...inputs].map(([name, tensor]) => [name, toOrt(tensor)]));
@@ -53,7 +58,11 @@ export function valuesOf(tensor) {
     if (tensor.type === "string") return { dims: tensor.dims, values: [...tensor.data] };
     const array = tensor.data;
     const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-    const stored = { dtype: tensor.type, dims: tensor.dims, data: { length: bytes.length, read: () => bytes } };
+    const stored = {
+      dtype: tensor.type,
+      dims: tensor.dims,
+      data: { length: bytes.length, read: () => bytes },
+    };
     return { dims: tensor.dims, values: toNdArray(stored).data };
   }
   if (tensor.data.read) return { dims: tensor.dims, values: toNdArray(tensor).data };

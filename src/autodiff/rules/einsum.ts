@@ -10,10 +10,9 @@ import { type Backward, noGradient } from "../rule.ts";
  */
 export function einsumGradient({ g, node, dy, x, index, attrs }: Backward<"Einsum">): Value {
   const { terms, output } = parse(attrs.equation);
-  const own = terms[index]!;
-  const others = terms.filter((_, i) => i !== index);
+  const { own, diagonals } = withoutRepeats(terms[index]!, attrs.equation);
+  const others = [...terms.filter((_, i) => i !== index), ...diagonals];
   const letters = [...own.replace("...", "")];
-  if (new Set(letters).size !== letters.length) noGradient(node, `"${own}" takes a diagonal`);
   if (own.includes("...") && !output.includes("...")) noGradient(node, `"..." of "${own}" is summed`);
   const isSummed = (letter: string) => ![output, ...others].some((term) => term.includes(letter));
   const kept = letters.filter((letter) => !isSummed(letter));
@@ -21,10 +20,41 @@ export function einsumGradient({ g, node, dy, x, index, attrs }: Backward<"Einsu
   const remaining = own.replace(/[A-Za-z]/g, (letter) => (kept.includes(letter) ? letter : ""));
   const isBatched = output.includes("...") && !own.includes("...");
   const target = isBatched ? `...${remaining}` : remaining;
-  const operands = [dy, ...x.filter((_, i) => i !== index)];
+  const identities = diagonals.map((pair) => identity(g, x[index]!, axisOf(own, pair[0]!, x[index]!), dy));
+  const operands = [dy, ...x.filter((_, i) => i !== index), ...identities];
   const equation = `${[output, ...others].join(",")}->${target}`;
   const gradient = equation === `${output}->${output}` ? dy : g.op("Einsum", operands, { equation });
   return summed.length === 0 ? gradient : repeated(g, gradient, x[index]!, own, summed);
+}
+
+/**
+ * A term that takes a diagonal, as "ii", with letters of its own for the repeats, as "ij", and the pairs of letters whose
+ * axes the diagonal ties: the gradient is zero beside it, which an identity matrix over each pair says.
+ */
+function withoutRepeats(term: string, equation: string): { own: string; diagonals: readonly string[] } {
+  const free = [..."abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"].filter(
+    (c) => !equation.includes(c),
+  );
+  const diagonals: string[] = [];
+  const own = [...term].map((letter, i) => {
+    if (letter === "." || term.indexOf(letter) === i) return letter;
+    const fresh = free.pop()!;
+    diagonals.push(letter + fresh);
+    return fresh;
+  });
+  return { own: own.join(""), diagonals };
+}
+
+/** The axis of an operand that a letter of its term names. */
+function axisOf(own: string, letter: string, operand: Value): number {
+  const [before = "", after = ""] = own.split("...");
+  if (before.includes(letter)) return before.indexOf(letter);
+  return (operand.shape?.length ?? before.length + after.length) - after.length + after.indexOf(letter);
+}
+
+function identity(g: GraphBuilder, operand: Value, axis: number, like: Value): Value {
+  const size = g.sizeOf(operand, axis);
+  return g.op("EyeLike", [g.zeros(g.concat([size, size], 0), like)]);
 }
 
 /** Axes for the summed letters put in where the operand has them, repeated to its sizes. */
@@ -35,11 +65,7 @@ function repeated(
   own: string,
   summed: readonly string[],
 ): Value {
-  const [before = "", after = ""] = own.split("...");
-  const rank = operand.shape?.length ?? before.length + after.length;
-  const axes = summed.map((letter) =>
-    before.includes(letter) ? before.indexOf(letter) : rank - after.length + after.indexOf(letter),
-  );
+  const axes = summed.map((letter) => axisOf(own, letter, operand));
   return g.expandLike(
     g.unsqueeze(
       gradient,

@@ -1,7 +1,7 @@
 import { range, rankOf } from "../../graph/builder.ts";
 import type { Value } from "../../graph/ir.ts";
 import type { Window } from "../../graph/window.ts";
-import { type Backward, type GradRules, noGradient, sizesOf } from "../rule.ts";
+import { type Backward, type GradRules, sizesOf } from "../rule.ts";
 import { numericWindow } from "./convolution.ts";
 
 /** Spatial axes of an image. */
@@ -9,13 +9,20 @@ const spatial = (x: Value): number[] => range(2, rankOf(x));
 
 /** Each maximum's gradient goes to where its index says; the indices are positions in the whole array. */
 function maxPool(b: Backward<"MaxPool">): Value {
-  const { g, dy, x, node, attrs } = b;
-  if (attrs.storage_order === 1) noGradient(node, "it counts its indices column by column");
-  const [indices, updates] = [b.output(1), dy].map((value) => g.reshape(value, [-1])) as [Value, Value];
+  const { g, dy, x, attrs } = b;
+  const [indices, updates] = [positions(b), dy].map((value) => g.reshape(value, [-1])) as [Value, Value];
   const count = g.op("Size", [x[0]]);
   const flat = g.zeros(g.reshape(count, [1]), dy);
   const total = g.op("ScatterElements", [flat, indices, updates], { axis: 0, reduction: "add" });
   return g.reshapeLike(total, x[0]);
+}
+
+/** The node's indices; of one that counts column by column those of a second pool that counts row by row. */
+function positions({ g, node, x, attrs, output }: Backward<"MaxPool">): Value {
+  if (attrs.storage_order === 0) return output(1);
+  const names = [g.graph.freshName("pooled"), g.graph.freshName("positions")];
+  const attributes = [...node.attributes].filter(([key]) => key !== "storage_order");
+  return g.graph.addNode("MaxPool", [x[0]], { outputs: names, attributes }).outputs[1]!;
 }
 
 /** How many elements of the image (and of its padding, where that counts) each window has along one axis. */

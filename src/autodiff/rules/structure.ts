@@ -104,6 +104,14 @@ function withBatchNumbers(g: GraphBuilder, indices: Value, batchDims: number): V
   return g.concat([...range(batchDims).map(numbersAlong), indices], rank - 1);
 }
 
+/** The two values are what is elsewhere and what is at the index: each sums the gradient of its places. */
+function oneHotValues({ g, dy, x: [indices, depth], attrs: { axis } }: Backward<"OneHot">): Value {
+  const isHot = g.op("OneHot", [indices, depth, g.constant([0, 1], dy.dtype)], { axis });
+  const total = (value: Value) => g.reshape(g.op("ReduceSum", [value], { keepdims: 0 }), [1]);
+  const hot = g.mul(dy, isHot);
+  return g.concat([total(g.sub(dy, hot)), total(hot)], 0);
+}
+
 export const structure = {
   Transpose: [({ g, dy, attrs: { perm } }) => g.transpose(dy, inverse(perm))],
   Reshape: [reshaped, null],
@@ -148,8 +156,13 @@ export const structure = {
   Size: [null],
   ConstantOfShape: [null],
   Constant: [],
-  Range: "no-gradient",
-  OneHot: "no-gradient",
+  // yᵢ = start + i·delta
+  Range: [
+    ({ g, dy }) => g.sum(dy, [0]),
+    null,
+    ({ g, dy, y, x: [start, , delta] }) => g.div(g.sum(g.mul(dy, g.sub(y, start)), [0]), delta),
+  ],
+  OneHot: [null, null, oneHotValues],
   NonZero: [null],
   EyeLike: [null],
 } satisfies Partial<GradRules>;

@@ -40,7 +40,9 @@ export function readOnnx(bytes: Uint8Array, options: ReadOptions = {}): Graph {
   const model = decode(bytes);
   if (!model.graph) throw damaged("it holds no graph");
   const opsets = opsetsOf(model.opsetImport);
-  const main = opsets.get("") ?? 1;
+  // the specification's version 1 where none is stated, of which a graph without operators of the main domain is free
+  const usesMain = model.graph.node.some(({ domain }) => mainDomain(domain) === "");
+  const main = opsets.get("") ?? (usesMain ? 1 : oldestOpset);
   if (main < oldestOpset) {
     throw new DiapasonError(
       "formats/onnx-opset",

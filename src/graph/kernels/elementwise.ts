@@ -4,6 +4,7 @@ import type { DataType } from "../tensor.ts";
 import { type Call, type Kernel, type Kernels, required, unsupported } from "./kernel.ts";
 import { fromBits, type NdArray, ndArray, settle, toBits } from "./nd-array.ts";
 import { erf, logOnePlusExp, roundHalfToEven, sigmoid } from "./scalar.ts";
+import { isSmallFloat, roundToSmall } from "./small-floats.ts";
 
 type Scalar = (x: number) => number;
 
@@ -23,11 +24,17 @@ const mapWith =
 const gelu: Scalar = (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2));
 const geluTanh: Scalar = (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 
-/** Floats go to floats unrounded: a gradient check through a Cast would otherwise see steps. */
+/**
+ * Floats of 16 bits and more stay unrounded: a gradient check through a Cast would otherwise see steps. Smaller ones are
+ * made to be coarse, and are.
+ */
 function cast(call: Call<"Cast" | "CastLike">, dtype: DataType | undefined): readonly NdArray[] {
   if (!dtype) return unsupported(call.node, "casts to a type that ONNX does not have");
   const x = required(call, 0);
-  return [settle(ndArray(dtype, x.dims, x.data.slice()))];
+  const isCoarse = isSmallFloat(dtype);
+  const saturate = call.attributes.saturate === 1;
+  const data = isCoarse ? x.data.map((value) => roundToSmall(value, dtype, saturate)) : x.data.slice();
+  return [settle(ndArray(dtype, x.dims, data))];
 }
 
 /** Outside [min, max] the bound; the upper one where they cross. */

@@ -68,3 +68,21 @@ export const smallFloats = {
   /** An exponent alone: powers of two, and NaN. */
   float8e8m0: pattern(8, (bits) => (bits === 255 ? nan : 2 ** (bits - 127))),
 };
+
+export type SmallFloat = keyof typeof smallFloats;
+export const isSmallFloat = (dtype: DataType): dtype is SmallFloat => Object.hasOwn(smallFloats, dtype);
+
+/**
+ * A number as ONNX's Cast rounds it to a type of at most 8 bits. With `saturate` what overflows, the infinities too,
+ * becomes the largest finite number; without, an infinity where the type has one, else no number.
+ */
+export function roundToSmall(value: number, dtype: SmallFloat, saturate: boolean): number {
+  const { toBits, toNumber } = smallFloats[dtype];
+  if (Number.isNaN(value)) return toNumber(toBits(value));
+  const largest = toNumber(toBits(Number.MAX_VALUE));
+  const nearest = toNumber(toBits(Math.max(-Number.MAX_VALUE, Math.min(value, Number.MAX_VALUE))));
+  const step = largest - toNumber(toBits(largest) - 1);
+  if (saturate || Math.abs(value) < largest + step / 2) return nearest;
+  const infinite = toNumber(toBits(Number.POSITIVE_INFINITY));
+  return infinite === Number.POSITIVE_INFINITY ? Math.sign(value) * infinite : nan;
+}

@@ -1,6 +1,15 @@
+import type { GraphBuilder } from "../../src/graph/builder.ts";
+import type { Value } from "../../src/graph/ir.ts";
 import { type GradCase, grad } from "./grad-case.ts";
 import { resizes } from "./imaging-resize.ts";
 import { sampling } from "./imaging-sampling.ts";
+
+/** Regions of which one lies outside the image and one is turned inside out. */
+const maxRoiPool = (g: GraphBuilder, x: Value, spatial_scale: number) => {
+  const corners = [0, 0, 0, 3, 3, 1, 1, 0, 9, 4, 0, 5, 5, 1, 1, 1, -9, -9, -7, -8];
+  const rois = g.constant(corners, "float32", [4, 5]);
+  return g.op("MaxRoiPool", [x, rois], { pooled_shape: [2, 3], spatial_scale });
+};
 
 export const imaging: { readonly [title: string]: GradCase } = {
   ...resizes,
@@ -73,4 +82,6 @@ export const imaging: { readonly [title: string]: GradCase } = {
   "CenterCropPad of chosen axes": grad("5x4x3", (g, x) =>
     g.op("CenterCropPad", [x, g.ints([2, 6])], { axes: [0, -1] }),
   ),
+  MaxRoiPool: grad("2x2x6x7", (g, x) => maxRoiPool(g, x, 1)),
+  "MaxRoiPool, sizes unknown": grad("2x2x6x7", (g, x) => maxRoiPool(g, x, 0.5), { symbolic: true }),
 };

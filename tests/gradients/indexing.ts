@@ -135,4 +135,16 @@ export const indexing: { readonly [title: string]: GradCase } = {
     { symbolic: true },
   ),
   "Hardmax beside what has a slope": grad("2x4", (g, x) => g.mul(g.op("Hardmax", [x]), x)),
+  "TensorScatter, from each sample's place on": grad("2x2x4x3, 2x2x2x3", (g, cache, update) =>
+    g.op("TensorScatter", [cache, update, g.ints([2, 0])]),
+  ),
+  "TensorScatter in a circle, sizes unknown": grad(
+    "2x4x2, 2x3x2",
+    (g, cache, update) =>
+      g.op("TensorScatter", [cache, update, g.ints([3, 1])], { mode: "circular", axis: -2 }),
+    { symbolic: true },
+  ),
+  "TensorScatter from the begin": grad("1x4, 1x2", (g, cache, update) =>
+    g.op("TensorScatter", [cache, update], { axis: 1 }),
+  ),
 };

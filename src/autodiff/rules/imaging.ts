@@ -50,6 +50,7 @@ export const imaging = {
   DepthToSpace: [unblocked],
   GridSample: "expansion",
   LpPool: "expansion",
+  MaxRoiPool: "expansion",
   MaxUnpool: "expansion",
   RoiAlign: [unaligned, null, null],
   SpaceToDepth: [({ g, dy, attrs: { blocksize, mode } }) => g.op("DepthToSpace", [dy], { blocksize, mode })],

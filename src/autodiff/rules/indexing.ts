@@ -112,6 +112,7 @@ export const indexing = {
   ],
   ScatterElements: scatter,
   ScatterND: scatter,
+  TensorScatter: "expansion",
   TopK: [
     ({ g, dy, x: [x], attrs: { axis }, output }) =>
       g.op("ScatterElements", [g.zerosLike(x), output(1), dy], { axis }),

@@ -1,5 +1,6 @@
 import type { Composite, Expansions } from "./expansion.ts";
 import { sizesOf } from "./expansion.ts";
+import { bins } from "./imaging-bins.ts";
 import { regions } from "./imaging-regions.ts";
 import { resize } from "./imaging-resize.ts";
 import { sampling } from "./imaging-sampling.ts";
@@ -10,6 +11,7 @@ export const imaging = {
   ...sampling,
   ...scatters,
   ...regions,
+  ...bins,
   // DCR: channels are [block, block, channels], CRD: [channels, block, block]
   DepthToSpace: ({ g, node, x: [x], attrs: { blocksize: b, mode } }) => {
     const [batch, channels, height, width] = fourSizes(node, x);

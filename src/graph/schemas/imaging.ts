@@ -21,6 +21,11 @@ export const imaging = {
     attributes: { align_corners: 0, mode: "linear", padding_mode: "zeros" },
   },
   LpPool: { ...unary, attributes: { ...windows, ceil_mode: 0, p: 2 } },
+  MaxRoiPool: {
+    inputs: ["X", "rois"],
+    outputs: ["Y"],
+    attributes: { pooled_shape: ints, spatial_scale: 1 },
+  },
   MaxUnpool: {
     inputs: ["X", "I", "output_shape?"],
     outputs: ["output"],

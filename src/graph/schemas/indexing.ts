@@ -13,6 +13,11 @@ export const indexing = {
     outputs: ["Y"],
     attributes: { batch_axis: 1, time_axis: 0 },
   },
+  TensorScatter: {
+    inputs: ["past_cache", "update", "write_indices?"],
+    outputs: ["present_cache"],
+    attributes: { axis: -2, mode: "linear" },
+  },
   TopK: {
     inputs: ["X", "K"],
     outputs: ["Values", "Indices"],

@@ -52,7 +52,14 @@ function encode(value: number, numbers: Float64Array): number {
 
 function pattern(bits: number, toNumber: (bits: number) => number) {
   const numbers = new Float64Array(2 ** bits).map((_, i) => toNumber(i));
-  return { toNumber: (i: number) => numbers[i]!, toBits: (value: number) => encode(value, numbers) };
+  return {
+    toNumber: (i: number) => numbers[i]!,
+    toBits: (value: number) => encode(value, numbers),
+    /** Greatest finite number. */
+    largest: Math.max(...numbers.filter(Number.isFinite)),
+    /** What stands for what is larger still: infinity where the type has one, else no number. */
+    beyond: numbers.includes(Number.POSITIVE_INFINITY) ? Number.POSITIVE_INFINITY : nan,
+  };
 }
 
 const ofFormat = (format: Format) =>
@@ -74,15 +81,12 @@ export const isSmallFloat = (dtype: DataType): dtype is SmallFloat => Object.has
 
 /**
  * A number as ONNX's Cast rounds it to a type of at most 8 bits. With `saturate` what overflows, the infinities too,
- * becomes the largest finite number; without, an infinity where the type has one, else no number.
+ * becomes the largest finite number; without, an infinity where the type has one, else no number. A type without NaN has 0 for it.
  */
 export function roundToSmall(value: number, dtype: SmallFloat, saturate: boolean): number {
-  const { toBits, toNumber } = smallFloats[dtype];
-  if (Number.isNaN(value)) return toNumber(toBits(value));
-  const largest = toNumber(toBits(Number.MAX_VALUE));
-  const nearest = toNumber(toBits(Math.max(-Number.MAX_VALUE, Math.min(value, Number.MAX_VALUE))));
-  const step = largest - toNumber(toBits(largest) - 1);
-  if (saturate || Math.abs(value) < largest + step / 2) return nearest;
-  const infinite = toNumber(toBits(Number.POSITIVE_INFINITY));
-  return infinite === Number.POSITIVE_INFINITY ? Math.sign(value) * infinite : nan;
+  const { toBits, toNumber, largest, beyond } = smallFloats[dtype];
+  if (Number.isNaN(value)) return toNumber(toBits(value)) ?? 0;
+  const halfStep = (largest - toNumber(toBits(largest) - 1)) / 2;
+  if (!saturate && Math.abs(value) >= largest + halfStep) return Math.sign(value) * beyond;
+  return toNumber(toBits(Math.max(-largest, Math.min(value, largest))));
 }

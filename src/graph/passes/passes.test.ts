@@ -43,6 +43,8 @@ describe("older spellings", () => {
     ["Clip", old(10, "Clip", { min: float(0), max: float(6) }), [[0], [6]]],
     ["Clip without a lower end", old(10, "Clip", { max: float(6) }), [undefined, [6]]],
     ["Dropout", old(10, "Dropout", { ratio: float(0.5) }), [[0.5]]],
+    ["DFT", old(17, "DFT", { axis: int(2), inverse: int(1) }), [undefined, [2]]],
+    ["DFT along the axis it had by default", old(19, "DFT", {}), [undefined, [1]]],
     ["TopK", old(9, "TopK", { k: int(2) }, 2), [[2]]],
   ])("%s", (_, graph, expected) => {
     normalize(graph);

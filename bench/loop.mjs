@@ -6,7 +6,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { parseOptions, tuneOptions } from "../dist/app/options.js";
-import { trainDataOf, tunableOf } from "../dist/app/tune-inputs.js";
 import { prepareTuning } from "../dist/app/tune-prepare.node.js";
 import { random } from "../dist/base/random.js";
 import { tune } from "../dist/index.js";
@@ -39,8 +38,7 @@ const given = {
 async function bareStep() {
   const options = { ...parseOptions(tuneOptions, given), run: join(folder, "bare") };
   const tuning = await prepareTuning(options, { resume: false });
-  const { tunable, targets } = tunableOf(tuning.model, 0);
-  const data = trainDataOf(tuning, tuning.model.input.name, targets);
+  const { tunable, data } = tuning.task.training(tuning.model);
   const stage = tuning.plan.stages[0];
   const program = await compileStage(
     stage,
@@ -59,7 +57,7 @@ async function bareStep() {
     times.push(performance.now() - start);
   }
   await program.dispose();
-  await tuning.loader.close();
+  await tuning.task.close();
   await tuning.runtime.dispose();
   return median(times.slice(2));
 }

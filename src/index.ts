@@ -11,7 +11,7 @@ import * as app from "./app/index.node.ts";
 type Events<E> = AsyncGenerator<E, void>;
 type Context = app.VerbContext;
 
-/** Fine-tunes a model on a folder of images and proves what came of it. The last event is "saved". */
+/** Fine-tunes a model on your own data and proves what came of it. The last event is "saved". */
 export const tune = (options: app.TuneInput, context?: Context): Events<app.TuneVerbEvent> =>
   app.tune.run(options, context);
 
@@ -19,14 +19,20 @@ export const tune = (options: app.TuneInput, context?: Context): Events<app.Tune
 export const resume = (options: app.ResumeOptions, context?: Context): Events<app.TuneVerbEvent> =>
   app.resume.run(options, context);
 
-/** Judges a model on labelled images. The last event is "evaluated". */
+/** Judges a model on labelled data. The last event is "evaluated", or "scored" for the task custom. */
 export const evaluate = (
   options: app.EvaluateOptions,
   context?: Context,
-): Events<app.Note | app.Progress | app.Evaluated> => app.evaluate.run(options, context);
+): Events<app.Note | app.Progress | app.Evaluated | app.Scored> => app.evaluate.run(options, context);
 
-/** Says what images show: one "prediction" for each. */
-export const predict = (options: app.PredictOptions, context?: Context): Events<app.Note | app.Predicted> =>
+/**
+ * Says what images show: one "prediction" for each. For the task custom: one "outputs" for each example, or "written" once
+ * they lie in a file.
+ */
+export const predict = (
+  options: app.PredictOptions,
+  context?: Context,
+): Events<app.Note | app.Progress | app.Predicted | app.OutputsOf | app.Written> =>
   app.predict.run(options, context);
 
 /** Shows what is in a model: blocks, parameters, cost of a plan, operators without gradient. */

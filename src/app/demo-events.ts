@@ -1,5 +1,5 @@
 import type { DemoArm } from "./demo-plan.ts";
-import type { Scores, TuneVerbEvent } from "./tune-events.ts";
+import type { ClassScores, Scores, TuneVerbEvent } from "./tune-events.ts";
 import type { VerbEvent } from "./verb.ts";
 
 /** One of the two trainings begins; its own events follow. */
@@ -23,7 +23,7 @@ export interface DemoResult {
   readonly seconds: number;
   readonly steps: number;
   /** On test images that neither training nor the choice of a checkpoint saw. */
-  readonly test: Scores;
+  readonly test: ClassScores;
   readonly curve: readonly CurvePoint[];
 }
 
@@ -51,7 +51,7 @@ export class DemoRecord {
   #batchSize = 0;
   #perEpoch = 0;
   #end: { readonly seconds: number; readonly steps: number } | undefined;
-  #test: Scores | undefined;
+  #test: ClassScores | undefined;
 
   take(event: DemoEvent): void {
     if (event.type === "run-start") {
@@ -61,7 +61,7 @@ export class DemoRecord {
       const { step, seconds, metrics } = event;
       this.#curve.push({ seconds, examples: this.#examplesAt(step), accuracy: metrics["accuracy"]! });
     } else if (event.type === "run-end") this.#end = { seconds: event.seconds, steps: event.step };
-    else if (event.type === "saved") this.#test = event.after;
+    else if (event.type === "saved" && hasClasses(event.after)) this.#test = event.after;
   }
 
   /** Undefined when the training did not come to its end. */
@@ -75,3 +75,5 @@ export class DemoRecord {
     return Math.floor(step / perEpoch) * this.#perEpoch + (step % perEpoch) * this.#batchSize;
   }
 }
+
+const hasClasses = (scores: Scores): scores is Scores & ClassScores => scores.accuracy !== undefined;

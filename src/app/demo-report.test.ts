@@ -56,8 +56,10 @@ test("a record counts the images seen; the last batch of an epoch is short", () 
     run: "",
     report: "",
     split: "test",
-    before: result(0, []).test,
-    after: result(1, []).test,
+    unit: "images",
+    goal: "accuracy",
+    before: { ...result(0, []).test, metrics: {} },
+    after: { ...result(1, []).test, metrics: {} },
     pValue: 1,
   });
   expect(record.result?.curve.map(({ examples }) => examples)).toEqual([10, 25, 45]);

@@ -10,8 +10,8 @@ import { demoReport, leadOf } from "./demo-report.ts";
 import { untrained } from "./demo-weights.ts";
 import { deviceOptions, parseOptions, tuneOptions } from "./options.ts";
 import { reportPage } from "./report/page.ts";
-import { runReport } from "./report/run-report.ts";
 import { readRun } from "./run-record.node.ts";
+import { reportOf } from "./tasks.node.ts";
 import type { TuneVerbEvent } from "./tune-events.ts";
 import { prepareTuning } from "./tune-prepare.node.ts";
 import { runTuning } from "./tune-run.node.ts";
@@ -116,7 +116,7 @@ async function finish(
     results,
     seconds,
   };
-  const tuned = runReport(await readRun(join(out, "runs", "pretrained")));
+  const tuned = reportOf(await readRun(join(out, "runs", "pretrained")));
   await writeFileAtomic(report, reportPage(demoReport(tuned, done)));
   await writeFileAtomic(join(out, about), `${JSON.stringify(done)}\n`);
   return done;

@@ -7,10 +7,10 @@ import { collectParameters } from "../models/parameters.ts";
 import { prepareGraph } from "../models/prepare.ts";
 import { learnShapes } from "../runtime/probe.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { openRuntime } from "./classifier.node.ts";
 import { attachTestLoss, randomFeeds } from "./gradcheck-inputs.ts";
 import { runtimeEvaluator } from "./gradcheck-runtime.ts";
 import { deviceOptions, parseOptions } from "./options.ts";
+import { openRuntime } from "./runtime.node.ts";
 import type { Verb, VerbEvent } from "./verb.ts";
 
 const gradcheckOptions = z.strictObject({

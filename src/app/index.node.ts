@@ -11,16 +11,26 @@ import type { Verb } from "./verb.ts";
 export type { DemoOptions } from "./demo.node.ts";
 export type { CurvePoint, DemoArmStart, DemoDone, DemoEvent, DemoResult } from "./demo-events.ts";
 export type { DemoArm } from "./demo-plan.ts";
-export type { Evaluated, EvaluateOptions, Mistaken } from "./evaluate.node.ts";
 export type { Gradchecked, GradcheckOptions } from "./gradcheck.node.ts";
 export type { Inspected, InspectOptions, PlanCost, Port } from "./inspect.node.ts";
-export type { TuneOptions } from "./options.ts";
-export type { Predicted, PredictOptions } from "./predict.node.ts";
+export type {
+  Evaluated,
+  EvaluateOptions,
+  LossOf,
+  Mistaken,
+  Nested,
+  OutputsOf,
+  Predicted,
+  PredictOptions,
+  Scored,
+  Written,
+} from "./judging.ts";
+export type { TaskName, TuneOptions } from "./options.ts";
 export type { Note, Progress } from "./progress.ts";
 export type { ReportOptions, ReportWritten } from "./report.node.ts";
 export type { RunRow, RunsOptions } from "./runs.node.ts";
 export type { ResumeOptions, TuneInput } from "./tune.node.ts";
-export type { Before, Found, Saved, Scores, TuneVerbEvent } from "./tune-events.ts";
+export type { Before, ClassScores, Found, Saved, Scores, TuneVerbEvent } from "./tune-events.ts";
 export type { Positional, Verb, VerbContext, VerbEvent } from "./verb.ts";
 export { version } from "./version.ts";
 export { demo, evaluate, gradcheck, inspect, predict, report, resume, runs, tune };

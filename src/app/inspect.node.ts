@@ -6,8 +6,8 @@ import type { Model } from "../models/model.ts";
 import { learnShapes } from "../runtime/probe.ts";
 import { planTable } from "../tune/plan-table.ts";
 import { planOf } from "../tune/plans.ts";
-import { openRuntime } from "./classifier.node.ts";
 import { deviceOptions, parseOptions } from "./options.ts";
+import { openRuntime } from "./runtime.node.ts";
 import type { Verb, VerbEvent } from "./verb.ts";
 
 const inspectOptions = z.strictObject({

@@ -77,6 +77,30 @@ const positive = z.number().positive();
 const count = z.int().min(1);
 const share = z.number().min(0).max(1);
 
+/** What a model may be tuned for. */
+export const taskNames = ["image-classification", "custom"] as const;
+export type TaskName = (typeof taskNames)[number];
+
+/** What the task "custom" minimises, measures and feeds. */
+export const declaredOptions = {
+  loss: z
+    .string()
+    .optional()
+    .describe(
+      'what to minimise (custom): KIND:OUTPUT=ARRAY with mse, l1, huber, bce or cross-entropy, sums such as "2*mse:a=x + l1:b=y", or an ONNX file that ends in a scalar',
+    ),
+  metric: z
+    .array(z.string())
+    .optional()
+    .describe(
+      "what to measure beside the loss (custom): KIND:OUTPUT=ARRAY with mae, rmse, r2 or accuracy; the first one chooses the checkpoint",
+    ),
+  fix: z
+    .array(z.string())
+    .optional()
+    .describe("inputs that are the same number for every example (custom), as NAME=NUMBER"),
+} as const;
+
 /** How images reach the model where no preprocessor_config.json says it. */
 export const imageOptions = {
   size: count.optional().describe("image height and width in pixels, where the model does not say it"),
@@ -130,9 +154,14 @@ const stageOptions = z.strictObject({
 /** What `tune` takes, in a recipe file, as flags or from code. */
 export const tuneOptions = z.strictObject({
   model: z.string().describe("ONNX file, or folder with onnx/model.onnx"),
-  data: z.string().describe("folder of images: class folders, or metadata.csv / metadata.jsonl"),
+  data: z
+    .string()
+    .describe(
+      "folder of images: class folders, or metadata.csv / metadata.jsonl; for the task custom named arrays: .npz, .safetensors, .jsonl, or a folder of .npy files or of splits",
+    ),
   out: z.string().describe("folder for the tuned model"),
-  task: z.enum(["image-classification"]).default("image-classification").describe("what the model is to do"),
+  task: z.enum(taskNames).default("image-classification").describe("what the model is to do"),
+  ...declaredOptions,
   run: z.string().optional().describe("folder for the run; default: runs/NAME of the output folder"),
   force: z.boolean().default(false).describe("replace an existing output or run folder"),
   plan: z
@@ -140,7 +169,7 @@ export const tuneOptions = z.strictObject({
     .default("lp-ft")
     .describe('what moves when: head, full, top-K (as "top-2"), lp-ft, gradual'),
   stages: z.array(stageOptions).optional().describe("stages of a plan of your own (recipe only)"),
-  epochs: positive.optional().describe("passes over the training images; default: depends on the plan"),
+  epochs: positive.optional().describe("passes over the training examples; default: depends on the plan"),
   learningRate: positive.optional().describe("highest learning rate; default: depends on the plan"),
   headLearningRate: positive.optional().describe("learning rate while only the head moves (lp-ft, gradual)"),
   decay: positive.optional().describe("divide the rate by this for each block below the top (ULMFiT: 2.6)"),
@@ -154,7 +183,7 @@ export const tuneOptions = z.strictObject({
   nesterov: z.boolean().default(false).describe("Nesterov momentum for sgd"),
   weightDecay: z.number().min(0).default(0.01).describe("weight decay of matrices and kernels"),
   clipNorm: positive.default(1).describe("largest norm of the gradient"),
-  batchSize: count.default(32).describe("images a step"),
+  batchSize: count.default(32).describe("examples a step"),
   accumulate: count.default(1).describe("steps whose gradients are added up before an update"),
   batchNorm: z
     .enum(["frozen", "training"])
@@ -171,7 +200,7 @@ export const tuneOptions = z.strictObject({
     .gt(0)
     .lt(1)
     .default(0.1)
-    .describe("share of the training images held out, without a validation folder"),
+    .describe("share of the training examples held out, without a validation split"),
   evaluateEvery: count.optional().describe("evaluate every this many steps; default: every epoch"),
   patience: count.optional().describe("stop after this many evaluations without a better one"),
   limitPerClass: count.optional().describe("use at most this many training images of a class"),
@@ -184,3 +213,6 @@ export const tuneOptions = z.strictObject({
   ...deviceOptions,
 });
 export type TuneOptions = z.input<typeof tuneOptions>;
+
+/** Options of a tuning with every default filled in and its run folder named. */
+export type TuneSettings = z.output<typeof tuneOptions> & { readonly run: string };

@@ -3,8 +3,8 @@ import { z } from "zod";
 import { writeFileAtomic } from "../base/atomic-file.node.ts";
 import { parseOptions } from "./options.ts";
 import { reportPage } from "./report/page.ts";
-import { runReport } from "./report/run-report.ts";
 import { readRun } from "./run-record.node.ts";
+import { reportOf } from "./tasks.node.ts";
 import type { Verb, VerbEvent } from "./verb.ts";
 
 const options = z.strictObject({
@@ -30,7 +30,7 @@ export const report: Verb<typeof options, ReportWritten> = {
     const { run, out } = parseOptions(options, input);
     const record = await readRun(run);
     const path = out ?? join(run, "report.html");
-    await writeFileAtomic(path, reportPage(runReport(record)));
+    await writeFileAtomic(path, reportPage(reportOf(record)));
     yield { type: "report", path, finished: record.result !== undefined };
   },
 };

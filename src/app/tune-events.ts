@@ -1,4 +1,4 @@
-import type { TuneEvent } from "../tune/events.ts";
+import type { Metrics, TuneEvent } from "../tune/events.ts";
 import type { VerbEvent } from "./verb.ts";
 
 /** What was found before the first step. */
@@ -13,6 +13,12 @@ export interface Found extends VerbEvent {
   readonly data: {
     readonly root: string;
     readonly origin: string;
+    /** What an example is called: "images" or "examples". */
+    readonly unit: string;
+    readonly examples: { readonly train: number; readonly validation: number; readonly test: number };
+    /** Arrays by name, each with its type and the sizes of one example; empty for images. */
+    readonly arrays: readonly string[];
+    /** Empty where there are no classes. */
     readonly classes: readonly {
       readonly name: string;
       readonly train: number;
@@ -31,11 +37,15 @@ export interface Found extends VerbEvent {
   readonly notes: readonly string[];
 }
 
-/** The model on the held-out images before training, and what its speed predicts. */
+/** The model on the held-out examples before training, and what its speed predicts. */
 export interface Before extends VerbEvent {
   readonly type: "before";
   readonly split: string;
-  readonly accuracy: number;
+  /** Name of the metric that chooses the checkpoint. */
+  readonly goal: string;
+  readonly metrics: Metrics;
+  /** Of a classifier. */
+  readonly accuracy?: number;
   /** Whether the head told these classes before; a fresh one guesses. */
   readonly isFreshHead: boolean;
   /** Predicted from the measured forward pass, for the stage that moves most. */
@@ -49,13 +59,26 @@ export interface Saved extends VerbEvent {
   readonly run: string;
   readonly report: string;
   readonly split: string;
+  /** What an example is called: "images" or "examples". */
+  readonly unit: string;
+  /** Name of the metric that chose the checkpoint. */
+  readonly goal: string;
   readonly before: Scores;
   readonly after: Scores;
-  /** Two-sided exact McNemar test of before against after. */
-  readonly pValue: number;
+  /**
+   * Two-sided exact test of before against after: McNemar's over right answers, else the sign test over the losses of
+   * the examples. Absent where the loss does not tell examples apart.
+   */
+  readonly pValue?: number;
 }
 
-export interface Scores {
+/** How a model did on the held-out examples. What a classifier has beside its metrics is absent for other models. */
+export interface Scores extends Partial<ClassScores> {
+  readonly examples: number;
+  readonly metrics: Metrics;
+}
+
+export interface ClassScores {
   readonly examples: number;
   readonly accuracy: number;
   readonly accuracyInterval: readonly [number, number];

@@ -1,6 +1,3 @@
-import type { ImageExample } from "../data/dataset.ts";
-import { defaultCacheBytes } from "../data/pixel-cache.ts";
-import type { Evaluation } from "../evaluate/evaluate.ts";
 import { forwardFlops, stepFlops, stepMemory } from "../models/cost.ts";
 import type { Stage } from "../tune/plan.ts";
 import { planTable } from "../tune/plan-table.ts";
@@ -9,12 +6,11 @@ import type { Tuning } from "./tune-prepare.node.ts";
 
 /** What was found, for the user to check before anything happens. `resident`: bytes the process holds already. */
 export function foundOf(tuning: Tuning, resident: number): Found {
-  const { options, model, dataset, plan } = tuning;
+  const { options, model, plan, task } = tuning;
   const elements = new Map(model.parameters.map((p) => [p.name, p.elements]));
   const sum = (names: Iterable<string>) => [...names].reduce((n, name) => n + (elements.get(name) ?? 0), 0);
   const stages = plan.stages.map((stage) => movingIn(tuning, stage));
-  const counted = (examples: readonly ImageExample[], label: number) =>
-    examples.filter((e) => e.label === label).length;
+  const largestStage = Math.max(...stages.map((moving) => sessionBytes(tuning, moving)));
   return {
     type: "found",
     model: {
@@ -23,29 +19,14 @@ export function foundOf(tuning: Tuning, resident: number): Found {
       input: model.input.shape ?? [],
       blocks: model.blocks.map((block) => ({ name: block.name, elements: sum(block.parameters) })),
     },
-    data: {
-      root: dataset.root,
-      origin: dataset.origin,
-      classes: dataset.classes.map((name, label) => ({
-        name,
-        train: counted(dataset.splits.train, label),
-        validation: counted(dataset.splits.validation, label),
-        test: counted(dataset.splits.test, label),
-      })),
-    },
+    data: task.data,
     plan: planTable(plan),
     movingParameters: sum(new Set(stages.flatMap((moving) => [...moving]))),
-    peakMemory:
-      resident + cachedBytes(tuning) + Math.max(...stages.map((moving) => sessionBytes(tuning, moving))),
+    peakMemory: resident + task.keptBytes + largestStage,
     stepFlops: Math.max(...stages.map((moving) => flopsOf(tuning, moving))),
-    notes: notesOf(tuning),
+    notes: task.notes,
   };
 }
-
-/** What was found or inferred that the user may want to know. */
-export const notesOf = ({ opened, model, dataset }: Tuning): readonly string[] => [
-  ...new Set([...opened.notes, ...model.notes, ...dataset.findings.map((finding) => finding.message)]),
-];
 
 /**
  * Memory that ONNX Runtime takes for each byte of activations alive: its arenas grow by powers of two. Measured: 1.9 to
@@ -61,33 +42,24 @@ function sessionBytes({ model, options }: Tuning, moving: ReadonlySet<string>): 
   return training.frozen + training.moving + evaluation.frozen + arenaFactor * activations;
 }
 
-/** Bytes of the resized images that the loader keeps. */
-function cachedBytes({ dataset: { splits }, opened: { preprocessor } }: Tuning): number {
-  const images = splits.train.length + splits.validation.length + splits.test.length;
-  return Math.min(
-    defaultCacheBytes,
-    images * preprocessor.height * preprocessor.width * preprocessor.channels,
-  );
-}
-
 /** The held-out result before training; the time its forward passes took predicts that of an epoch. */
-export function beforeOf(tuning: Tuning, split: string, before: Evaluation, seconds: number): Before {
-  const { model, plan, dataset, options } = tuning;
-  const perFlop = seconds / (forwardFlops(model) * before.predictions.length);
-  const steps = Math.ceil(dataset.splits.train.length / options.batchSize);
-  const flops = Math.max(...plan.stages.map((stage) => flopsOf(tuning, movingIn(tuning, stage))));
+export function beforeOf(tuning: Tuning, scores: Scores, seconds: number): Before {
+  const { model, plan, options, task } = tuning;
+  // Operators that are no products count nothing; a graph of those alone is timed as if a step were forward three times.
+  const forward = forwardFlops(model);
+  const dearest = Math.max(...plan.stages.map((stage) => flopsOf(tuning, movingIn(tuning, stage))));
+  const perStep = forward > 0 ? dearest / forward : 3 * options.batchSize;
+  const steps = Math.ceil(task.data.examples.train / options.batchSize);
+  const { accuracy } = scores;
   return {
     type: "before",
-    split,
-    accuracy: before.metrics.accuracy,
-    isFreshHead: tuning.isFreshHead,
-    secondsPerEpoch: perFlop * flops * steps,
+    split: task.proof,
+    goal: task.goal.name,
+    metrics: scores.metrics,
+    ...(accuracy === undefined ? {} : { accuracy }),
+    isFreshHead: task.isFreshHead,
+    secondsPerEpoch: (seconds / scores.examples) * perStep * steps,
   };
-}
-
-export function scoresOf({ metrics }: Evaluation): Scores {
-  const { examples, accuracy, accuracyInterval, macroF1, nll, ece } = metrics;
-  return { examples, accuracy, accuracyInterval, macroF1, nll, ece };
 }
 
 /** Names of the parameters that move in a stage. */

@@ -1,17 +1,14 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../base/atomic-file.node.ts";
-import { readThumbnail } from "../data/thumbnail.node.ts";
-import { compareEvaluations } from "../evaluate/compare.ts";
 import { type TuneResult, tuneLoop } from "../tune/loop.ts";
 import { createRunFolder, openRunFolder, type RunFolder } from "../tune/run-folder.node.ts";
-import { evaluateExecutable, evaluateModel } from "./classifier.node.ts";
 import { optimizerOf } from "./optimizer.ts";
-import { mistakesOf, type RunResult } from "./run-result.ts";
+import type { RunResult } from "./run-result.ts";
 import { saveTuned } from "./save-tuned.node.ts";
+import { recipeOf } from "./tasks.node.ts";
 import type { TuneVerbEvent } from "./tune-events.ts";
-import { beforeOf, foundOf, notesOf, scoresOf } from "./tune-facts.ts";
-import { trainDataOf, tunableOf, withTuned } from "./tune-inputs.ts";
+import { beforeOf, foundOf } from "./tune-facts.ts";
 import type { Tuning } from "./tune-prepare.node.ts";
 import type { VerbContext } from "./verb.ts";
 import { version } from "./version.ts";
@@ -21,16 +18,14 @@ export async function* runTuning(
   tuning: Tuning,
   { signal }: VerbContext,
 ): AsyncGenerator<TuneVerbEvent, void> {
-  const { options, dataset, runtime, loader, plan, model } = tuning;
+  const { options, task, runtime, plan, model } = tuning;
   let record: RunFolder | undefined;
   let hasStepped = false;
   try {
     yield foundOf(tuning, await runtime.peakMemoryBytes());
-    const [split, examples] = heldOut(tuning);
-    const judged = { loader, examples, classes: dataset.classes.length, batchSize: options.batchSize };
     const started = performance.now();
-    const before = await evaluateModel(model, runtime, judged);
-    yield beforeOf(tuning, split, before, (performance.now() - started) / 1000);
+    const before = await task.judge(model);
+    yield beforeOf(tuning, before.scores, (performance.now() - started) / 1000);
 
     // Only now is anything written: what cannot even be evaluated leaves no run behind, nor does what fails before its first step.
     record = await openRecord(tuning);
@@ -39,50 +34,43 @@ export async function* runTuning(
     });
     if (result.reason === "stopped") return;
 
-    const tuned = withTuned(model, dataset.classes, result.values);
-    const after = await evaluateModel(tuned, runtime, judged);
-    const { mcnemar } = compareEvaluations(before, after);
-    const pictures = new Map<string, string>();
-    for (const { id, path } of after.worst) pictures.set(id, await readThumbnail(path));
+    const tuned = task.tuned(model, result.values);
+    const { after, pValue, details } = await before.against(tuned.judged);
     const facts: RunResult = {
+      task: options.task,
       model: options.model,
       data: options.data,
-      origin: dataset.origin,
-      split,
-      classes: dataset.classes,
-      trainCounts: dataset.classes.map(
-        (_, label) => dataset.splits.train.filter((e) => e.label === label).length,
-      ),
+      origin: task.data.origin,
+      split: task.proof,
       blocks: model.blocks.map((block) => block.name),
       plan,
-      isFreshHead: tuning.isFreshHead,
-      before: before.metrics,
-      after: after.metrics,
-      mcnemar,
-      mistakes: mistakesOf(after, dataset.classes, pictures),
+      isFreshHead: task.isFreshHead,
       trainedSeconds: result.seconds,
       steps: result.steps,
       peakMemory: await runtime.peakMemoryBytes(),
-      notes: notesOf(tuning),
+      notes: task.notes,
+      ...details,
     };
     await writeFileAtomic(join(options.run, "result.json"), `${JSON.stringify(facts)}\n`);
-    const report = await saveTuned(tuning, tuned, facts);
+    const report = await saveTuned(tuning, tuned.saved, facts);
     yield {
       type: "saved",
       out: options.out,
       run: options.run,
       report,
-      split,
-      before: scoresOf(before),
-      after: scoresOf(after),
-      pValue: mcnemar.pValue,
+      split: task.proof,
+      unit: task.data.unit,
+      goal: task.goal.name,
+      before: before.scores,
+      after,
+      ...(pValue === undefined ? {} : { pValue }),
     };
   } catch (error) {
     if (record && !hasStepped && !tuning.resume) await rm(options.run, { recursive: true, force: true });
     throw error;
   } finally {
     await record?.close();
-    await loader.close();
+    await task.close();
     await runtime.dispose();
   }
 }
@@ -102,18 +90,15 @@ async function* noticing<E, R>(
 
 /** The loop over the prepared model, its events passed on. */
 async function* train(
-  tuning: Tuning,
+  { options, task, runtime, plan, model }: Tuning,
   record: RunFolder,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<TuneVerbEvent, TuneResult> {
-  const { options, dataset, runtime, loader, plan, model } = tuning;
-  const { tunable, targets } = tunableOf(model, options.dropout);
-  const examples = dataset.splits.validation;
-  const held = { loader, examples, classes: dataset.classes.length, batchSize: options.batchSize };
+  const { tunable, data } = task.training(model);
   return yield* tuneLoop({
     model: tunable,
     plan,
-    data: trainDataOf(tuning, model.input.name, targets),
+    data,
     runtime,
     seed: options.seed,
     batchSize: options.batchSize,
@@ -121,11 +106,8 @@ async function* train(
     optimizer: optimizerOf(options),
     weightDecay: options.weightDecay,
     clipNorm: options.clipNorm,
-    async evaluate(executable) {
-      const { metrics } = await evaluateExecutable(executable, model, held);
-      return { accuracy: metrics.accuracy, macroF1: metrics.macroF1, loss: metrics.nll };
-    },
-    metric: { name: "accuracy", mode: "max", tie: { name: "loss", mode: "min" } },
+    evaluate: (executable) => task.validate(executable),
+    metric: task.goal,
     record,
     ...(options.evaluateEvery === undefined ? {} : { evaluateEvery: options.evaluateEvery }),
     ...(options.patience === undefined ? {} : { earlyStopping: { patience: options.patience } }),
@@ -140,6 +122,7 @@ function openRecord({ options, resume, model, runtime, plan }: Tuning): Promise<
   const about = {
     diapason: version,
     created: new Date().toISOString(),
+    task: options.task,
     model: options.model,
     data: options.data,
     plan: plan.name,
@@ -147,12 +130,6 @@ function openRecord({ options, resume, model, runtime, plan }: Tuning): Promise<
     device: runtime.device,
     ...runtime.description,
   };
-  return createRunFolder(options.run, { base: model.graph, recipe: options, about, force: options.force });
-}
-
-/** The split that proves the result: test where there is one, else validation. */
-function heldOut({ dataset: { splits } }: Tuning) {
-  return splits.test.length > 0
-    ? (["test", splits.test] as const)
-    : (["validation", splits.validation] as const);
+  const recipe = recipeOf(options);
+  return createRunFolder(options.run, { base: model.graph, recipe, about, force: options.force });
 }

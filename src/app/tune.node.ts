@@ -3,6 +3,7 @@ import { z } from "zod";
 import { DiapasonError } from "../base/errors.ts";
 import { parseOptions, tuneOptions } from "./options.ts";
 import { readRecipe } from "./recipe.node.ts";
+import { checkTaskOptions } from "./tasks.node.ts";
 import type { TuneVerbEvent } from "./tune-events.ts";
 import { prepareTuning } from "./tune-prepare.node.ts";
 import { runTuning } from "./tune-run.node.ts";
@@ -15,7 +16,7 @@ const tuneInput = tuneOptions.partial({ model: true, data: true, out: true }).ex
 /** A recipe's options, or the path of a recipe file as `recipe` with options that go before the file's. */
 export type TuneInput = z.input<typeof tuneInput>;
 
-/** Fine-tunes a model on a folder of images and proves what came of it. */
+/** Fine-tunes a model on your own data and proves what came of it. */
 export const tune: Verb<typeof tuneInput, TuneVerbEvent> = {
   name: "tune",
   summary: "fine-tune a model on your own data",
@@ -25,6 +26,7 @@ export const tune: Verb<typeof tuneInput, TuneVerbEvent> = {
     const { recipe, ...flags } = input;
     const given = recipe === undefined ? flags : await readRecipe(recipe, flags);
     const options = parseOptions(tuneOptions, given);
+    checkTaskOptions("tune", given, options.task);
     const run = resolve(options.run ?? join("runs", basename(resolve(options.out))));
     yield* runTuning(await prepareTuning({ ...options, run }, { resume: false }), context);
   },

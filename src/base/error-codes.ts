@@ -76,6 +76,9 @@ export const errorCodes = {
   "tasks/unknown-array": "A declared loss or metric names an array that the data do not hold.",
   "tasks/bad-loss-graph":
     "A loss given as an ONNX graph does not end in one float number, or reads nothing that the model gives.",
+  "tasks/input-shape": "An array of the data has other sizes than the input of the model that it is fed to.",
+  "tasks/missing-input": "The model reads an input for which the data hold no array and no number was fixed.",
+  "tasks/fixed-batch": "A model was exported for a fixed number of examples and cannot be freed of it.",
   "tasks/loss-shape":
     "An output and the array it is to be compared with have different sizes. Nothing is broadcast: that hides mistakes.",
   "evaluate/unpaired-predictions":
@@ -102,6 +105,8 @@ export const errorCodes = {
   "app/unknown-command": "A command that does not exist; the nearest known one is named.",
   "app/empty-split": "The images asked for are not in the folder.",
   "app/nothing-to-check": "A gradient check has no loss to differentiate, or no weight that reaches it.",
+  "app/no-loss": "The task custom needs a loss, and none is declared.",
+  "app/bad-file": "A file is to be written in a format that the command does not know.",
   "app/no-labels": "A model does not say which classes its outputs are.",
   "app/no-such-image": "An image that a command was given is not there.",
   "app/file-exists": "A file that a command would write is there already.",

@@ -1,5 +1,5 @@
 import type { Before, Found, Saved, TuneVerbEvent } from "../app/index.node.ts";
-import { bytes, count, duration, percent, probability } from "../app/numbers.ts";
+import { bytes, count, duration, measured, percent, probability } from "../app/numbers.ts";
 
 /** What a person is told of one event: a line that stays, or the state of something under way. */
 export type Told = { readonly line: string } | { readonly progress: string };
@@ -38,9 +38,11 @@ export function tuneTeller(): TuneTeller {
     },
     evaluation: ({ epoch, step, metrics, trainLoss, isBest, seconds }) => {
       const train = trainLoss === undefined ? "" : `  train loss ${trainLoss.toFixed(3)}`;
-      const held = metrics["loss"] === undefined ? "" : `  loss ${metrics["loss"].toFixed(3)}`;
+      const held = Object.entries(metrics).map(
+        ([name, value]) => `  ${named(name)} ${measured(name, value)}`,
+      );
       return {
-        line: `  epoch ${epoch}  step ${step}${train}${held}  accuracy ${percent(metrics["accuracy"] ?? 0)}${isBest ? " *" : ""}  ${duration(seconds)}`,
+        line: `  epoch ${epoch}  step ${step}${train}${held.join("")}${isBest ? " *" : ""}  ${duration(seconds)}`,
       };
     },
     checkpoint: () => undefined,
@@ -59,35 +61,56 @@ const endText = (reason: string, step: number, seconds: number): string =>
     ? `\nStopped after step ${step}; a checkpoint is written. Go on with "diapason resume RUN".`
     : `\nTrained ${step} steps in ${duration(seconds)}${reason === "completed" ? "" : ` (${reason} reached)`}.`;
 
+/** A metric's name as a person writes it. */
+const named = (metric: string): string => (metric === "macroF1" ? "macro F1" : metric);
+
 function foundText({ model, data, plan, movingParameters, peakMemory, notes }: Found): string {
-  const sum = (split: "train" | "validation" | "test") => data.classes.reduce((n, c) => n + c[split], 0);
+  const { train, validation, test } = data.examples;
   const shown = data.classes.length > 12 ? data.classes.slice(0, 10) : data.classes;
   const rest = data.classes.length - shown.length;
   const blocks = model.blocks.map((b) => `${b.name} ${count(b.elements)}`);
+  const classes = data.classes.length > 0 ? `${data.classes.length} classes; ` : "";
+  const items = [
+    ...shown.map((c) => `${c.name} ${c.train}`),
+    ...(rest > 0 ? [`${rest} more`] : []),
+    ...data.arrays,
+  ];
   return [
     `Model   ${model.source}`,
     `        ${count(model.parameters)} parameters, input [${model.input.join(", ")}]`,
     ...wrapped("Blocks  ", blocks),
     `Data    ${data.root}`,
-    `        ${data.classes.length} classes; images: ${sum("train")} train, ${sum("validation")} validation, ${sum("test")} test (${data.origin})`,
-    ...wrapped("        ", [
-      ...shown.map((c) => `${c.name} ${c.train}`),
-      ...(rest > 0 ? [`${rest} more`] : []),
-    ]),
+    `        ${classes}${data.unit}: ${train} train, ${validation} validation, ${test} test (${data.origin})`,
+    ...wrapped("        ", items),
     `Plan    ${plan.split("\n").join("\n        ")}`,
     `        ${count(movingParameters)} of ${count(model.parameters)} parameters move; about ${bytes(peakMemory)} of memory`,
     ...notes.map((note) => `Note    ${note}`),
   ].join("\n");
 }
 
-const beforeText = ({ split, accuracy, isFreshHead, secondsPerEpoch }: Before): string =>
-  `Before  accuracy ${percent(accuracy)} on ${split}${isFreshHead ? " (the head is new: a guess)" : ""}; an epoch takes about ${duration(secondsPerEpoch)}`;
+function beforeText({ split, goal, metrics, isFreshHead, secondsPerEpoch }: Before): string {
+  const value = measured(goal, metrics[goal] ?? Number.NaN);
+  const guess = isFreshHead ? " (the head is new: a guess)" : "";
+  return `Before  ${named(goal)} ${value} on ${split}${guess}; an epoch takes about ${duration(secondsPerEpoch)}`;
+}
 
-function savedText({ out, run, report, split, before, after, pValue }: Saved): string {
-  const [low, high] = after.accuracyInterval;
+function savedText({ out, run, report, split, unit, goal, before, after, pValue }: Saved): string {
+  const names = [goal, ...Object.keys(after.metrics).filter((name) => name !== goal)];
+  const change = (name: string) => {
+    const was = before.metrics[name];
+    const before1 = was === undefined ? "" : `${measured(name, was)} before, `;
+    return `${before1}${measured(name, after.metrics[name] ?? Number.NaN)} after`;
+  };
+  const first = `${named(goal)[0]!.toUpperCase()}${named(goal).slice(1)}`;
+  const interval = after.accuracyInterval?.map(percent).join(" to ");
+  const proofs = [
+    ...(interval ? [`95 % interval ${interval}`] : []),
+    ...(pValue === undefined ? [] : [`${interval ? "McNemar" : "sign test"} p = ${probability(pValue)}`]),
+  ];
   return [
-    `Accuracy on ${after.examples} ${split} images: ${percent(before.accuracy)} before, ${percent(after.accuracy)} after`,
-    `  95 % interval ${percent(low)} to ${percent(high)}; McNemar p = ${probability(pValue)}`,
+    `${first} on ${after.examples} ${split} ${unit}: ${change(goal)}`,
+    ...(proofs.length > 0 ? [`  ${proofs.join("; ")}`] : []),
+    ...names.slice(1).map((name) => `  ${named(name)}: ${change(name)}`),
     `Model   ${out}`,
     `Report  ${report}`,
     `Run     ${run}`,

@@ -3,17 +3,31 @@ import type {
   Gradchecked,
   Inspected,
   Note,
+  OutputsOf,
   Predicted,
   Progress,
   ReportWritten,
   RunRow,
+  Scored,
   VerbEvent,
+  Written,
 } from "../app/index.node.ts";
-import { bytes, count, percent } from "../app/numbers.ts";
+import { bytes, count, measured, percent } from "../app/numbers.ts";
 import { demoTeller } from "./tell-demo.ts";
 import { type Told, tuneTeller, wrapped } from "./tell-tune.ts";
 
-type OtherEvent = Evaluated | Gradchecked | Inspected | Note | Predicted | Progress | ReportWritten | RunRow;
+type OtherEvent =
+  | Evaluated
+  | Gradchecked
+  | Inspected
+  | Note
+  | OutputsOf
+  | Predicted
+  | Progress
+  | ReportWritten
+  | RunRow
+  | Scored
+  | Written;
 
 const others: {
   readonly [T in OtherEvent["type"]]: (event: Extract<OtherEvent, { type: T }>) => Told | undefined;
@@ -22,6 +36,11 @@ const others: {
   gradcheck: (event) => ({ line: gradcheckText(event) }),
   model: (event) => ({ line: modelText(event) }),
   note: ({ message }) => ({ line: `Note    ${message}` }),
+  outputs: ({ id, outputs }) => ({
+    line: [id, ...Object.entries(outputs).map(([name, value]) => `  ${name}  ${shortened(value)}`)].join(
+      "\n",
+    ),
+  }),
   prediction: ({ path, labels }) => ({
     line: `${path}\n${labels.map((l) => `  ${percent(l.probability).padStart(7)}  ${l.label}`).join("\n")}`,
   }),
@@ -30,11 +49,13 @@ const others: {
     line: `Report  ${path}${finished ? "" : " (the run is not finished)"}`,
   }),
   run: ({ path, state, model, plan, best }) => {
-    const score = best
-      ? `  ${best.metric} ${best.metric === "accuracy" ? percent(best.value) : best.value.toFixed(4)}`
-      : "";
+    const score = best ? `  ${best.metric} ${measured(best.metric, best.value)}` : "";
     return { line: `${path}  ${state}  ${plan}  ${model}${score}` };
   },
+  scored: (event) => ({ line: scoredText(event) }),
+  written: ({ path, examples, outputs }) => ({
+    line: `${path}: ${outputs.map((o) => `${o.name} ${o.dtype} [${o.dims.join(", ")}]`).join("; ")} for ${examples} examples`,
+  }),
 };
 
 /** Says in words what happens; undefined for what only programs want to know. */
@@ -61,6 +82,22 @@ function evaluatedText({ data, split, classes, metrics, worst }: Evaluated): str
     ...worst
       .slice(0, 5)
       .map((m) => `  mistake: ${m.id} is ${m.label}, taken for ${m.predicted} (${percent(m.probability)})`),
+  ].join("\n");
+}
+
+/** Numbers of an output on a line. */
+function shortened(value: OutputsOf["outputs"][string]): string {
+  const text = JSON.stringify(value, (_, v: unknown) =>
+    typeof v === "number" ? Number(v.toPrecision(5)) : v,
+  );
+  return text.length > 100 ? `${text.slice(0, 97)}...` : text;
+}
+
+function scoredText({ data, split, examples, metrics, worst }: Scored): string {
+  return [
+    `${examples} examples (${split}) of ${data}`,
+    ...Object.entries(metrics).map(([name, value]) => `  ${name} ${measured(name, value)}`),
+    ...worst.slice(0, 5).map(({ id, loss }) => `  largest loss: ${id}, ${measured("loss", loss)}`),
   ].join("\n");
 }
 

@@ -75,8 +75,12 @@ export function mcnemarTest(
     if (wasRight && !isRight) lost++;
     if (!wasRight && isRight) gained++;
   }
-  return { lost, gained, pValue: Math.min(1, 2 * binomialHalfTail(Math.min(lost, gained), lost + gained)) };
+  return { lost, gained, pValue: signTest(lost, gained) };
 }
+
+/** The exact two-sided sign test: how likely a split at least this uneven is where both sides are equally likely. */
+export const signTest = (a: number, b: number): number =>
+  Math.min(1, 2 * binomialHalfTail(Math.min(a, b), a + b));
 
 /** P(X ≤ k) for X ~ Binomial(n, ½), summed in logarithms so that large n does not underflow. */
 function binomialHalfTail(k: number, n: number): number {

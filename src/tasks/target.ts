@@ -31,22 +31,26 @@ export interface Allowed {
   readonly what: string;
 }
 
-/**
- * The output that a declaration names.
- * @throws tasks/unknown-output when the graph has none of that name, tasks/bad-output when no example is to be told apart
- * in it or it holds no floats.
- */
-export function outputOf(graph: Graph, { text, output }: Pick<Declared, "text" | "output">): Value {
+/** The output that a declaration names. @throws tasks/unknown-output when the graph has none of that name */
+export function findOutput(graph: Graph, { text, output }: Pick<Declared, "text" | "output">): Value {
   const value = graph.outputs.find(({ name }) => name === output);
-  if (!value) {
-    const names = graph.outputs.map(({ name }) => name);
-    const near = nearest(output, names);
-    throw new DiapasonError(
-      "tasks/unknown-output",
-      `"${text}" names the output "${output}"; the model gives ${graph.outputs.map(described).join(", ")}.`,
-      near ? `Did you mean "${near}"?` : `Name one of: ${names.join(", ")}.`,
-    );
-  }
+  if (value) return value;
+  const names = graph.outputs.map(({ name }) => name);
+  const near = nearest(output, names);
+  throw new DiapasonError(
+    "tasks/unknown-output",
+    `"${text}" names the output "${output}"; the model gives ${graph.outputs.map(described).join(", ")}.`,
+    near ? `Did you mean "${near}"?` : `Name one of: ${names.join(", ")}.`,
+  );
+}
+
+/**
+ * The same, found fit to be compared.
+ * @throws tasks/unknown-output, tasks/bad-output when no example is to be told apart in it or it holds no floats
+ */
+export function outputOf(graph: Graph, declared: Pick<Declared, "text" | "output">): Value {
+  const { text } = declared;
+  const value = findOutput(graph, declared);
   if (value.dtype !== "float32")
     throw new DiapasonError(
       "tasks/bad-output",

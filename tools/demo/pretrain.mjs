@@ -1,7 +1,7 @@
 // Pretrains the embedded model on the letters that render.mjs made, with Diapason's own loop, and writes models/letters.
 // From the repository root, after `npm run build`:  node tools/demo/pretrain.mjs [epochs]
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tunableOf, withTuned } from "../../dist/app/tune-inputs.js";
+import { tunableOf, withTuned } from "../../dist/app/image/training.js";
 import { random } from "../../dist/base/random.js";
 import { saveOnnx } from "../../dist/formats/onnx/file.node.js";
 import { describeModel } from "../../dist/models/describe.js";

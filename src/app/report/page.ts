@@ -1,5 +1,5 @@
 import { drawChart } from "./chart.ts";
-import type { ClassRow, Mistake, Report, StageRow } from "./report.ts";
+import type { ClassRow, Mistake, Report, StageRow, Table } from "./report.ts";
 import { style } from "./style.ts";
 
 /** A matrix with more classes than this is told by its most frequent confusions instead. */
@@ -20,6 +20,7 @@ export function reportPage(report: Report): string {
       section(`Confusion matrix (${report.confusionOf})`, confusion(report), report.classes.length > 12),
     report.perClass.length > 0 && section("Class by class", classesTable(report.perClass)),
     report.mistakes.length > 0 && section("Worst mistakes", mistakes(report.mistakes), true),
+    ...report.tables.map((table) => section(table.title, plainTable(table))),
     section("Settings", pairs(report.settings)),
     section("Versions", pairs(report.versions)),
     report.notes.length > 0 &&
@@ -99,6 +100,14 @@ function mistakes(list: readonly Mistake[]): string {
       `<li><img src="${escaped(m.picture)}" alt="${escaped(m.id)}"><b>${escaped(m.predicted)}</b> ${(100 * m.probability).toFixed(0)} %<br>is ${escaped(m.label)}<br><small>${escaped(m.id)}</small></li>`,
   );
   return `<ul class="mistakes">${items.join("")}</ul>`;
+}
+
+function plainTable({ head, rows, note }: Table): string {
+  const cells = (list: readonly string[], tag: string) =>
+    `<tr>${list.map((text) => `<${tag}>${escaped(text)}</${tag}>`).join("")}</tr>`;
+  const body = rows.map((row) => cells(row, "td")).join("");
+  const table = `<table><thead>${cells(head, "th")}</thead><tbody>${body}</tbody></table>`;
+  return `<div class="scroll">${table}</div>${note ? `<p class="note">${escaped(note)}</p>` : ""}`;
 }
 
 function pairs(rows: readonly (readonly [string, string])[]): string {

@@ -43,6 +43,14 @@ export interface ClassRow {
   readonly count: number;
 }
 
+/** Rows of text under a title. */
+export interface Table {
+  readonly title: string;
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+  readonly note?: string;
+}
+
 /** Everything a report page shows, already measured; making the page adds nothing to it. */
 export interface Report {
   readonly title: string;
@@ -58,6 +66,7 @@ export interface Report {
   readonly confusionOf: string;
   readonly perClass: readonly ClassRow[];
   readonly mistakes: readonly Mistake[];
+  readonly tables: readonly Table[];
   readonly settings: readonly (readonly [string, string])[];
   readonly versions: readonly (readonly [string, string])[];
   readonly notes: readonly string[];

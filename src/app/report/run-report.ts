@@ -1,28 +1,30 @@
-import type { ClassificationMetrics } from "../../tasks/classification-metrics.ts";
 import type { EvaluationDone, StageStart, StepDone, TuneEvent } from "../../tune/events.ts";
-import { bytes, count, duration, percent, probability } from "../numbers.ts";
+import { bytes, count, duration } from "../numbers.ts";
 import type { RunResult } from "../run-result.ts";
-import type { Chart, Report, Series } from "./report.ts";
+import type { ReportPart } from "../task.ts";
+import type { Chart, Report } from "./report.ts";
 
 /** The files of a run folder, read. */
-export interface RunRecord {
+export interface RunRecord<R extends RunResult = RunResult> {
   readonly recipe: Readonly<Record<string, unknown>>;
   /** run.json */
   readonly about: Readonly<Record<string, unknown>>;
   readonly events: readonly TuneEvent[];
   /** Absent while the run is not finished. */
-  readonly result?: RunResult;
+  readonly result?: R;
 }
 
-/** The report of a run, finished or not. */
-export function runReport({ recipe, about, events, result }: RunRecord): Report {
+/** The report of a run, finished or not. `part`: what its task shows. */
+export function runReport({ recipe, about, events, result }: RunRecord, part: ReportPart): Report {
   const name = String(about["name"] ?? recipe["out"] ?? "a run");
+  const { loss, lead, headline, charts, ...rest } = part;
   return {
+    ...rest,
     title: `Tuning report: ${name}`,
-    lead: result ? leadOf(result) : "This run is not finished: what it measured so far.",
-    headline: result ? headlineOf(result) : [],
-    charts: [accuracyChart(events), lossChart(events), rateChart(events), gradientChart(events)].filter(
-      (chart) => chart.series.some((series) => series.points.length > 1),
+    lead: result ? lead : "This run is not finished: what it measured so far.",
+    headline: result ? [...headline, ...costOf(result)] : [],
+    charts: [...charts, lossChart(events, loss), rateChart(events), gradientChart(events)].filter((chart) =>
+      chart.series.some((series) => series.points.length > 1),
     ),
     blocks: result?.blocks ?? blocksIn(events),
     stages: events
@@ -32,77 +34,39 @@ export function runReport({ recipe, about, events, result }: RunRecord): Report 
         epochs: result?.plan.stages.find((s) => s.name === stage.stage)?.epochs ?? 0,
         rates: Object.fromEntries(stage.blocks.map((block) => [block.name, block.rate])),
       })),
-    classes: result?.classes ?? [],
-    confusion: result?.after.confusion ?? [],
-    confusionOf: result ? `tuned model, ${result.split} images` : "",
-    perClass: result ? perClassOf(result) : [],
-    mistakes: result?.mistakes ?? [],
     settings: Object.entries(recipe).map(([key, value]) => [key, plain(value)]),
     versions: Object.entries(about).map(([key, value]) => [key, plain(value)]),
     notes: [...(result?.notes ?? []), ...events.flatMap((e) => (e.type === "warning" ? [e.message] : []))],
   };
 }
 
-function leadOf({ isFreshHead, split, after, before, mcnemar }: RunResult): string {
-  const start = isFreshHead
-    ? "Before tuning the model did not know these classes: its head was new and guessed."
-    : "Before tuning the model already told these classes.";
-  const change = after.accuracy - before.accuracy;
-  const proof =
-    mcnemar.pValue < 0.05
-      ? `The difference is beyond chance (${mcnemar.gained} images gained, ${mcnemar.lost} lost, McNemar p = ${probability(mcnemar.pValue)}).`
-      : `The difference could be chance (${mcnemar.gained} images gained, ${mcnemar.lost} lost, McNemar p = ${probability(mcnemar.pValue)}).`;
-  const direction = change > 0 ? "rose" : change < 0 ? "fell" : "stayed";
-  return `${start} On ${count(after.examples)} held-out ${split} images accuracy ${direction} from ${percent(before.accuracy)} to ${percent(after.accuracy)}. ${proof}`;
-}
+const costOf = (result: RunResult): Report["headline"] => [
+  { label: `training, ${count(result.steps)} steps`, value: duration(result.trainedSeconds) },
+  { label: "peak memory", value: bytes(result.peakMemory) },
+];
 
-function headlineOf(result: RunResult): Report["headline"] {
-  const { before, after, isFreshHead } = result;
-  const was = isFreshHead ? " (new head)" : "";
-  const [low, high] = after.accuracyInterval;
-  return [
-    {
-      label: `accuracy (95 % interval ${percent(low)} to ${percent(high)})`,
-      value: percent(after.accuracy),
-      before: `${percent(before.accuracy)}${was}`,
-    },
-    { label: "macro F1", value: percent(after.macroF1), before: percent(before.macroF1) },
-    { label: "negative log-likelihood", value: after.nll.toFixed(3), before: before.nll.toFixed(3) },
-    { label: "calibration error", value: percent(after.ece), before: percent(before.ece) },
-    { label: `training, ${count(result.steps)} steps`, value: duration(result.trainedSeconds) },
-    { label: "peak memory", value: bytes(result.peakMemory) },
-  ];
-}
+/** A metric of the validation examples over the steps, where it was measured. */
+export const validationPoints = (
+  events: readonly TuneEvent[],
+  metric: string,
+): readonly (readonly [number, number])[] =>
+  evaluations(events).flatMap((e) =>
+    e.metrics[metric] === undefined ? [] : [[e.step, e.metrics[metric]] as const],
+  );
 
 const evaluations = (events: readonly TuneEvent[]) =>
   events.filter((e): e is EvaluationDone => e.type === "evaluation");
 const steps = (events: readonly TuneEvent[]) => events.filter((e): e is StepDone => e.type === "step");
 
-function accuracyChart(events: readonly TuneEvent[]): Chart {
-  const points = (metric: string) =>
-    evaluations(events).flatMap((e) =>
-      e.metrics[metric] === undefined ? [] : [[e.step, e.metrics[metric]] as const],
-    );
-  const series: Series[] = [
-    { name: "accuracy", points: points("accuracy") },
-    { name: "macro F1", points: points("macroF1"), dashed: true },
-  ];
-  return { title: "Accuracy on the validation images", x: "step", y: "", percent: true, series };
-}
-
-function lossChart(events: readonly TuneEvent[]): Chart {
-  const training = smooth(steps(events).map((e) => [e.step, e.loss] as const));
-  const validation = evaluations(events).flatMap((e) =>
-    e.metrics["loss"] === undefined ? [] : [[e.step, e.metrics["loss"]] as const],
-  );
+function lossChart(events: readonly TuneEvent[], { note, unit }: ReportPart["loss"]): Chart {
   return {
     title: "Loss",
-    note: "Training: cross-entropy of the augmented batches, averaged over neighbouring steps. Validation: without augmentation.",
+    note,
     x: "step",
-    y: "nats",
+    y: unit,
     series: [
-      { name: "training", points: training },
-      { name: "validation", points: validation },
+      { name: "training", points: smooth(steps(events).map((e) => [e.step, e.loss] as const)) },
+      { name: "validation", points: validationPoints(events, "loss") },
     ],
   };
 }
@@ -155,13 +119,5 @@ const spread = <T>(list: readonly T[], n: number): T[] =>
 const blocksIn = (events: readonly TuneEvent[]): string[] => [
   ...new Set(events.flatMap((e) => (e.type === "stage-start" ? e.blocks.map((b) => b.name) : []))),
 ];
-
-const perClassOf = ({
-  classes,
-  after,
-}: {
-  readonly classes: readonly string[];
-  readonly after: ClassificationMetrics;
-}) => after.perClass.map(({ support, ...scores }, i) => ({ name: classes[i]!, ...scores, count: support }));
 
 const plain = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));

@@ -1,18 +1,18 @@
-import { bug } from "../base/errors.ts";
-import type { ImageBatch } from "../data/dataset.ts";
-import { inferNode } from "../graph/infer.ts";
-import type { Graph } from "../graph/ir.ts";
-import { describeModel } from "../models/describe.ts";
-import { findHead } from "../models/find-head.ts";
-import type { Model } from "../models/model.ts";
-import { imageClassification } from "../tasks/image-classification.ts";
-import type { TrainData } from "../tune/data.ts";
-import { dropoutInput } from "../tune/feeds.ts";
-import type { Tunable } from "../tune/options.ts";
-import { withValues } from "../tune/program.ts";
-import type { Values } from "../tune/run-state.ts";
+import { bug } from "../../base/errors.ts";
+import type { ImageBatch, ImageDataset, ImageLoader } from "../../data/dataset.ts";
+import { inferNode } from "../../graph/infer.ts";
+import type { Graph } from "../../graph/ir.ts";
+import { describeModel } from "../../models/describe.ts";
+import { findHead } from "../../models/find-head.ts";
+import type { Model } from "../../models/model.ts";
+import { imageClassification } from "../../tasks/image-classification.ts";
+import type { TrainData } from "../../tune/data.ts";
+import { dropoutInput } from "../../tune/feeds.ts";
+import type { Tunable } from "../../tune/options.ts";
+import { withValues } from "../../tune/program.ts";
+import type { Values } from "../../tune/run-state.ts";
+import type { TuneSettings } from "../options.ts";
 import { augmentationOf } from "./augment.ts";
-import type { Tuning } from "./tune-prepare.node.ts";
 
 /** The model's graph with the task's loss, and dropout before the head; `targets` names the input for targets. */
 export function tunableOf(
@@ -46,12 +46,13 @@ function dropBeforeHead(graph: Graph, p: number): void {
 
 /** The training images as the loop wants them: shuffled, augmented, by the names of the graph's inputs. */
 export function trainDataOf(
-  { options, dataset, loader, opened }: Tuning,
+  options: TuneSettings,
+  { dataset, loader }: { readonly dataset: ImageDataset; readonly loader: ImageLoader },
   image: string,
   targets: string,
 ): TrainData {
   const examples = dataset.splits.train;
-  const augment = augmentationOf(options.augment, opened.preprocessor);
+  const augment = augmentationOf(options.augment, loader.preprocessor);
   const classes = dataset.classes.length;
   const inputsOf = (batch: ImageBatch) =>
     ({

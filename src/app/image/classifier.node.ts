@@ -1,12 +1,11 @@
-import { DiapasonError } from "../base/errors.ts";
-import type { ImageExample, ImageLoader, ImagePreprocessor } from "../data/dataset.ts";
-import { resolvePreprocessor } from "../data/preprocessor.node.ts";
-import { type Evaluation, evaluateClassifier } from "../evaluate/evaluate.ts";
-import { loadModel } from "../models/load.node.ts";
-import type { Model } from "../models/model.ts";
-import { cpuRuntime } from "../runtime/cpu.node.ts";
-import { learnShapes } from "../runtime/probe.ts";
-import type { Executable, Runtime } from "../runtime/runtime.ts";
+import { DiapasonError } from "../../base/errors.ts";
+import type { ImageExample, ImageLoader, ImagePreprocessor } from "../../data/dataset.ts";
+import { resolvePreprocessor } from "../../data/preprocessor.node.ts";
+import { type Evaluation, evaluateClassifier } from "../../evaluate/evaluate.ts";
+import { loadModel } from "../../models/load.node.ts";
+import type { Model } from "../../models/model.ts";
+import { learnShapes } from "../../runtime/probe.ts";
+import type { Executable, Runtime } from "../../runtime/runtime.ts";
 
 /** A model opened for images: the network, and how a picture becomes its input. */
 export interface ImageModel {
@@ -30,16 +29,6 @@ export async function openImageModel(
   const model = await loadModel(path, { learnShapes: (graph) => learnShapes(graph, runtime) });
   const { preprocessor, notes } = await resolvePreprocessor(path, options, model.input.shape ?? []);
   return { model, preprocessor, notes: [...model.notes, ...notes] };
-}
-
-/** The runtime a verb asked for. */
-export function openRuntime({
-  threads,
-}: {
-  readonly device?: string | undefined;
-  readonly threads?: number | undefined;
-}): Promise<Runtime> {
-  return cpuRuntime(threads === undefined ? {} : { threads });
 }
 
 /** Evaluates a model as it stands on some examples, compiling it for inference first. */

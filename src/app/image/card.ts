@@ -1,20 +1,14 @@
 import { stringify } from "yaml";
-import { count, duration, percent, probability } from "./numbers.ts";
-import type { RunResult } from "./run-result.ts";
-import { version } from "./version.ts";
+import { count, duration, percent, probability } from "../numbers.ts";
+import type { CardFacts } from "../task.ts";
+import { version } from "../version.ts";
+import type { ImageResult } from "./result.ts";
 
 /** A matrix of more classes is left to the report. */
 const largestMatrix = 20;
 
-export interface CardFacts {
-  /** Name of the model, for the title. */
-  readonly name: string;
-  readonly result: RunResult;
-  readonly recipe: Readonly<Record<string, unknown>>;
-}
-
 /** The model card (README.md) of a tuned image classifier, with the metadata that the Hugging Face Hub reads. */
-export function modelCard({ name, result, recipe }: CardFacts): string {
+export function imageCard({ name, result, recipe }: CardFacts<ImageResult>): string {
   const { after, before, split } = result;
   const head = stringify({
     library_name: "transformers.js",
@@ -89,7 +83,7 @@ const shown = new Set([
   "seed",
 ]);
 
-function classTable({ classes, after }: RunResult): string {
+function classTable({ classes, after }: ImageResult): string {
   const rows = after.perClass.map(
     ({ precision, recall, f1, support }, i) =>
       `| ${cell(classes[i]!)} | ${percent(precision)} | ${percent(recall)} | ${percent(f1)} | ${support} |`,
@@ -100,7 +94,7 @@ ${rows.join("\n")}
 `;
 }
 
-function confusionTable({ classes, after }: RunResult): string {
+function confusionTable({ classes, after }: ImageResult): string {
   if (classes.length > largestMatrix) return "";
   const rows = after.confusion.map((row, i) => `| **${cell(classes[i]!)}** | ${row.join(" | ")} |`);
   return `Confusion matrix (rows: true class, columns: predicted):

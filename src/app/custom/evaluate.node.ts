@@ -1,0 +1,71 @@
+import { writeFileAtomic } from "../../base/atomic-file.node.ts";
+import { DiapasonError } from "../../base/errors.ts";
+import { openBatches } from "../../data/array-batches.node.ts";
+import { openArrays } from "../../data/array-files.node.ts";
+import type { ArrayDataset, ArrayPart } from "../../data/array-set.ts";
+import type { SplitName } from "../../data/dataset.ts";
+import type { DeclaredEvaluation } from "../../evaluate/evaluate-declared.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { emitting } from "../emit.ts";
+import type { EvaluateSettings, Scored } from "../judging.ts";
+import { type Note, noteOf, type Progress, progressTo } from "../progress.ts";
+import type { VerbContext } from "../verb.ts";
+import { openCustom } from "./open.node.ts";
+import { evaluateCustom } from "./prepare.node.ts";
+import { worstOf } from "./result.ts";
+
+/** Judges a graph by its loss and metrics. */
+export async function* evaluateArrays(
+  options: EvaluateSettings,
+  runtime: Runtime,
+  { signal }: VerbContext,
+): AsyncGenerator<Note | Progress | Scored, void> {
+  const dataset = await openArrays(options.data, { seed: 0, validationShare: 0 });
+  const [split, part] = chosenPart(dataset, options.split);
+  const custom = await openCustom(options.model, options, part.set, runtime);
+  yield* [...custom.notes, ...dataset.findings.map(({ message }) => message)].map(noteOf);
+  const batches = openBatches(part, custom.columns);
+  const evaluation = yield* emitting<Progress, DeclaredEvaluation>((emit) =>
+    evaluateCustom(
+      custom.model,
+      custom,
+      runtime,
+      batches,
+      options.batchSize,
+      progressTo(emit, "evaluating", signal),
+    ),
+  );
+  if (options.predictions) await writeLosses(options.predictions, evaluation, custom.settings.loss);
+  const { examples, metrics } = evaluation;
+  const { model, data } = options;
+  yield { type: "scored", model, data, split, examples, metrics, worst: worstOf(evaluation) };
+}
+
+/** The examples asked for; without an answer those of the test split, or all there are. */
+function chosenPart(
+  { root, splits }: ArrayDataset,
+  asked: EvaluateSettings["split"],
+): readonly [string, ArrayPart] {
+  const there = (["train", "validation", "test"] as const).filter((name) => splits[name].rows.length > 0);
+  const split = asked ?? (splits.test.rows.length > 0 ? "test" : "all");
+  const only: SplitName | undefined = split === "all" && there.length === 1 ? there[0] : undefined;
+  if (only) return ["all", splits[only]];
+  if (split !== "all" && splits[split].rows.length > 0) return [split, splits[split]];
+  throw new DiapasonError(
+    "app/empty-split",
+    split === "all"
+      ? `"${root}" holds ${there.join(", ")} examples in files of their own.`
+      : `"${root}" has no ${split} examples; it has ${there.join(" and ")} examples.`,
+    `Ask for --split ${there.at(-1)}.`,
+  );
+}
+
+async function writeLosses(path: string, { losses }: DeclaredEvaluation, loss: string): Promise<void> {
+  if (!losses)
+    throw new DiapasonError(
+      "app/bad-option",
+      `"predictions" is given, and the loss "${loss}" does not tell examples apart.`,
+      'Leave it out, or write the outputs with "diapason predict".',
+    );
+  await writeFileAtomic(path, `${losses.map((line) => JSON.stringify(line)).join("\n")}\n`);
+}

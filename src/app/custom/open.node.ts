@@ -1,0 +1,206 @@
+import { dirname, join } from "node:path";
+import { DiapasonError } from "../../base/errors.ts";
+import type { FedColumn } from "../../data/array-batches.node.ts";
+import type { ArraySet } from "../../data/array-set.ts";
+import { isFedType } from "../../data/array-values.ts";
+import { loadOnnx } from "../../formats/onnx/file.node.ts";
+import { forgetShapes, inferShapes } from "../../graph/infer.ts";
+import type { Graph, Value } from "../../graph/ir.ts";
+import { removeDead } from "../../graph/passes/remove-dead.ts";
+import { describeModel } from "../../models/describe.ts";
+import { loadModel } from "../../models/load.node.ts";
+import type { Model } from "../../models/model.ts";
+import { prepareGraph } from "../../models/prepare.ts";
+import { learnShapes } from "../../runtime/probe.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { bindInputs, fixInputs, parseFixed } from "../../tasks/bind-inputs.ts";
+import { type AttachedLoss, attachDeclaredLoss, parseLoss } from "../../tasks/declared-loss.ts";
+import { type DeclaredMetric, parseMetrics, resolveMetrics } from "../../tasks/declared-metrics.ts";
+import { attachLossGraph } from "../../tasks/loss-graph.ts";
+import { type ArrayInfo, described, findOutput } from "../../tasks/target.ts";
+import { type CustomSettings, fixedOf, isLossFile, settingsOf } from "./settings.ts";
+
+interface Given {
+  readonly loss?: string | undefined;
+  readonly metric?: readonly string[] | undefined;
+  readonly fix?: readonly string[] | undefined;
+}
+
+/** A graph with its declared loss, at the sizes of the data. */
+export interface CustomModel {
+  readonly settings: CustomSettings;
+  /** The graph as it was, with every output and input: what is saved. */
+  readonly source: Model;
+  /** What is tuned: only what the loss and the metrics need, with the data's sizes and fixed inputs in place. */
+  readonly model: Model;
+  /** Appends the loss to a graph that has the model's inputs and outputs. */
+  attach(graph: Graph): AttachedLoss;
+  readonly attached: AttachedLoss;
+  readonly metrics: readonly DeclaredMetric[];
+  /** Every array that is fed or compared. */
+  readonly columns: readonly FedColumn[];
+  readonly notes: readonly string[];
+}
+
+/**
+ * Opens a graph, binds its inputs to arrays by name, and attaches its loss.
+ *
+ * @throws app/no-loss, tasks/…, models/no-parameters, and what loading throws.
+ */
+export async function openCustom(
+  path: string,
+  given: Given,
+  data: ArraySet,
+  runtime: Runtime,
+): Promise<CustomModel> {
+  const source = await loadModel(path, { whole: true });
+  const settings = settingsOf(given, source, (name) => join(folderOf(path), name));
+  const arrays = infosOf(data);
+  const metricTexts = parseMetrics(settings.metric);
+  const loss = isLossFile(settings.loss)
+    ? await openLossGraph(settings.loss, runtime)
+    : { terms: parseLoss(settings.loss) };
+  const outputs = new Set(
+    "terms" in loss
+      ? [...loss.terms, ...metricTexts].map((one) => findOutput(source.graph, one).name)
+      : [
+          ...loss.graph.inputs.map(({ name }) => name),
+          ...metricTexts.map((one) => findOutput(source.graph, one).name),
+        ],
+  );
+  const { graph, fed, notes } = await atSizes(source, outputs, settings.fix, arrays, runtime);
+  const attach = (target: Graph) =>
+    "terms" in loss
+      ? attachDeclaredLoss(target, loss.terms, arrays)
+      : attachLossGraph(target, loss.graph.clone(), arrays, settings.loss);
+  const attached = attach(graph.clone());
+  const metrics = resolveMetrics(graph, metricTexts, arrays);
+  const model = describeModel({
+    graph,
+    inputName: fed[0]!.name,
+    outputs: attached.outputs,
+    labels: undefined,
+    notes: [],
+    config: source.config,
+    source: path,
+    transposed: source.transposed,
+  });
+  const columns: FedColumn[] = [
+    ...fed.map(columnOf),
+    ...attached.reads.map(({ array, ...read }) => ({ array, ...read })),
+    ...metrics.map(({ target }) => target),
+  ];
+  const ownWeights = arrays.get("weights");
+  if (attached.weights !== undefined && ownWeights?.dims.length === 0)
+    columns.push({
+      array: "weights",
+      input: attached.weights,
+      dtype: "float32",
+      allowed: { from: 0, to: Number.MAX_VALUE, what: "how much an example counts" },
+    });
+  const used = new Set(columns.map(({ array }) => array));
+  const unused = [...arrays.keys()].filter((name) => !used.has(name));
+  if (unused.length > 0)
+    notes.push(`The data hold arrays that neither the model nor the loss reads: ${unused.join(", ")}.`);
+  return {
+    settings,
+    source,
+    model,
+    attach,
+    attached,
+    metrics,
+    columns,
+    notes: [...source.notes, ...notes, ...model.notes],
+  };
+}
+
+/** Opens a graph to be run as it is: no loss. `outputs`: names of those wanted; undefined for all that count examples. */
+export async function openForOutputs(
+  path: string,
+  given: Given & { readonly outputs?: readonly string[] | undefined },
+  data: ArraySet,
+  runtime: Runtime,
+): Promise<{
+  readonly graph: Graph;
+  readonly outputs: readonly string[];
+  readonly columns: readonly FedColumn[];
+  readonly notes: readonly string[];
+}> {
+  const source = await loadModel(path, { whole: true });
+  const wanted = given.outputs?.map((output) => findOutput(source.graph, { text: output, output }).name);
+  const names = new Set(wanted ?? source.graph.outputs.map(({ name }) => name));
+  const { graph, fed, notes } = await atSizes(source, names, fixedOf(given, source), infosOf(data), runtime);
+  const counted = (value: Value) => value.shape?.[0] === "batch";
+  const odd = graph.outputs.find((value) => wanted && !counted(value));
+  if (odd)
+    throw new DiapasonError(
+      "tasks/bad-output",
+      `The output ${described(odd)} does not count examples on its first axis.`,
+      "Name an output that does.",
+    );
+  const outputs = graph.outputs.filter(counted).map(({ name }) => name);
+  for (const output of [...graph.outputs]) if (!counted(output)) graph.removeOutput(output);
+  if (outputs.length === 0)
+    throw new DiapasonError(
+      "tasks/bad-output",
+      `No output counts examples on its first axis: ${source.graph.outputs.map(described).join(", ")}.`,
+      "Use a graph whose outputs are [batch, …].",
+    );
+  return { graph, outputs, columns: fed.map(columnOf), notes };
+}
+
+const folderOf = (path: string): string => (/\.onnx$/i.test(path) ? dirname(path) : path);
+
+/** Name, type and sizes of one example of each array. */
+export const infosOf = ({ arrays }: ArraySet): ReadonlyMap<string, ArrayInfo> =>
+  new Map([...arrays].map(([name, { dtype, dims }]) => [name, { dtype, dims: dims.slice(1) }]));
+
+async function openLossGraph(path: string, runtime: Runtime): Promise<{ readonly graph: Graph }> {
+  const graph = await loadOnnx(path);
+  await prepareGraph(graph, undefined, { whole: true });
+  // Shapes are known where the loss is bound to the model; only its own are learnt here, where it can be run alone.
+  await learnShapes(graph, runtime).catch(() => undefined);
+  return { graph };
+}
+
+/** A copy of the graph up to some outputs, with fixed inputs in place and the sizes that the arrays have. */
+async function atSizes(
+  { graph: whole }: Model,
+  outputs: ReadonlySet<string>,
+  fix: readonly string[],
+  arrays: ReadonlyMap<string, ArrayInfo>,
+  runtime: Runtime,
+): Promise<{ readonly graph: Graph; readonly fed: readonly Value[]; readonly notes: string[] }> {
+  const graph = whole.clone();
+  for (const output of [...graph.outputs]) if (!outputs.has(output.name)) graph.removeOutput(output);
+  removeDead(graph);
+  fixInputs(graph, parseFixed(fix));
+  const fed = bindInputs(graph, arrays);
+  if (fed.length === 0)
+    throw new DiapasonError(
+      "tasks/missing-input",
+      `Nothing is left to feed: the outputs ${[...outputs].join(", ")} read no input that is not fixed.`,
+      "Name an output that depends on the data.",
+    );
+  for (const input of [...graph.inputs])
+    if (!fed.includes(input) && !graph.outputs.includes(input)) graph.removeValue(input);
+  forgetShapes(graph);
+  inferShapes(graph);
+  const notes: string[] = [];
+  await learnShapes(graph, runtime).catch((error: unknown) => {
+    if (!(error instanceof DiapasonError) || error.code !== "runtime/unknown-shapes") throw error;
+    notes.push(error.message);
+  });
+  return { graph, fed, notes };
+}
+
+/** How an input of the model is fed. @throws tasks/input-shape for types that arrays cannot have */
+function columnOf(input: Value): FedColumn {
+  const { name, dtype } = input;
+  if (isFedType(dtype)) return { array: name, input: name, dtype };
+  throw new DiapasonError(
+    "tasks/input-shape",
+    `The model's input ${described(input)} has a type that arrays are not fed as.`,
+    "Export the model with an input of float32 or whole numbers.",
+  );
+}

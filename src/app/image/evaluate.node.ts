@@ -1,0 +1,71 @@
+import { writeFileAtomic } from "../../base/atomic-file.node.ts";
+import { DiapasonError } from "../../base/errors.ts";
+import type { ImageDataset } from "../../data/dataset.ts";
+import { openImageFolder } from "../../data/image-folder.node.ts";
+import { imageLoader } from "../../data/image-loader.node.ts";
+import type { Evaluation, Prediction } from "../../evaluate/evaluate.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { emitting } from "../emit.ts";
+import type { Evaluated, EvaluateSettings, Mistaken } from "../judging.ts";
+import { type Note, noteOf, type Progress, progressTo } from "../progress.ts";
+import type { VerbContext } from "../verb.ts";
+import { evaluateModel, labelsOf, openImageModel } from "./classifier.node.ts";
+
+/** Judges a classifier on labelled images. */
+export async function* evaluateImages(
+  options: EvaluateSettings,
+  runtime: Runtime,
+  { signal }: VerbContext,
+): AsyncGenerator<Note | Progress | Evaluated, void> {
+  const { model, preprocessor, notes } = await openImageModel(options.model, options, runtime);
+  yield* notes.map(noteOf);
+  const classes = labelsOf(model);
+  const dataset = await openImageFolder(options.data, { seed: 0, validationShare: 0, classes });
+  const [split, examples] = chosenImages(dataset, options.split);
+  const loader = imageLoader(preprocessor);
+  try {
+    const evaluation = yield* emitting<Progress, Evaluation>((emit) =>
+      evaluateModel(model, runtime, {
+        loader,
+        examples,
+        classes: classes.length,
+        batchSize: options.batchSize,
+        onProgress: progressTo(emit, "evaluating", signal),
+      }),
+    );
+    if (options.predictions) await writePredictions(options.predictions, evaluation, classes);
+    const { model: source, data } = options;
+    const worst = evaluation.worst.map((mistake) => named(mistake, classes));
+    yield { type: "evaluated", model: source, data, split, classes, metrics: evaluation.metrics, worst };
+  } finally {
+    await loader.close();
+  }
+}
+
+function chosenImages({ root, splits }: ImageDataset, asked: EvaluateSettings["split"]) {
+  const split = asked ?? (splits.test.length > 0 ? "test" : "all");
+  const examples = split === "all" ? [...splits.train, ...splits.validation, ...splits.test] : splits[split];
+  if (examples.length > 0) return [split, examples] as const;
+  const there = (["train", "validation", "test"] as const).filter((name) => splits[name].length > 0);
+  throw new DiapasonError(
+    "app/empty-split",
+    `"${root}" has no ${split} images; it has ${there.join(" and ")} images.`,
+    `Ask for --split ${there[0]}, or for all.`,
+  );
+}
+
+async function writePredictions(
+  path: string,
+  { predictions }: Evaluation,
+  classes: readonly string[],
+): Promise<void> {
+  const lines = predictions.map((p) => JSON.stringify({ ...named(p, classes), loss: p.loss }));
+  await writeFileAtomic(path, `${lines.join("\n")}\n`);
+}
+
+const named = ({ id, label, predicted, probability }: Prediction, classes: readonly string[]): Mistaken => ({
+  id,
+  label: classes[label]!,
+  predicted: classes[predicted]!,
+  probability,
+});

@@ -1,0 +1,114 @@
+import type { ImageDataset, ImageExample } from "../../data/dataset.ts";
+import { openImageFolder } from "../../data/image-folder.node.ts";
+import { imageLoader } from "../../data/image-loader.node.ts";
+import { defaultCacheBytes } from "../../data/pixel-cache.ts";
+import { savePreprocessor } from "../../data/preprocessor.node.ts";
+import { readThumbnail } from "../../data/thumbnail.node.ts";
+import { compareEvaluations } from "../../evaluate/compare.ts";
+import type { Evaluation } from "../../evaluate/evaluate.ts";
+import { replaceHead } from "../../models/head.ts";
+import type { Model } from "../../models/model.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import type { TuneSettings } from "../options.ts";
+import type { Judged, TaskRun } from "../task.ts";
+import type { Found } from "../tune-events.ts";
+import { evaluateExecutable, evaluateModel, openImageModel } from "./classifier.node.ts";
+import { type ImageResult, mistakesOf, scoresOf } from "./result.ts";
+import { trainDataOf, tunableOf, withTuned } from "./training.ts";
+
+/** Opens images and a classifier with a head for their classes. */
+export async function prepareImages(options: TuneSettings, runtime: Runtime): Promise<TaskRun> {
+  const dataset = await openImageFolder(options.data, {
+    seed: options.seed,
+    validationShare: options.validationShare,
+    ...(options.limitPerClass === undefined ? {} : { limitPerClass: options.limitPerClass }),
+  });
+  const { classes, splits, findings } = dataset;
+  const opened = await openImageModel(options.model, options, runtime);
+  const model = replaceHead(opened.model, { labels: classes, seed: options.seed });
+  const loader = imageLoader(opened.preprocessor);
+  const judging = { loader, classes: classes.length, batchSize: options.batchSize };
+  const proof = splits.test.length > 0 ? "test" : "validation";
+  return {
+    model,
+    isFreshHead: model.graph !== opened.model.graph,
+    data: foundIn(dataset),
+    notes: [...new Set([...opened.notes, ...model.notes, ...findings.map(({ message }) => message)])],
+    keptBytes: cachedBytes(dataset, opened.preprocessor),
+    goal: { name: "accuracy", mode: "max", tie: { name: "loss", mode: "min" } },
+    proof,
+    training(network) {
+      const { tunable, targets } = tunableOf(network, options.dropout);
+      return { tunable, data: trainDataOf(options, { dataset, loader }, network.input.name, targets) };
+    },
+    async validate(executable) {
+      const examples = splits.validation;
+      return scoresOf(await evaluateExecutable(executable, model, { ...judging, examples })).metrics;
+    },
+    async judge(network): Promise<Judged> {
+      const evaluated = (one: Model) => evaluateModel(one, runtime, { ...judging, examples: splits[proof] });
+      const before = await evaluated(network);
+      return {
+        scores: scoresOf(before),
+        async against(tuned) {
+          const after = await evaluated(tuned);
+          const details = await detailsOf(before, after, dataset);
+          return { after: scoresOf(after), pValue: details.mcnemar.pValue, details };
+        },
+      };
+    },
+    tuned(network, values) {
+      const tuned = withTuned(network, classes, values);
+      return { judged: tuned, saved: tuned };
+    },
+    saving: { keepNames: false, more: (folder) => savePreprocessor(folder, opened.preprocessor) },
+    close: () => loader.close(),
+  };
+}
+
+const countOf = (examples: readonly ImageExample[], label: number) =>
+  examples.filter((example) => example.label === label).length;
+
+function foundIn({ root, origin, classes, splits }: ImageDataset): Found["data"] {
+  const { train, validation, test } = splits;
+  return {
+    root,
+    origin,
+    unit: "images",
+    examples: { train: train.length, validation: validation.length, test: test.length },
+    arrays: [],
+    classes: classes.map((name, label) => ({
+      name,
+      train: countOf(train, label),
+      validation: countOf(validation, label),
+      test: countOf(test, label),
+    })),
+  };
+}
+
+/** Bytes of the resized images that the loader keeps. */
+function cachedBytes(
+  { splits }: ImageDataset,
+  { height, width, channels }: { readonly height: number; readonly width: number; readonly channels: number },
+): number {
+  const images = splits.train.length + splits.validation.length + splits.test.length;
+  return Math.min(defaultCacheBytes, images * height * width * channels);
+}
+
+async function detailsOf(
+  before: Evaluation,
+  after: Evaluation,
+  { classes, splits }: ImageDataset,
+): Promise<Pick<ImageResult, "classes" | "trainCounts" | "before" | "after" | "mcnemar" | "mistakes">> {
+  const { mcnemar } = compareEvaluations(before, after);
+  const pictures = new Map<string, string>();
+  for (const { id, path } of after.worst) pictures.set(id, await readThumbnail(path));
+  return {
+    classes,
+    trainCounts: classes.map((_, label) => countOf(splits.train, label)),
+    before: before.metrics,
+    after: after.metrics,
+    mcnemar,
+    mistakes: mistakesOf(after, classes, pictures),
+  };
+}

@@ -1,0 +1,38 @@
+import type { McNemar } from "../../evaluate/compare.ts";
+import type { Evaluation } from "../../evaluate/evaluate.ts";
+import type { ClassificationMetrics } from "../../tasks/classification-metrics.ts";
+import type { Mistake } from "../report/report.ts";
+import type { RunResult } from "../run-result.ts";
+import type { Scores } from "../tune-events.ts";
+
+/** What came of tuning an image classifier. */
+export interface ImageResult extends RunResult {
+  readonly classes: readonly string[];
+  /** Training images of each class. */
+  readonly trainCounts: readonly number[];
+  readonly before: ClassificationMetrics;
+  readonly after: ClassificationMetrics;
+  readonly mcnemar: McNemar;
+  readonly mistakes: readonly Mistake[];
+}
+
+/** The worst mistakes of an evaluation with class names; `pictures` by example id, as data URIs. */
+export function mistakesOf(
+  { worst }: Evaluation,
+  classes: readonly string[],
+  pictures: ReadonlyMap<string, string>,
+): Mistake[] {
+  return worst.map(({ id, label, predicted, probability }) => ({
+    id,
+    label: classes[label]!,
+    predicted: classes[predicted]!,
+    probability,
+    picture: pictures.get(id) ?? "",
+  }));
+}
+
+export function scoresOf({ metrics }: Evaluation): Scores {
+  const { examples, accuracy, accuracyInterval, macroF1, nll, ece } = metrics;
+  const byName = { accuracy, macroF1, loss: nll };
+  return { examples, metrics: byName, accuracy, accuracyInterval, macroF1, nll, ece };
+}

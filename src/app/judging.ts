@@ -1,0 +1,120 @@
+import { z } from "zod";
+import type { ClassificationMetrics } from "../tasks/classification-metrics.ts";
+import type { RankedLabel } from "../tasks/image-classification.ts";
+import type { Metrics } from "../tune/events.ts";
+import { declaredOptions, deviceOptions, imageOptions, taskNames } from "./options.ts";
+import type { VerbEvent } from "./verb.ts";
+
+const task = z
+  .enum(taskNames)
+  .optional()
+  .describe("what the model does; default: what it was tuned for, else image-classification");
+
+/** What `evaluate` takes. */
+export const evaluateOptions = z.strictObject({
+  model: z.string().describe("folder of a tuned model, or ONNX file"),
+  data: z.string().describe("folder of images, or arrays (as for tune)"),
+  task,
+  split: z
+    .enum(["train", "validation", "test", "all"])
+    .optional()
+    .describe("which examples; default: test, else all"),
+  predictions: z.string().optional().describe("file for what the model said of each example (JSON lines)"),
+  force: z.boolean().default(false).describe("replace the file of predictions"),
+  batchSize: z.int().min(1).default(32).describe("examples at once"),
+  ...declaredOptions,
+  ...imageOptions,
+  ...deviceOptions,
+});
+export type EvaluateOptions = z.input<typeof evaluateOptions>;
+export type EvaluateSettings = z.output<typeof evaluateOptions>;
+
+/** What `predict` takes. */
+export const predictOptions = z.strictObject({
+  model: z.string().describe("folder of a tuned model, or ONNX file"),
+  images: z
+    .array(z.string())
+    .min(1)
+    .describe("image files; for the task custom one file or folder of arrays"),
+  task,
+  top: z.int().min(1).default(5).describe("labels an image"),
+  out: z
+    .string()
+    .optional()
+    .describe("file for the outputs of the task custom: .npz, .safetensors or .jsonl; default: printed"),
+  outputs: z
+    .array(z.string())
+    .optional()
+    .describe("outputs to give (custom); default: all that have a batch"),
+  force: z.boolean().default(false).describe("replace the file of outputs"),
+  fix: declaredOptions.fix,
+  batchSize: z.int().min(1).default(16).describe("examples at once"),
+  ...imageOptions,
+  ...deviceOptions,
+});
+export type PredictOptions = z.input<typeof predictOptions>;
+export type PredictSettings = z.output<typeof predictOptions>;
+
+/** How a model does on labelled images. */
+export interface Evaluated extends VerbEvent {
+  readonly type: "evaluated";
+  readonly model: string;
+  readonly data: string;
+  readonly split: string;
+  readonly classes: readonly string[];
+  readonly metrics: ClassificationMetrics;
+  readonly worst: readonly Mistaken[];
+}
+
+/** A wrong prediction by class names. */
+export interface Mistaken {
+  readonly id: string;
+  readonly label: string;
+  readonly predicted: string;
+  readonly probability: number;
+}
+
+/** How a graph does by its declared loss and metrics. */
+export interface Scored extends VerbEvent {
+  readonly type: "scored";
+  readonly model: string;
+  readonly data: string;
+  readonly split: string;
+  readonly examples: number;
+  /** "loss" first, then the declared metrics. */
+  readonly metrics: Metrics;
+  /** Examples with the largest loss, where the loss tells examples apart. */
+  readonly worst: readonly LossOf[];
+}
+
+export interface LossOf {
+  readonly id: string;
+  readonly loss: number;
+}
+
+/** What a model says of one image, most probable label first. */
+export interface Predicted extends VerbEvent {
+  readonly type: "prediction";
+  readonly path: string;
+  readonly labels: readonly RankedLabel[];
+}
+
+/** What a graph gives for one example: numbers, nested as the output's shape says. */
+export interface OutputsOf extends VerbEvent {
+  readonly type: "outputs";
+  readonly id: string;
+  readonly outputs: Readonly<Record<string, Nested>>;
+}
+export type Nested = number | readonly Nested[];
+
+/** The outputs of a graph, written to a file. */
+export interface Written extends VerbEvent {
+  readonly type: "written";
+  readonly path: string;
+  readonly examples: number;
+  readonly outputs: readonly {
+    readonly name: string;
+    readonly dtype: string;
+    readonly dims: readonly number[];
+  }[];
+}

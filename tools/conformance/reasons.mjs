@@ -1,0 +1,22 @@
+/** Why an operator's gradient is refused, each on purpose. */
+const refused = {
+  Scan: "Scan of opset 8 counts batches, which no later one does and ONNX Runtime no longer runs",
+  MelWeightMatrix: "it makes a table from settings, off the path of any weight",
+};
+
+/** Why an operator that is not differentiated has no gradient: the first that fits. */
+const families = [
+  [/^ai\.onnx\.preview\.training\./, "a step of an optimizer: what training does, not what is trained"],
+  [/^ai\.onnx\.ml\./, "a classical model or a table over labels, without weights to tune"],
+  [/^(String|Regex|Tf)/, "works on text"],
+  [/^ImageDecoder$/, "decodes files"],
+];
+
+/** A reason that an expert would accept, or undefined. */
+export function reasonOf(operator, message) {
+  const family = families.find(([pattern]) => pattern.test(operator));
+  if (family) return family[1];
+  if (/is not a registered function|ValidateOpsetForDomain/.test(message))
+    return "newer than the opsets that ONNX Runtime 1.30 runs";
+  return refused[operator];
+}

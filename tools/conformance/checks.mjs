@@ -180,9 +180,10 @@ function besides(array) {
 function appendLoss(graph, stored) {
   const carries = (value) =>
     !value.producer || outputCarries(value.producer, value.producer.outputs.indexOf(value));
-  const isFinite = ({ name }) => !stored.has(name) || toNdArray(stored.get(name)).data.every(Number.isFinite);
+  const hasNumbers = ({ name }) =>
+    !stored.has(name) || toNdArray(stored.get(name)).data.every(Number.isFinite);
   const floats = graph.outputs.filter((value) => isFloat(value) && value.shape && carries(value));
-  const outputs = floats.some(isFinite) ? floats.filter(isFinite) : floats;
+  const outputs = floats.some(hasNumbers) ? floats.filter(hasNumbers) : floats;
   if (outputs.length === 0) return undefined;
   const g = new GraphBuilder(graph);
   const loss = outputs

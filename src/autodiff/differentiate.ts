@@ -10,7 +10,7 @@ import { asVector, matmulFrame } from "./matmul-frame.ts";
 import { freeActivationsEarly } from "./order.ts";
 import { expandOnPath, gradientPath, inputRuleOf } from "./path.ts";
 import { reduceTo } from "./reduce.ts";
-import { backwardOf, isFloat } from "./rule.ts";
+import { backwardOf, isFloat, isWhole } from "./rule.ts";
 
 export interface DifferentiateOptions {
   /** Name of a scalar float value. */
@@ -91,10 +91,13 @@ function goBack(g: GraphBuilder, node: Node, values: ReadonlySet<Value>, gradien
   if (dys.every((dy) => dy === undefined)) return;
   const name = opNameOf(node)!;
   const { broadcast } = schemas[name] as { broadcast?: "all" | "matmul" };
+  // whole numbers on the path stand for real ones: rules compute with them so
+  const like = dys.find((dy) => dy !== undefined)!;
+  const asReal = (value: Value) => (values.has(value) && isWhole(value) ? g.cast(value, like) : value);
   for (const [index, input] of node.inputs.entries()) {
     const rule = inputRuleOf(node, index);
     if (!input || !values.has(input) || !rule) continue;
-    const backward = backwardOf(g, node, attributesOf(node, name), dys, index);
+    const backward = backwardOf(g, node, attributesOf(node, name), dys, index, asReal);
     if (broadcast !== "matmul") {
       const gradient = rule(backward);
       if (gradient) gradients.add(input, fitted(g, gradient, input, broadcast === "all"));

@@ -4,7 +4,7 @@ import { expandNode } from "../graph/expansions/expand.ts";
 import type { Graph, Node, Value } from "../graph/ir.ts";
 import { capturedBy } from "../graph/ir.ts";
 import { schemas } from "../graph/schemas.ts";
-import { type GradRule, type InputRule, isFloat, nodeText } from "./rule.ts";
+import { type GradRule, type InputRule, isFloat, isWhole, nodeText } from "./rule.ts";
 import { gradRules } from "./rules.ts";
 
 /** What a backward pass must go through: the part of a graph between its moving parameters and its loss. */
@@ -33,7 +33,7 @@ const ruleOf = (node: Node): GradRule | undefined => {
 /** Whether an output of a node may carry a gradient. */
 export function outputCarries(node: Node, index: number): boolean {
   const rule = ruleOf(node);
-  if (!rule || typeof rule === "string") return true;
+  if (!rule || typeof rule === "string") return rule !== "no-gradient";
   const outputs = "outputs" in rule ? rule.outputs : [0];
   return outputs === "all" || outputs.includes(index);
 }
@@ -104,17 +104,30 @@ export function obstaclesOf(graph: Graph, output: Value, parameters: readonly Va
   return obstacles.reverse();
 }
 
-/** Float values that change when a parameter does, with the parameters as their own. */
+/** Whether an operator's whole numbers stand for the real ones they were rounded from. */
+function rounds(node: Node): boolean {
+  const rule = ruleOf(node);
+  return typeof rule === "object" && "inputs" in rule && rule.rounds === true;
+}
+
+/**
+ * Float values that change when a parameter does, with the parameters as their own, and the whole numbers that stand for
+ * such values: those that an operator rounds to, and what is computed from them.
+ */
 function reachedFrom(graph: Graph, parameters: readonly Value[]): ReadonlySet<Value> {
   const moved = new Set(parameters);
   for (const node of graph.nodes) {
-    const moves = [
+    const moving = [
       ...node.inputs.filter((_, i) => inputRuleOf(node, i) !== null),
       ...(node.attributes.size > 0 ? capturedBy(node) : []),
-    ].some((input) => input && moved.has(input));
-    if (!moves) continue;
-    for (const output of node.outputs)
-      if (output && (isFloat(output) || output.dtype === undefined)) moved.add(output);
+    ].filter((input) => input && moved.has(input));
+    if (moving.length === 0) continue;
+    const areRounded = rounds(node) || moving.some((input) => isWhole(input!));
+    for (const [i, output] of node.outputs.entries()) {
+      if (!output) continue;
+      const standsForReal = areRounded && isWhole(output) && outputCarries(node, i);
+      if (isFloat(output) || output.dtype === undefined || standsForReal) moved.add(output);
+    }
   }
   return moved;
 }

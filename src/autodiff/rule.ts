@@ -47,6 +47,8 @@ export type GradRule<N extends OpName = OpName> =
       readonly inputs: readonly (InputRule<N> | null)[];
       /** Outputs that may carry a gradient. */
       readonly outputs: readonly number[] | "all";
+      /** Its whole numbers stand for the real ones they were rounded from, whose gradient they carry. */
+      readonly rounds?: true;
     }
   /** Must not be on the path from a moving parameter to the loss. */
   | "no-gradient"
@@ -59,6 +61,9 @@ export type GradRules = { readonly [N in OpName]: GradRule<N> };
 export const isFloat = (value: Value): boolean =>
   value.dtype !== undefined && (value.dtype.startsWith("float") || value.dtype === "bfloat16");
 
+/** Whether a value is of whole numbers, which may stand for real ones. */
+export const isWhole = (value: Value): boolean => /^u?int\d+$/.test(value.dtype ?? "");
+
 /** What an inputs tuple and a node give a rule. */
 export function backwardOf<N extends OpName>(
   g: GraphBuilder,
@@ -66,7 +71,9 @@ export function backwardOf<N extends OpName>(
   attrs: AttributesOf<N>,
   dys: readonly (Value | undefined)[],
   index: number,
+  asReal: (value: Value) => Value = (value) => value,
 ): Backward<N> {
+  const inputs = node.inputs.map((input) => input && asReal(input));
   return {
     g,
     node,
@@ -74,10 +81,12 @@ export function backwardOf<N extends OpName>(
     dys,
     index,
     get dy() {
-      return dys[0] ?? g.zerosLike(node.outputs[0]!);
+      return dys[0] ?? g.zerosLike(asReal(node.outputs[0]!));
     },
-    y: node.outputs[0]!,
-    x: node.inputs as unknown as Inputs,
+    get y() {
+      return asReal(node.outputs[0]!);
+    },
+    x: inputs as unknown as Inputs,
     has: (input) => node.inputs[input] !== undefined,
     output(index) {
       const made = node.outputs[index];

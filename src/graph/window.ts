@@ -17,6 +17,7 @@ export interface Window {
 
 const windowOps: ReadonlySet<string | undefined> = new Set<OpName>([
   "Conv",
+  "ConvInteger",
   "ConvTranspose",
   "MaxPool",
   "AveragePool",

@@ -18,6 +18,8 @@ export interface CaseOptions {
   readonly notInRuntime?: string;
   /** Default 1e-6. More where the gradient has constants that float32 rounds and the operator itself has not. */
   readonly float64Tolerance?: number;
+  /** Judged by differences of the graph in which rounding adds what it added at this point: it has steps, no slope. */
+  readonly straightThrough?: boolean;
   /** Relative to the largest gradient; default 1e-4. */
   readonly float32Tolerance?: number;
 }

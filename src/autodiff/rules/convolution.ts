@@ -27,7 +27,7 @@ const spanOf = ({ kernel, dilations }: Window): number[] =>
  * With stride 1 it is written as a convolution with the kernel flipped in space and its first two axes swapped, which
  * runs as fast as the forward one; with a larger stride ConvTranspose is the fastest portable form.
  */
-function input({ g, node, dy, y, x: [x, w], attrs: { group } }: Backward<"Conv">): Value {
+export function convolutionInput({ g, node, dy, y, x: [x, w], attrs: { group } }: Backward<"Conv">): Value {
   const window = numericWindow(node);
   const { strides, dilations, pads } = window;
   const rank = window.kernel.length;
@@ -95,7 +95,7 @@ function transposedInput({ g, node, dy, x: [x, w], attrs: { group } }: Backward<
 
 export const convolution = {
   Conv: [
-    input,
+    convolutionInput,
     (b) => weightGradient(b, { image: b.x[0], filter: b.dy, window: numericWindow(b.node) }),
     bias,
   ],

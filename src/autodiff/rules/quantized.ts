@@ -1,3 +1,123 @@
-import type { GradRules } from "../rule.ts";
+import { type GraphBuilder, rankOf } from "../../graph/builder.ts";
+import {
+  blocksOf,
+  isBlocked,
+  keptRange,
+  overElements,
+  quantizedType,
+  type ScaleAxis,
+} from "../../graph/expansions/quantization.ts";
+import type { Node, Value } from "../../graph/ir.ts";
+import { reduceTo } from "../reduce.ts";
+import type { Backward, GradRule, GradRules } from "../rule.ts";
+import { scatterAdd } from "../scatter.ts";
+import { convolutionInput } from "./convolution.ts";
 
-export const quantized = {} satisfies Partial<GradRules>;
+/*
+ * Whole numbers carry the gradient of the real numbers they were rounded from, in units of the whole numbers; rounding
+ * passes it on as it is. What a type cannot hold passes nothing. For a scale that moves this is the gradient of learned
+ * step sizes: (round(x/s) − x/s)·dy inside the range, the bound times dy outside.
+ * Sources: Bengio et al. 2013, arXiv:1308.3432 (straight-through); Esser et al. 2020, arXiv:1902.08153 (step sizes).
+ */
+
+/** A gradient of every element summed to those that a scale counts for. */
+function toScale(g: GraphBuilder, node: Node, parts: Value, scale: Value, x: Value, along: ScaleAxis): Value {
+  if (isBlocked(scale, along)) return scatterAdd(g, parts, blocksOf(g, node, x, along), along.axis, scale);
+  const summed = reduceTo(g, parts, overElements(g, node, scale, x, along));
+  return rankOf(scale) === rankOf(summed) ? summed : g.reshapeLike(summed, scale);
+}
+
+/** dy / scale; where dy has just been multiplied by the same scale, as a DequantizeLinear after it does, what it was before. */
+function unscaled(g: GraphBuilder, dy: Value, scale: Value): Value {
+  const { producer } = dy;
+  const isMultiple = producer?.op === "Mul" && producer.domain === "" && producer.inputs[1] === scale;
+  return isMultiple ? producer.inputs[0]! : g.div(dy, scale);
+}
+
+/** The gradient of x, of x / scale + zero point = y where the type holds it. */
+function throughRounding(b: Backward<"QuantizeLinear">): Value {
+  const { g, node, dy, attrs } = b;
+  const [x, scale] = b.x;
+  const steps = overElements(g, node, scale, x, attrs);
+  const zero = b.has(2) ? g.cast(overElements(g, node, b.x[2], x, attrs), scale) : undefined;
+  const [least, greatest] = keptRange(quantizedType(node, attrs.output_dtype));
+  const bound = (number: number) => g.mul(steps, zero ? g.sub(number, zero) : number);
+  const isHeld = g.op("And", [g.greaterOrEqual(x, bound(least)), g.lessOrEqual(x, bound(greatest))]);
+  return g.mul(unscaled(g, dy, steps), g.cast(isHeld, dy));
+}
+
+const quantize: GradRule<"QuantizeLinear" | "com.microsoft.QuantizeLinear"> = {
+  inputs: [
+    throughRounding as never,
+    // y = x/s + z   ds = −dx·x/s
+    (b) => {
+      const { g, node, attrs } = b;
+      const [x, scale] = b.x;
+      const steps = overElements(g, node, scale, x, attrs);
+      const parts = g.neg(g.mul(throughRounding(b as never), g.div(x, steps)));
+      return toScale(g, node, parts, scale, x, attrs);
+    },
+    null,
+  ],
+  outputs: [0],
+  rounds: true,
+};
+
+// y = (x − z)·s
+const dequantize: GradRule<"DequantizeLinear" | "com.microsoft.DequantizeLinear"> = [
+  ({ g, node, dy, x: [x, scale], attrs }) => g.mul(dy, overElements(g, node, scale, x, attrs)),
+  ({ g, node, dy, x, attrs, has }) => {
+    const real = g.cast(x[0], dy);
+    const zero = has(2) ? g.cast(overElements(g, node, x[2], x[0], attrs), dy) : undefined;
+    return toScale(g, node, g.mul(dy, zero ? g.sub(real, zero) : real), x[1], x[0], attrs);
+  },
+  null,
+];
+
+/** Integers less their zero point, as the type of a gradient. `shape`: axes put behind those of the zero point. */
+function centred(
+  g: GraphBuilder,
+  x: Value,
+  zero: Value | undefined,
+  like: Value,
+  behind: readonly number[] = [],
+): Value {
+  const real = g.cast(x, like);
+  if (!zero) return real;
+  const zeros = g.cast(zero, like);
+  return g.sub(real, zeros.shape?.length === 1 && zeros.shape[0] !== 1 ? g.unsqueeze(zeros, behind) : zeros);
+}
+
+export const quantized = {
+  QuantizeLinear: quantize,
+  DequantizeLinear: dequantize,
+  "com.microsoft.QuantizeLinear": quantize,
+  "com.microsoft.DequantizeLinear": dequantize,
+  // the range is measured, not learned: scale and zero point count as constants, as in PyTorch
+  DynamicQuantizeLinear: {
+    inputs: [({ g, dys: [dy], output }) => dy && unscaled(g, dy, output(1))],
+    outputs: "all",
+    rounds: true,
+  },
+  // Y = (A − a)·(B − b)
+  MatMulInteger: [
+    ({ g, node, dy, x: [, b] }) => g.product(dy, centred(g, b, node.inputs[3], dy), { transB: true }),
+    ({ g, node, dy, x: [a] }) => g.product(centred(g, a, node.inputs[2], dy, [1]), dy, { transA: true }),
+    null,
+    null,
+  ],
+  ConvInteger: [
+    (b) => {
+      const { g, node, dy, x } = b;
+      const behind = x[1].shape!.slice(1).map((_, i) => i + 1);
+      return convolutionInput({
+        ...b,
+        dy,
+        x: [x[0], centred(g, x[1], node.inputs[3], dy, behind)] as never,
+      } as never);
+    },
+    null,
+    null,
+    null,
+  ],
+} satisfies Partial<GradRules>;

@@ -1,6 +1,7 @@
-import { bug } from "../../base/errors.ts";
 import { toBfloat16, toFloat16 } from "../../base/half.ts";
 import type { Attribute } from "../ir.ts";
+import { fromNdArray } from "../kernels/convert.ts";
+import { ndArray } from "../kernels/nd-array.ts";
 import { type DataType, float32, int64, type Tensor, tensorOf } from "../tensor.ts";
 
 /** What a builder takes for an attribute; an attribute that is undefined is left out. */
@@ -41,11 +42,7 @@ export function encode(dtype: DataType, dims: readonly number[], values: readonl
       return tensorOf(dtype, dims, Uint16Array.from(values, toBfloat16));
     case "int64":
       return int64(dims, values);
-    case "int32":
-      return tensorOf(dtype, dims, Int32Array.from(values));
-    case "bool":
-      return tensorOf(dtype, dims, Uint8Array.from(values));
     default:
-      return bug(`a builder has no constants of type ${dtype}`);
+      return fromNdArray(ndArray(dtype, dims, values));
   }
 }

@@ -53,12 +53,10 @@ const multinomial: CarriedRule = (node) => [
 
 export const carriedRules: { readonly [op: string]: CarriedRule } = {
   Bernoulli: random,
-  DequantizeLinear: ({ inputs: [x, scale] }) => [{ dtype: scale?.dtype, shape: x?.shape }],
   GRU: recurrent,
   If: either,
   LSTM: recurrent,
   Multinomial: multinomial,
-  QuantizeLinear: ({ inputs: [x, , zero] }) => [{ dtype: zero?.dtype ?? "uint8", shape: x?.shape }],
   RNN: recurrent,
   RandomNormal: randomOf,
   RandomNormalLike: random,

@@ -7,7 +7,7 @@ const clash = (a: Dim | undefined, b: Dim | undefined): boolean =>
   typeof a === "number" && typeof b === "number" && a !== b;
 
 /** [..., rows, inner] · [..., inner, columns]; a side of rank 1 is one row or one column that then disappears. */
-function matrixProduct(ask: Ask, a: Shape | undefined, b: Shape | undefined): readonly Found[] {
+export function matrixProduct(ask: Ask, a: Shape | undefined, b: Shape | undefined): readonly Found[] {
   const dtype = ask.dtype(0) ?? ask.dtype(1);
   if (!a || !b) return [{ dtype }];
   if (a.length === 0 || b.length === 0)

@@ -34,7 +34,7 @@ const batchNormalization: ShapeRule<"BatchNormalization"> = (ask) => {
 
 /** [batch, channels, ...sizes after the window]; sizes that the window does not tell are unknown. */
 function windowed(
-  ask: Ask<"Conv" | "ConvTranspose" | "MaxPool" | "AveragePool">,
+  ask: Ask<"Conv" | "ConvInteger" | "ConvTranspose" | "MaxPool" | "AveragePool">,
   channels: OpenShape[number],
 ): OpenShape | undefined {
   const shape = ask.shape(0);
@@ -42,7 +42,8 @@ function windowed(
   return [shape[0], channels, ...(windowOf(ask.node)?.output ?? shape.slice(2).map(() => undefined))];
 }
 
-const conv: ShapeRule<"Conv"> = (ask) => {
+/** The shape of what a convolution gives. @throws graph/shape-mismatch */
+export function convolved(ask: Ask<"Conv" | "ConvInteger">): OpenShape | undefined {
   const channels = ask.shape(0)?.[1];
   const weight = ask.shape(1);
   const reads = weight?.[1];
@@ -52,8 +53,8 @@ const conv: ShapeRule<"Conv"> = (ask) => {
       `the input has ${channels} channels, the weight reads ${reads * group}`,
       "Check that the weight was made for this input, and the group count.",
     );
-  return [{ dtype: ask.dtype(0), shape: windowed(ask, weight?.[0]) }];
-};
+  return windowed(ask, weight?.[0]);
+}
 
 const convTranspose: ShapeRule<"ConvTranspose"> = (ask) => {
   const weight = ask.shape(1);
@@ -107,7 +108,7 @@ export const network = {
   LpNormalization: same,
   MeanVarianceNormalization: same,
   RMSNormalization: same,
-  Conv: conv,
+  Conv: (ask) => [{ dtype: ask.dtype(0), shape: convolved(ask) }],
   ConvTranspose: convTranspose,
   MaxPool: maxPool,
   AveragePool: (ask) => [{ dtype: ask.dtype(0), shape: windowed(ask, ask.shape(0)?.[1]) }],

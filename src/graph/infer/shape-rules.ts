@@ -6,6 +6,7 @@ import { imaging } from "./imaging.ts";
 import { indexing } from "./indexing.ts";
 import { linear } from "./linear.ts";
 import { network } from "./network.ts";
+import { quantized } from "./quantized.ts";
 import { reductions } from "./reduction.ts";
 import type { ShapeRule } from "./rule.ts";
 import { signal } from "./signal.ts";
@@ -29,4 +30,5 @@ export const shapeRules: { readonly [N in Exclude<OpName, CompositeName>]: Shape
   ...network,
   ...imaging,
   ...signal,
+  ...quantized,
 };

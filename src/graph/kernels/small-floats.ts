@@ -44,7 +44,11 @@ function encode(value: number, numbers: Float64Array): number {
   for (const [bits, number] of numbers.entries()) {
     if (!Number.isFinite(number) && number !== value) continue;
     const [distance, least] = [Math.abs(number - value), Math.abs(numbers[best]! - value)];
-    if (distance < least || number === value || (distance === least && bits % 2 === 0 && best % 2 === 1))
+    if (
+      distance < least ||
+      Object.is(number, value) ||
+      (distance === least && bits % 2 === 0 && best % 2 === 1)
+    )
       best = bits;
   }
   return best;

@@ -8,6 +8,7 @@ import type { Kernel } from "./kernel.ts";
 import { linear } from "./linear.ts";
 import { losses } from "./losses.ts";
 import { normalization } from "./normalization.ts";
+import { quantized } from "./quantized.ts";
 import { reduction } from "./reduction.ts";
 import { signal } from "./signal.ts";
 import { structure } from "./structure.ts";
@@ -29,4 +30,5 @@ export const kernels: { readonly [N in Exclude<OpName, CompositeName>]: Kernel<N
   ...windows,
   ...losses,
   ...signal,
+  ...quantized,
 };

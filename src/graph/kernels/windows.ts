@@ -3,7 +3,7 @@ import type { Node } from "../ir.ts";
 import { sizeOf } from "../tensor.ts";
 import { type Window, windowOf } from "../window.ts";
 import { type Call, type Kernel, type Kernels, required } from "./kernel.ts";
-import { filled, ndArray, rangeOf, settle } from "./nd-array.ts";
+import { filled, type NdArray, ndArray, rangeOf, settle } from "./nd-array.ts";
 import { range, slicesAlong, stridesOf } from "./offsets.ts";
 
 /** A window with every size known, as it is once the input is there. */
@@ -40,7 +40,8 @@ function tapsOf(
   return { at, perPosition };
 }
 
-const conv: Kernel<"Conv"> = (call) => {
+/** Also of integers, whose zero points are taken away before. */
+export function convolution(call: Call<"Conv" | "ConvInteger">): NdArray {
   const [x, w, bias] = [required(call, 0), required(call, 1), call.inputs[2]];
   const [batch = 0, , ...sizes] = x.dims;
   const [made = 0, reads = 0] = w.dims;
@@ -63,8 +64,8 @@ const conv: Kernel<"Conv"> = (call) => {
         data[(n * made + m) * outArea + p] = total;
       }
     }
-  return [settle(ndArray(x.dtype, [batch, made, ...window.output], data))];
-};
+  return settle(ndArray(x.dtype, [batch, made, ...window.output], data));
+}
 
 /** Each input element adds its weighted window to the output: Conv with reading and writing exchanged. */
 const convTranspose: Kernel<"ConvTranspose"> = (call) => {
@@ -169,7 +170,7 @@ const globally =
   };
 
 export const windows = {
-  Conv: conv,
+  Conv: (call) => [convolution(call)],
   ConvTranspose: convTranspose,
   MaxPool: maxPool,
   AveragePool: averagePool,

@@ -96,6 +96,7 @@ function report(found) {
 }
 
 /** Failed, or refused for no reason that stands in the table of them. */
-function isBad({ operator, [check]: { status, reason } }, check) {
-  return status === "failed" || (status === "refused" && !reasonOf(operator, reason));
+function isBad(result, check) {
+  const { status, reason } = result[check];
+  return status === "failed" || (status === "refused" && !reasonOf(result.operator, reason));
 }

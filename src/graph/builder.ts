@@ -78,7 +78,7 @@ export class GraphBuilder {
     dtype: DataType = "float32",
     dims: readonly number[] = [values.length],
   ): Value {
-    return this.tensor(encode(dtype, dims, values), `${dtype}${JSON.stringify([dims, values])}`);
+    return this.tensor(encode(dtype, dims, values), `${dtype}[${dims}][${values}]`);
   }
   /** A number of the type of `like`. */
   scalar(value: number, like: Value): Value {

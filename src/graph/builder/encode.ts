@@ -9,6 +9,10 @@ export type AttributeInput = number | string | readonly number[] | Tensor | unde
 
 /** Attributes that hold a float. Every other number is an int: a plain number does not say which it is. */
 const floatAttributes: ReadonlySet<string> = new Set([
+  "activation_alpha",
+  "activation_beta",
+  "activation_gamma",
+  "activation_params",
   "alpha",
   "beta",
   "bias",
@@ -17,7 +21,10 @@ const floatAttributes: ReadonlySet<string> = new Set([
   "extrapolation_value",
   "gamma",
   "lambd",
+  "mask_filter_value",
   "momentum",
+  "scale",
+  "softcap",
   "spatial_scale",
 ]);
 
@@ -26,7 +33,7 @@ export function attributeOf(key: string, value: Exclude<AttributeInput, undefine
   if (typeof value === "string") return { type: "string", value };
   if (typeof value === "number") return { type: floatAttributes.has(key) ? "float" : "int", value };
   if ("dtype" in value) return { type: "tensor", value };
-  return { type: "ints", value };
+  return { type: floatAttributes.has(key) ? "floats" : "ints", value };
 }
 
 /** A tensor of ordinary numbers. */

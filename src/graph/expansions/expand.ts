@@ -41,8 +41,9 @@ export function expandNode(graph: Graph, node: Node): void {
   });
   const names = node.outputs.map((output) => output?.name);
   for (const [i, output] of node.outputs.entries()) {
-    if (!output) continue;
-    const value = outputs[i]!;
+    const value = outputs[i];
+    // an output that is not made: removing the node says so if anything reads it
+    if (!output || !value) continue;
     value.shape ??= output.shape;
     value.dtype ??= output.dtype;
     graph.replaceUses(output, value);

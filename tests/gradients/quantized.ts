@@ -1,27 +1,10 @@
 import type { GraphBuilder } from "../../src/graph/builder.ts";
-import { range } from "../../src/graph/builder.ts";
 import type { Value } from "../../src/graph/ir.ts";
 import type { DataType } from "../../src/graph/tensor.ts";
 import { type CaseOptions, type GradCase, grad } from "./grad-case.ts";
+import { floats, one, quantizedOperators, whole, zero } from "./quantized-operators.ts";
 
 const rounded: CaseOptions = { straightThrough: true };
-
-/** Whole numbers of a type, from −3 (0 where it has no negative ones) on, in an order without a pattern. */
-function whole(g: GraphBuilder, dtype: DataType, dims: readonly number[]): Value {
-  const size = dims.reduce((n, dim) => n * dim, 1);
-  const from = dtype.startsWith("u") ? 0 : -3;
-  return g.constant(
-    range(size).map((i) => from + ((i * 5 + 2) % 8)),
-    dtype,
-    dims,
-  );
-}
-
-const floats = (
-  g: GraphBuilder,
-  values: readonly number[],
-  dims: readonly number[] = [values.length],
-): Value => g.constant(values, "float32", dims);
 
 /** x through whole numbers and back. */
 function fake(
@@ -35,14 +18,11 @@ function fake(
   return g.op("DequantizeLinear", [q, scale, zero], attributes);
 }
 
-const one = (g: GraphBuilder, value: number): Value => g.constant([value], "float32", []);
-const zero = (g: GraphBuilder, value: number, dtype: DataType = "uint8"): Value =>
-  g.constant([value], dtype, []);
-
 const perTensor = (dtype: DataType, scale: number, at: number): GradCase =>
   grad("2x3x4", (g, x) => g.square(fake(g, x, one(g, scale), zero(g, at, dtype))), rounded);
 
 export const quantized: { readonly [title: string]: GradCase } = {
+  ...quantizedOperators,
   "QuantizeLinear and back, uint8, some cut off": perTensor("uint8", 0.01, 100),
   "QuantizeLinear and back, int8": perTensor("int8", 0.02, -10),
   "QuantizeLinear and back, uint16": perTensor("uint16", 0.001, 900),

@@ -1,3 +1,126 @@
-import type { Expansions } from "./expansion.ts";
+import { intsOf } from "../attributes.ts";
+import { type GraphBuilder, range, rankOf } from "../builder.ts";
+import { numberOf } from "../element-types.ts";
+import type { Value } from "../ir.ts";
+import type { Composite, Expansion, Expansions } from "./expansion.ts";
 
-export const quantized = {} as const satisfies Expansions;
+/** The real numbers that whole ones stand for. `axis`: where a vector of scales counts along. */
+function dequantized(g: GraphBuilder, x: Value, scale: Value, zero: Value | undefined, axis = 0): Value {
+  if ([scale, zero].every((parameter) => !parameter || rankOf(parameter) < 2)) {
+    // one zero point with a scale for each, or the other way round, is no DequantizeLinear
+    const isEven = !zero || sizeOf(zero) === sizeOf(scale);
+    if (isEven) return g.op("DequantizeLinear", [x, scale, zero], { axis });
+  }
+  const spread = (parameter: Value) => {
+    const isVector = rankOf(parameter) === 1 && sizeOf(parameter) !== 1;
+    return isVector ? g.unsqueeze(parameter, range(1, rankOf(x) - axis)) : parameter;
+  };
+  const real = g.cast(x, scale);
+  return g.mul(zero ? g.sub(real, g.cast(spread(zero), scale)) : real, spread(scale));
+}
+
+const sizeOf = (parameter: Value) => (rankOf(parameter) === 0 ? 1 : parameter.shape![0]);
+
+/** Whole numbers of the type of the zero point, or of another value where there is none. */
+const quantizedLike = (
+  g: GraphBuilder,
+  y: Value,
+  scale: Value,
+  zero: Value | undefined,
+  like: Value,
+): Value =>
+  g.op("QuantizeLinear", [y, scale, zero], zero ? {} : { output_dtype: numberOf(like.dtype ?? "uint8") });
+
+/** An operator of one real tensor, between DequantizeLinear and QuantizeLinear. */
+function between({ g, x }: Pick<Composite, "g" | "x">, make: (x: Value) => Value): Value {
+  const [, , zero, scale, made] = x as readonly (Value | undefined)[];
+  return quantizedLike(g, make(dequantized(g, x[0], x[1], zero)), scale!, made, x[0]);
+}
+
+const ofTwo =
+  (name: "Add" | "Mul"): Expansion<"com.microsoft.QLinearAdd" | "com.microsoft.QLinearMul"> =>
+  ({ g, x }) => {
+    const [a, aScale, aZero, b, bScale, bZero, scale, zero] = x;
+    const real = g.op(name, [dequantized(g, a, aScale, aZero), dequantized(g, b, bScale, bZero)]);
+    return quantizedLike(g, real, scale, zero, a);
+  };
+
+/** Channels brought behind the batch, and back from there, where a node has them last. */
+function channelsFirst(g: GraphBuilder, x: Value, last: number, make: (x: Value) => Value): Value {
+  if (!last) return make(x);
+  const rank = rankOf(x);
+  const y = make(g.transpose(x, [0, rank - 1, ...range(1, rank - 1)]));
+  return g.transpose(y, [0, ...range(2, rank), 1]);
+}
+
+const averagePool = ({ g, attrs, node }: Composite<"com.microsoft.QLinearAveragePool">, x: Value): Value => {
+  const { channels_last: last, dilations: _, ...window } = attrs;
+  const given = Object.fromEntries(Object.entries(window).filter(([key]) => node.attributes.has(key)));
+  return channelsFirst(g, x, last, (image) => g.op("AveragePool", [image], given));
+};
+
+/** Before opset 13 the axes from `axis` on were taken as one. */
+const softmax = (
+  { g, attrs: { axis, opset } }: Composite<"com.microsoft.QLinearSoftmax">,
+  x: Value,
+): Value =>
+  opset >= 13 || axis === rankOf(x) - 1
+    ? g.op("Softmax", [x], { axis })
+    : g.reshapeLike(g.op("Softmax", [g.op("Flatten", [x], { axis })], { axis: -1 }), x);
+
+export const quantized = {
+  QLinearMatMul: ({ g, x }) => {
+    const [a, aScale, aZero, b, bScale, bZero, scale, zero] = x;
+    const left = dequantized(g, a, aScale, aZero, Math.max(0, rankOf(a) - 2));
+    const right = dequantized(g, b, bScale, bZero, rankOf(b) - 1);
+    return quantizedLike(g, g.matmul(left, right), scale, zero, a);
+  },
+  // the bias is whole in units of both scales
+  QLinearConv: ({ g, node, x }) => {
+    const [image, xScale, xZero, w, wScale, wZero, scale, zero, bias] = x;
+    const attributes = Object.fromEntries([...node.attributes].map(([key, a]) => [key, a.value as never]));
+    const added = bias && g.mul(g.cast(bias, xScale), g.mul(xScale, wScale));
+    const inputs = [dequantized(g, image, xScale, xZero), dequantized(g, w, wScale, wZero), added];
+    return quantizedLike(g, g.op("Conv", inputs, attributes), scale, zero, image);
+  },
+  "com.microsoft.QLinearAdd": ofTwo("Add"),
+  "com.microsoft.QLinearMul": ofTwo("Mul"),
+  "com.microsoft.QLinearSigmoid": (c) => between(c, (x) => c.g.op("Sigmoid", [x])),
+  "com.microsoft.QLinearLeakyRelu": (c) =>
+    between(c, (x) => c.g.op("LeakyRelu", [x], { alpha: c.attrs.alpha })),
+  "com.microsoft.QLinearGlobalAveragePool": (c) =>
+    between(c, (x) =>
+      channelsFirst(c.g, x, c.attrs.channels_last, (image) => c.g.op("GlobalAveragePool", [image])),
+    ),
+  "com.microsoft.QLinearAveragePool": (c) => between(c, (x) => averagePool(c, x)),
+  "com.microsoft.QLinearSoftmax": (c) => between(c, (x) => softmax(c, x)),
+  "com.microsoft.QLinearConcat": ({ g, node, x }) => {
+    const [scale, zero, ...parts] = x as readonly Value[];
+    const reals = range(parts.length / 3).map((i) =>
+      dequantized(g, parts[3 * i]!, parts[3 * i + 1]!, parts[3 * i + 2]),
+    );
+    // the table counts axes from the front of the first input, which is the scale
+    return quantizedLike(g, g.concat(reals, intsOf(node, "axis")![0]!), scale!, zero, parts[0]!);
+  },
+  "com.microsoft.QLinearWhere": ({ g, x }) => {
+    const [condition, a, aScale, aZero, b, bScale, bZero, scale, zero] = x;
+    const real = g.where(condition, dequantized(g, a, aScale, aZero), dequantized(g, b, bScale, bZero));
+    return quantizedLike(g, real, scale!, zero, a);
+  },
+  // the addend is whole in units of both scales and alpha; without an output scale the result stays real
+  "com.microsoft.QGemm": ({ g, x, attrs: { alpha, transA, transB } }) => {
+    const [a, aScale, aZero, b, bScale, bZero, c, scale, zero] = x as readonly (Value | undefined)[];
+    const left = dequantized(g, a!, aScale!, aZero);
+    const right = dequantized(g, b!, bScale!, bZero, transB ? 0 : 1);
+    const units = g.mul(g.mul(aScale!, bScale!), alpha);
+    const added = c && g.mul(g.cast(c, aScale!), units);
+    const real = g.op("Gemm", [left, right, added], { alpha, transA, transB });
+    return scale ? quantizedLike(g, real, scale, zero, a!) : real;
+  },
+  "com.microsoft.MatMulIntegerToFloat": ({ g, x }) => {
+    const [a, b, aScale, bScale, aZero, bZero, bias] = x;
+    const whole = g.op("MatMulInteger", [a, b, aZero, bZero]);
+    const real = g.mul(g.cast(whole, aScale), g.mul(aScale, bScale));
+    return bias ? g.add(real, bias) : real;
+  },
+} as const satisfies Expansions;

@@ -11,6 +11,17 @@ const dequantize = {
   attributes: { axis: 1, block_size: 0, output_dtype: 0 },
 } as const;
 
+const one = {
+  inputs: ["X", "X_scale", "X_zero_point?", "Y_scale", "Y_zero_point?"],
+  outputs: ["Y"],
+  attributes: {},
+} as const;
+const both = {
+  inputs: ["A", "A_scale", "A_zero_point?", "B", "B_scale", "B_zero_point?", "C_scale", "C_zero_point?"],
+  outputs: ["C"],
+  attributes: {},
+} as const;
+
 /** Operators on whole numbers that stand for real ones: real = (whole − zero point) · scale. */
 export const quantized = {
   QuantizeLinear: quantize,
@@ -28,5 +39,65 @@ export const quantized = {
     inputs: ["x", "w", "x_zero_point?", "w_zero_point?"],
     outputs: ["y"],
     attributes: { ...windows, group: 1 },
+  },
+  QLinearMatMul: {
+    inputs: ["a", "a_scale", "a_zero_point", "b", "b_scale", "b_zero_point", "y_scale", "y_zero_point"],
+    outputs: ["y"],
+    attributes: {},
+  },
+  QLinearConv: {
+    inputs: ["x", "x_scale", "x_zero_point", "w", "w_scale", "w_zero_point", "y_scale", "y_zero_point", "B?"],
+    outputs: ["y"],
+    attributes: { ...windows, group: 1 },
+  },
+  "com.microsoft.QLinearAdd": both,
+  "com.microsoft.QLinearMul": both,
+  "com.microsoft.QLinearSigmoid": one,
+  "com.microsoft.QLinearLeakyRelu": { ...one, attributes: { alpha: 0.01 } },
+  "com.microsoft.QLinearGlobalAveragePool": { ...one, attributes: { channels_last: 0 } },
+  "com.microsoft.QLinearAveragePool": {
+    ...one,
+    attributes: { ...windows, ceil_mode: 0, channels_last: 0, count_include_pad: 0 },
+  },
+  "com.microsoft.QLinearSoftmax": { ...one, attributes: { axis: -1, opset: 13 } },
+  "com.microsoft.QLinearConcat": {
+    inputs: ["Y_scale", "Y_zero_point", "inputs*"],
+    outputs: ["Y"],
+    attributes: { axis: 0 },
+  },
+  "com.microsoft.QLinearWhere": {
+    inputs: [
+      "condition",
+      "X",
+      "x_scale",
+      "x_zero_point",
+      "Y",
+      "y_scale",
+      "y_zero_point",
+      "z_scale",
+      "z_zero_point",
+    ],
+    outputs: ["Z"],
+    attributes: {},
+  },
+  "com.microsoft.QGemm": {
+    inputs: [
+      "A",
+      "a_scale",
+      "a_zero_point",
+      "B",
+      "b_scale",
+      "b_zero_point",
+      "C?",
+      "y_scale?",
+      "y_zero_point?",
+    ],
+    outputs: ["Y"],
+    attributes: { alpha: 1, transA: 0, transB: 0 },
+  },
+  "com.microsoft.MatMulIntegerToFloat": {
+    inputs: ["A", "B", "a_scale", "b_scale", "a_zero_point?", "b_zero_point?", "bias?"],
+    outputs: ["Y"],
+    attributes: {},
   },
 } as const satisfies { readonly [op: string]: Schema };

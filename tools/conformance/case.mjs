@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fromBinary } from "@bufbuild/protobuf";
-import { TensorProtoSchema } from "../../dist/formats/onnx/onnx.generated.js";
+import { ModelProtoSchema, TensorProtoSchema } from "../../dist/formats/onnx/onnx.generated.js";
 import { readTensor } from "../../dist/formats/onnx/read-tensor.js";
 import { readOnnx } from "../../dist/formats/onnx/reader.js";
 
@@ -36,16 +36,11 @@ function arraysOf(folder, kind, values) {
  */
 export function operatorOf(folder, name) {
   const base = name.replace(/_expanded.*$/, "");
-  const exists = (part) => {
-    try {
-      return readOnnx(readFileSync(join(folder, part, "model.onnx")));
-    } catch {
-      return undefined;
-    }
-  };
-  const nodes = (exists(base) ?? exists(name))?.nodes.filter((node) => node.op !== "Constant") ?? [];
+  const file = [base, name].map((part) => join(folder, part, "model.onnx")).find(existsSync);
+  const nodes = fromBinary(ModelProtoSchema, readFileSync(file)).graph.node.filter(
+    ({ opType }) => opType !== "Constant",
+  );
   const flat = name.replace(/^test_(ai_onnx_ml_)?/, "").replaceAll("_", "");
-  const named = nodes.filter((node) => flat.startsWith(node.op.toLowerCase()));
-  const node = named[0] ?? nodes[0];
-  return node ? (node.domain === "" ? node.op : `${node.domain}.${node.op}`) : "(none)";
+  const { opType, domain } = nodes.find((node) => flat.startsWith(node.opType.toLowerCase())) ?? nodes[0];
+  return domain === "" ? opType : `${domain}.${opType}`;
 }

@@ -6,6 +6,7 @@ const refused = {
 
 /** Why an operator that is not differentiated has no gradient: the first that fits. */
 const families = [
+  [/^ai\.onnx\.preview\.FlexAttention$/, "a preview that ONNX Runtime 1.30 does not run"],
   [/^ai\.onnx\.preview\.training\./, "a step of an optimizer: what training does, not what is trained"],
   [/^ai\.onnx\.ml\./, "a classical model or a table over labels, without weights to tune"],
   [/^(String|Regex|Tf)/, "works on text"],
@@ -16,6 +17,7 @@ const families = [
 export function reasonOf(operator, message) {
   const family = families.find(([pattern]) => pattern.test(operator));
   if (family) return family[1];
+  if (/7 and later are understood/.test(message)) return "the file is of opset 1; 7 and later are understood";
   if (/is not a registered function|ValidateOpsetForDomain/.test(message))
     return "newer than the opsets that ONNX Runtime 1.30 runs";
   return refused[operator];

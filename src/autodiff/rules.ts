@@ -1,5 +1,6 @@
 import type { GradRules } from "./rule.ts";
 import { attention } from "./rules/attention.ts";
+import { controlFlow } from "./rules/control-flow.ts";
 import { convolution } from "./rules/convolution.ts";
 import { elementwise, elementwiseSeveral } from "./rules/elementwise.ts";
 import { fused } from "./rules/fused.ts";
@@ -32,5 +33,6 @@ export const gradRules: GradRules = {
   ...indexing,
   ...quantized,
   ...recurrent,
+  ...controlFlow,
   ...signal,
 };

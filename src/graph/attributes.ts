@@ -1,4 +1,5 @@
 import type { Attribute, Node } from "./ir.ts";
+import type { AttributeDefault } from "./schemas/schema.ts";
 import { type AttributesOf, type OpName, type Schema, schemas } from "./schemas.ts";
 import { float32, type Tensor, tensorOf } from "./tensor.ts";
 
@@ -15,7 +16,7 @@ export function opNameOf(node: Node): OpName | undefined {
  * Transpose's `perm` is filled in where the rank is known.
  */
 export function attributesOf<N extends OpName>(node: Node, name: N): AttributesOf<N> {
-  const found: Record<string, number | string | readonly number[] | undefined> = {};
+  const found: Record<string, AttributeDefault> = {};
   for (const [key, fallback] of Object.entries(table[name]!.attributes)) {
     const attribute = node.attributes.get(key);
     found[key] = attribute ? plain(attribute) : fallback;
@@ -34,7 +35,7 @@ export function attributesOf<N extends OpName>(node: Node, name: N): AttributesO
 export const fromFront = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
 
 /** A number, text or list attribute as ordinary JavaScript. */
-function plain(attribute: Attribute): number | string | readonly number[] | undefined {
+function plain(attribute: Attribute): AttributeDefault {
   switch (attribute.type) {
     case "int":
       return Number(attribute.value);
@@ -46,6 +47,8 @@ function plain(attribute: Attribute): number | string | readonly number[] | unde
       return attribute.value.map(Number);
     case "floats":
       return attribute.value;
+    case "strings":
+      return attribute.value.map(text);
     default:
       return undefined;
   }

@@ -3,7 +3,7 @@ import { type AttributeInput, attributeOf, encode } from "./builder/encode.ts";
 import { product, type Shape } from "./dim.ts";
 import { numberOf } from "./element-types.ts";
 import { inferNode } from "./infer.ts";
-import type { Graph, Node, Value } from "./ir.ts";
+import { Graph, type Node, type Value } from "./ir.ts";
 import { type OpName, schemas } from "./schemas.ts";
 import { type DataType, sizeOf, type Tensor } from "./tensor.ts";
 
@@ -52,10 +52,12 @@ export class GraphBuilder {
     const encoded = given.map(([key, value]) => [key, attributeOf(key, value!)] as const);
     const domain = name.startsWith(microsoft) ? "com.microsoft" : "";
     const op = domain === "" ? name : name.slice(microsoft.length);
+    const isRepeatable = !given.some(([, value]) => value instanceof Graph);
     const key = JSON.stringify([name, inputs.map((input) => input && this.#id(input)), given, outputs]);
-    const known = this.#made.get(key);
+    const known = isRepeatable ? this.#made.get(key) : undefined;
     if (known?.outputs[0]?.producer === known && known) return known;
-    if (domain !== "" && !this.graph.opsets.has(domain)) this.graph.opsets.set(domain, 1);
+    for (let at: Graph | undefined = this.graph; domain !== "" && at; at = at.outer)
+      if (!at.opsets.has(domain)) at.opsets.set(domain, 1);
     const node = this.graph.addNode(op, inputs, {
       domain,
       attributes: encoded,
@@ -63,7 +65,7 @@ export class GraphBuilder {
       ...(this.#before && { before: this.#before }),
     });
     inferNode(node);
-    if (!Object.hasOwn(schemas[name].attributes, "seed")) this.#made.set(key, node);
+    if (isRepeatable && !Object.hasOwn(schemas[name].attributes, "seed")) this.#made.set(key, node);
     return node;
   }
   #id(value: Value): number {

@@ -26,8 +26,8 @@ export function inferShapes(graph: Graph): void {
 
 /** The same for the outputs of one node, whose inputs are done. */
 export function inferNode(node: Node): void {
-  for (const body of bodiesOf(node)) inferShapes(body);
   const name = opNameOf(node);
+  if (!name) for (const body of bodiesOf(node)) inferShapes(body);
   const found = name ? ruled(node, name) : carried(node);
   node.outputs.forEach((output, i) => {
     if (output) settle(output, found[i] ?? {});

@@ -79,12 +79,15 @@ export class Graph {
   readonly #initializers = new Set<Value>();
   #nodes: Node[] = [];
   readonly #names = new Map<string, Value>();
+  /** Names in the bodies inside the outermost graph, which no new name of a graph around them may hide. */
+  readonly #innerNames: Set<string>;
   #fresh = 0;
 
   constructor(name: string, opsets: Iterable<readonly [string, number]> = [["", 21]], outer?: Graph) {
     this.name = name;
     this.opsets = new Map(opsets);
     this.outer = outer;
+    this.#innerNames = outer ? outer.#innerNames : new Set();
   }
   get inputs(): readonly Value[] {
     return this.#inputs;
@@ -107,12 +110,13 @@ export class Graph {
   get(name: string): Value {
     return this.find(name) ?? bug(`graph "${this.name}" has no value "${name}"`);
   }
-  /** A name that no value of this graph has, made from `base`. */
+  /** A name that no value of this graph, of those around it or of the bodies inside has, made from `base`. */
   freshName(base: string): string {
-    if (base !== "" && !this.find(base)) return base;
+    const isTaken = (name: string) => this.#innerNames.has(name) || this.find(name) !== undefined;
+    if (base !== "" && !isTaken(base)) return base;
     let name: string;
     do name = `${base}_${++this.#fresh}`;
-    while (this.find(name));
+    while (isTaken(name));
     return name;
   }
 
@@ -190,6 +194,19 @@ export class Graph {
     if (attribute) attributes.set(key, attribute);
     else attributes.delete(key);
   }
+  /** Gives a node another body, made in this graph. */
+  setBody(node: Node, key: string, body: Graph): void {
+    for (const captured of capturedBy(node)) removeOnce(captured.useList, node);
+    const old = node.attributes.get(key);
+    if (old?.type === "graph") old.value.discard();
+    this.setAttribute(node, key, { type: "graph", value: body });
+    for (const captured of capturedBy(node)) captured.useList.push(node);
+  }
+  /** Lets go of what the nodes of a body read that is not, or no more, the body of a node. */
+  discard(): void {
+    for (const node of this.#nodes) release(node);
+    this.#nodes = [];
+  }
   /** Every reader of `from`, and the outputs of the graph, read `to` instead. Reads from inside subgraphs follow too. */
   replaceUses(from: Value, to: Value, options: { readonly outputs?: boolean } = {}): void {
     for (const node of from.consumers) {
@@ -262,6 +279,7 @@ export class Graph {
     this.#names.delete(value.name);
     value.name = name;
     this.#names.set(name, value);
+    if (this.outer) this.#innerNames.add(name);
   }
   /** Puts the nodes into another topological order. */
   reorder(nodes: readonly Node[]): void {
@@ -274,39 +292,53 @@ export class Graph {
   clone(outer: Graph | undefined = this.outer): Graph {
     const copy = new Graph(this.name, this.opsets, outer);
     for (const [key, text] of this.metadata) copy.metadata.set(key, text);
-    const carry = (from: Value, to: Value) => {
-      to.dtype = from.dtype;
-      to.shape = from.shape;
-      to.opaqueType = from.opaqueType;
-    };
-    for (const input of this.#inputs) carry(input, copy.addInput(input.name, input.dtype, input.shape));
+    for (const input of this.#inputs) carryType(input, copy.addInput(input.name, input.dtype, input.shape));
     for (const value of this.#initializers) {
       const existing = copy.#names.get(value.name);
       if (existing) copy.setConstant(existing, value.constant!);
       else copy.addInitializer(value.name, value.constant!);
     }
-    for (const node of this.#nodes) {
-      const made = copy.addNode(
+    copy.adopt(this.#nodes);
+    for (const output of this.#outputs) copy.addOutput(copy.get(output.name));
+    return copy;
+  }
+  /** Appends copies of another graph's nodes, with the names they have there; what they read is found by name. */
+  adopt(nodes: Iterable<Node>): void {
+    for (const node of nodes) {
+      const made = this.addNode(
         node.op,
-        node.inputs.map((input) => input && copy.get(input.name)),
+        node.inputs.map((input) => input && this.get(input.name)),
         {
           domain: node.domain,
           name: node.name,
           outputs: node.outputs.map((output) => output?.name ?? ""),
-          attributes: [...node.attributes].map(([key, a]) => [key, cloneAttribute(a, copy)] as const),
+          attributes: [...node.attributes].map(([key, a]) => [key, cloneAttribute(a, this)] as const),
         },
       );
-      for (const [i, output] of node.outputs.entries()) if (output) carry(output, made.outputs[i]!);
+      for (const [i, output] of node.outputs.entries()) if (output) carryType(output, made.outputs[i]!);
     }
-    for (const output of this.#outputs) copy.addOutput(copy.get(output.name));
-    return copy;
   }
 
   #register(value: Value): Value {
     if (this.#names.has(value.name)) bug(`the name "${value.name}" is taken in graph "${this.name}"`);
     this.#names.set(value.name, value);
+    if (this.outer) this.#innerNames.add(value.name);
     return value;
   }
+}
+
+function carryType(from: Value, to: Value): void {
+  to.dtype = from.dtype;
+  to.shape = from.shape;
+  to.opaqueType = from.opaqueType;
+}
+
+/** The body that a node holds under a name. */
+export function bodyOf(node: Node, key: string): Graph {
+  const attribute = node.attributes.get(key);
+  return attribute?.type === "graph"
+    ? attribute.value
+    : bug(`${node.op} "${node.name}" has no body "${key}"`);
 }
 
 /** The bodies of an If, Loop or Scan node. */

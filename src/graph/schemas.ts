@@ -1,4 +1,5 @@
 import { attention } from "./schemas/attention.ts";
+import { controlFlow } from "./schemas/control-flow.ts";
 import { fused } from "./schemas/fused.ts";
 import { imaging } from "./schemas/imaging.ts";
 import { indexing } from "./schemas/indexing.ts";
@@ -236,6 +237,7 @@ export const schemas = {
   ...indexing,
   ...signal,
   ...recurrent,
+  ...controlFlow,
   ...attention,
   ...fused,
   ...quantized,

@@ -1,3 +1,7 @@
 import type { GradRules } from "../rule.ts";
 
-export const recurrent = {} satisfies Partial<GradRules>;
+export const recurrent = {
+  GRU: "no-gradient",
+  LSTM: "no-gradient",
+  RNN: "no-gradient",
+} satisfies Partial<GradRules>;

@@ -1,13 +1,20 @@
 import { toBfloat16, toFloat16 } from "../../base/half.ts";
-import type { Attribute } from "../ir.ts";
+import { type Attribute, Graph } from "../ir.ts";
 import { fromNdArray } from "../kernels/convert.ts";
 import { ndArray } from "../kernels/nd-array.ts";
 import { type DataType, float32, int64, type Tensor, tensorOf } from "../tensor.ts";
 
 /** What a builder takes for an attribute; an attribute that is undefined is left out. */
-export type AttributeInput = number | string | readonly number[] | Tensor | undefined;
+export type AttributeInput =
+  | number
+  | string
+  | readonly number[]
+  | readonly string[]
+  | Tensor
+  | Graph
+  | undefined;
 
-/** Attributes that hold a float. Every other number is an int: a plain number does not say which it is. */
+/** Attributes that hold a float, or a list of them. Every other number is an int: a plain number does not say which it is. */
 const floatAttributes: ReadonlySet<string> = new Set([
   "activation_alpha",
   "activation_beta",
@@ -16,6 +23,7 @@ const floatAttributes: ReadonlySet<string> = new Set([
   "alpha",
   "beta",
   "bias",
+  "clip",
   "cubic_coeff_a",
   "epsilon",
   "extrapolation_value",
@@ -32,9 +40,14 @@ const floatAttributes: ReadonlySet<string> = new Set([
 export function attributeOf(key: string, value: Exclude<AttributeInput, undefined>): Attribute {
   if (typeof value === "string") return { type: "string", value };
   if (typeof value === "number") return { type: floatAttributes.has(key) ? "float" : "int", value };
+  if (value instanceof Graph) return { type: "graph", value };
   if ("dtype" in value) return { type: "tensor", value };
+  if (isTexts(value)) return { type: "strings", value };
   return { type: floatAttributes.has(key) ? "floats" : "ints", value };
 }
+
+const isTexts = (list: readonly number[] | readonly string[]): list is readonly string[] =>
+  typeof list[0] === "string";
 
 /** A tensor of ordinary numbers. */
 export function encode(dtype: DataType, dims: readonly number[], values: readonly number[]): Tensor {

@@ -1,12 +1,14 @@
 import type { CompositeName } from "../expansions/expand.ts";
 import type { OpName } from "../schemas.ts";
 import { alongAxis } from "./along-axis.ts";
+import { controlFlow } from "./control-flow.ts";
 import { elementwise } from "./elementwise.ts";
 import { imaging } from "./imaging.ts";
 import { indexing } from "./indexing.ts";
 import { linear } from "./linear.ts";
 import { network } from "./network.ts";
 import { quantized } from "./quantized.ts";
+import { recurrent } from "./recurrent.ts";
 import { reductions } from "./reduction.ts";
 import type { ShapeRule } from "./rule.ts";
 import { signal } from "./signal.ts";
@@ -29,6 +31,8 @@ export const shapeRules: { readonly [N in Exclude<OpName, CompositeName>]: Shape
   ...reductions,
   ...network,
   ...imaging,
+  ...recurrent,
+  ...controlFlow,
   ...signal,
   ...quantized,
 };

@@ -5,9 +5,8 @@ import { appendExpansion, isComposite } from "../expansions/expand.ts";
 import { setKnownDims } from "../infer/known-dims.ts";
 import { Graph, type Node, Value } from "../ir.ts";
 import { type OpName, schemas } from "../schemas.ts";
-import { controlFlow } from "./control-flow.ts";
 import { fromNdArray, toNdArray } from "./convert.ts";
-import { type Kernel, unsupported } from "./kernel.ts";
+import { type Kernel, type RunBody, unsupported } from "./kernel.ts";
 import { isFloat, type NdArray } from "./nd-array.ts";
 import { kernels } from "./table.ts";
 
@@ -43,16 +42,22 @@ function evaluate(graph: Graph, feeds: ReadonlyMap<string, NdArray>, known: Map<
         `Feed "${value.name}".`,
       );
   }
-  const run = (body: Graph, inner: ReadonlyMap<string, NdArray>): NdArray[] => {
-    const values = new Map(known);
-    evaluate(body, inner, values);
-    return body.outputs.map((output) => values.get(output)!);
-  };
+  const run: RunBody = (body, inner) => runWithin(body, inner, new Map(known));
   for (const node of graph.nodes) {
     const inputs = node.inputs.map((input) => input && known.get(input)!);
-    const outputs = controlFlow[node.op]?.(node, inputs, run) ?? runNode(node, inputs);
+    const outputs = runNode(node, inputs, run);
     for (const [i, output] of node.outputs.entries()) if (output) known.set(output, outputs[i]!);
   }
+}
+
+/** The outputs of a body in order; `known` holds what lies around it. */
+function runWithin(
+  body: Graph,
+  feeds: ReadonlyMap<string, NdArray>,
+  known = new Map<Value, NdArray>(),
+): readonly NdArray[] {
+  evaluate(body, feeds, known);
+  return body.outputs.map((output) => known.get(output)!);
 }
 
 /**
@@ -60,7 +65,11 @@ function evaluate(graph: Graph, feeds: ReadonlyMap<string, NdArray>, known: Map<
  *
  * @throws graph/no-kernel for operators and spellings outside the operator table; errors as for `interpret`.
  */
-export function runNode(node: Node, inputs: readonly (NdArray | undefined)[]): (NdArray | undefined)[] {
+export function runNode(
+  node: Node,
+  inputs: readonly (NdArray | undefined)[],
+  run: RunBody = runWithin,
+): (NdArray | undefined)[] {
   const name = opNameOf(node);
   if (!name) return unsupported(node, "is not in the operator table");
   const outdated = [...node.attributes.keys()].find((key) => !spelled(name, key));
@@ -73,7 +82,7 @@ export function runNode(node: Node, inputs: readonly (NdArray | undefined)[]): (
   if (isComposite(name)) return runExpansion(shaped, inputs);
   // The table pairs each name with its own kernel, which the compiler cannot follow through a union.
   const kernel = kernels[name] as Kernel<OpName>;
-  const outputs = kernel({ node: shaped, inputs, attributes: attributesOf(shaped, name) });
+  const outputs = kernel({ node: shaped, inputs, attributes: attributesOf(shaped, name), run });
   return node.outputs.map(
     (output, i) => output && (outputs[i] ?? unsupported(node, `is asked for its output ${i}`)),
   );

@@ -1,5 +1,5 @@
 import { bug, DiapasonError } from "../../base/errors.ts";
-import type { Node } from "../ir.ts";
+import type { Graph, Node } from "../ir.ts";
 import type { AttributesOf, OpName } from "../schemas.ts";
 import type { NdArray } from "./nd-array.ts";
 
@@ -10,7 +10,11 @@ export interface Call<N extends OpName> {
   readonly inputs: readonly (NdArray | undefined)[];
   /** Defaults filled in, axes non-negative for the first input's rank. */
   readonly attributes: AttributesOf<N>;
+  readonly run: RunBody;
 }
+
+/** Computes a body of the node: its inputs by name in, its outputs in order out. */
+export type RunBody = (body: Graph, feeds: ReadonlyMap<string, NdArray>) => readonly NdArray[];
 
 /** Computes every output of an operator in float64; outputs that are not made are left out. */
 export type Kernel<N extends OpName> = (call: Call<N>) => readonly (NdArray | undefined)[];

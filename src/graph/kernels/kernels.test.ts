@@ -14,7 +14,22 @@ interface StoredArray {
   readonly dims: readonly number[];
   readonly data: readonly (number | string)[];
 }
-type StoredAttribute = Exclude<Attribute, { type: "tensor" }> | { type: "tensor"; value: StoredArray };
+type StoredAttribute =
+  | Exclude<Attribute, { type: "tensor" | "graph" }>
+  | { type: "tensor"; value: StoredArray }
+  | { type: "graph"; value: StoredBody };
+/** The body of an If, Loop or Scan. */
+interface StoredBody {
+  readonly inputs: readonly (readonly [string, DataType])[];
+  readonly constants: readonly (readonly [string, StoredArray])[];
+  readonly nodes: readonly {
+    readonly op: string;
+    readonly inputs: readonly string[];
+    readonly outputs: readonly string[];
+    readonly attributes: { readonly [name: string]: StoredAttribute };
+  }[];
+  readonly outputs: readonly string[];
+}
 interface Case {
   /** With its domain, as in the operator table. */
   readonly op: string;
@@ -40,18 +55,35 @@ const read = ({ dtype, dims, data }: StoredArray): NdArray => ({
 function nodeOf({ op, attributes = {}, inputs, outputs }: Case): Node {
   const graph = new Graph("one node");
   const at = op.lastIndexOf(".");
-  const made = Object.entries(attributes).map(
-    ([key, a]) => [key, a.type === "tensor" ? { ...a, value: fromNdArray(read(a.value)) } : a] as const,
-  );
   return graph.addNode(
     op.slice(at + 1),
     inputs.map((input, i) => (input ? graph.addInput(`x${i}`, input.dtype) : undefined)),
     {
       domain: op.slice(0, Math.max(0, at)),
-      attributes: made,
+      attributes: readAttributes(attributes, graph),
       outputs: outputs.map((output, i) => (output ? `y${i}` : "")),
     },
   );
+}
+
+const readAttributes = (attributes: { readonly [name: string]: StoredAttribute }, graph: Graph) =>
+  Object.entries(attributes).map(([key, a]): [string, Attribute] => {
+    if (a.type === "tensor") return [key, { ...a, value: fromNdArray(read(a.value)) }];
+    return [key, a.type === "graph" ? { ...a, value: readBody(a.value, graph) } : a];
+  });
+
+function readBody({ inputs, constants, nodes, outputs }: StoredBody, outer: Graph): Graph {
+  const body = new Graph("body", undefined, outer);
+  for (const [name, dtype] of inputs) body.addInput(name, dtype);
+  for (const [name, constant] of constants) body.addInitializer(name, fromNdArray(read(constant)));
+  for (const node of nodes)
+    body.addNode(
+      node.op,
+      node.inputs.map((name) => body.get(name)),
+      { outputs: node.outputs, attributes: readAttributes(node.attributes, body) },
+    );
+  for (const name of outputs) body.addOutput(body.get(name));
+  return body;
 }
 
 /** The reference is float32, so 1e-5 of the number, or of 1 for sums that cancel out. */
@@ -62,7 +94,7 @@ function isNear(found: number, expected: number, dtype: DataType): boolean {
 
 const title = ({ op, attributes = {}, inputs }: Case) =>
   `${op} ${inputs.map((input) => (input ? `[${input.dims}]` : "-")).join(" ")} ${Object.entries(attributes)
-    .map(([key, a]) => `${key}=${a.type === "tensor" ? "tensor" : a.value}`)
+    .map(([key, a]) => `${key}=${typeof a.value === "object" && !Array.isArray(a.value) ? a.type : a.value}`)
     .join(" ")}`;
 
 describe("kernels give what ONNX Runtime gives", () => {

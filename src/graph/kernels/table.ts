@@ -1,6 +1,7 @@
 import type { CompositeName } from "../expansions/expand.ts";
 import type { OpName } from "../schemas.ts";
 import { alongAxis } from "./along-axis.ts";
+import { controlFlow } from "./control-flow.ts";
 import { elementwise } from "./elementwise.ts";
 import { elementwiseSeveral } from "./elementwise-several.ts";
 import { indexing } from "./indexing.ts";
@@ -31,4 +32,5 @@ export const kernels: { readonly [N in Exclude<OpName, CompositeName>]: Kernel<N
   ...losses,
   ...signal,
   ...quantized,
+  ...controlFlow,
 };

@@ -12,9 +12,12 @@ export interface Schema {
   readonly attributes: { readonly [name: string]: AttributeDefault };
   readonly broadcast?: "all" | "matmul";
 }
-export type AttributeDefault = number | string | readonly number[] | undefined;
+export type AttributeDefault = number | string | readonly number[] | readonly string[] | undefined;
 
 export const ints: readonly number[] = [];
+export const texts: readonly string[] = [];
+/** A graph, which rules take from the node itself. */
+export const body = undefined;
 export const optionalInt = undefined as number | undefined;
 export const unary = { inputs: ["X"], outputs: ["Y"], attributes: {} } as const;
 export const binary = { inputs: ["A", "B"], outputs: ["C"], attributes: {}, broadcast: "all" } as const;

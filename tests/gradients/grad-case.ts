@@ -16,7 +16,7 @@ export interface CaseOptions {
   readonly symbolic?: boolean;
   /** Why ONNX Runtime's CPU provider cannot run the row. */
   readonly notInRuntime?: string;
-  /** Default 1e-6. More where the gradient has constants that float32 rounds and the operator itself has not. */
+  /** Default 1e-6. More where of two forms, with sizes and without, one has constants that float32 rounds. */
   readonly float64Tolerance?: number;
   /** Judged by differences of the graph in which rounding adds what it added at this point: it has steps, no slope. */
   readonly straightThrough?: boolean;

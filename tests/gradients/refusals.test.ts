@@ -31,14 +31,14 @@ const refused: readonly (readonly [
     "a transform along an axis that is computed",
     "2x4x1",
     (g, x) => g.op("DFT", [x, undefined, unknown(g)]),
-    "autodiff/no-gradient",
+    "graph/no-expansion",
     /axis is not constant/,
   ],
   [
     "half a spectrum of another length",
     "2x4x2",
     (g, x) => g.op("DFT", [x, number(g, 9)], { inverse: 1, onesided: 1 }),
-    "autodiff/no-gradient",
+    "graph/no-expansion",
     /has 4 points, of which a length of 9 has 5/,
   ],
   [

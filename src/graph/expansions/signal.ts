@@ -1,21 +1,9 @@
-import { encode } from "../builder/encode.ts";
 import { type GraphBuilder, range } from "../builder.ts";
-import { type Fourier, fourierMatrix, halfOf } from "../fourier.ts";
+import { halfOf } from "../fourier.ts";
 import { knownNumbers } from "../infer.ts";
 import type { Value } from "../ir.ts";
 import { type Composite, type Expansions, noExpansion, sizesOf } from "./expansion.ts";
-
-/** The matrix of a transform as an initializer of the type of `like`. */
-export function fourierConstant(
-  g: GraphBuilder,
-  fourier: Fourier,
-  like: Value,
-  dims: readonly number[],
-): Value {
-  const dtype = like.dtype ?? "float32";
-  const key = `fourier ${JSON.stringify([fourier, dtype, dims])}`;
-  return g.tensor(encode(dtype, dims, Array.from(fourierMatrix(fourier))), key);
-}
+import { dft, fourierConstant } from "./signal-dft.ts";
 
 /**
  * Frames of a signal, each a row: [batch, frames, frame].
@@ -62,4 +50,4 @@ function stft({ g, node, x, has, attrs }: Composite<"STFT">): Value {
   return g.op("Reshape", [spectra, g.ints([0, 0, bins, 2])]);
 }
 
-export const signal = { STFT: stft } as const satisfies Expansions;
+export const signal = { DFT: dft, STFT: stft } as const satisfies Expansions;

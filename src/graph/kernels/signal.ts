@@ -1,42 +1,8 @@
 import { dataTypeOf } from "../element-types.ts";
-import { type Fourier, flawOf, fourierMatrix, transformed } from "../fourier.ts";
 import type { DataType } from "../tensor.ts";
-import { axisWithin, type Call, type Kernel, type Kernels, required, shapeMismatch } from "./kernel.ts";
-import { matmul } from "./linear.ts";
+import { type Call, type Kernel, type Kernels, required } from "./kernel.ts";
 import { type NdArray, ndArray, settle } from "./nd-array.ts";
-import { range, reshaped, transpose } from "./offsets.ts";
-
-/** Each line moved behind the others, as one row of points and parts, by the matrix. */
-const dft: Kernel<"DFT"> = (call) => {
-  const x = required(call, 0);
-  const rank = x.dims.length;
-  const axis = axisWithin(call.inputs[2]?.data[0] ?? -2, rank);
-  const { inverse, onesided } = call.attributes;
-  const from = x.dims[axis]!;
-  const fourier: Fourier = {
-    from,
-    fromParts: x.dims[rank - 1]!,
-    length: call.inputs[1]?.data[0] ?? (inverse && onesided ? 2 * (from - 1) : from),
-    inverse: inverse !== 0,
-    onesided: onesided !== 0,
-  };
-  const flaw = flawOf(fourier);
-  if (flaw)
-    return shapeMismatch(
-      `DFT of [${x.dims}]`,
-      flaw,
-      "Cut the spectrum, or fill it up with zeros, before it.",
-    );
-  const { to, toParts } = transformed(fourier);
-  const others = range(rank - 1).filter((i) => i !== axis);
-  const moved = transpose(x, [...others, axis, rank - 1]);
-  const lead = others.map((i) => x.dims[i]!);
-  const rows = reshaped(moved, [...lead, from * fourier.fromParts]);
-  const matrix = ndArray(x.dtype, [from * fourier.fromParts, to * toParts], fourierMatrix(fourier));
-  const product = reshaped(matmul(rows, matrix), [...lead, to, toParts]);
-  const back = range(rank - 1).map((i) => (i === axis ? rank - 2 : others.indexOf(i)));
-  return [transpose(product, [...back, rank - 1])];
-};
+import { range } from "./offsets.ts";
 
 /** Σ (−1)^k·weights[k]·cos(2πkn/N), over `size` points of which the last would be the first again, or is it. */
 const window =
@@ -85,7 +51,6 @@ const melWeightMatrix: Kernel<"MelWeightMatrix"> = (call) => {
 
 export const signal = {
   BlackmanWindow: window([0.42, 0.5, 0.08]),
-  DFT: dft,
   HammingWindow: window([25 / 46, 21 / 46]),
   HannWindow: window([0.5, 0.5]),
   MelWeightMatrix: melWeightMatrix,

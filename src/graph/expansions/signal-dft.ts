@@ -1,0 +1,187 @@
+import { encode } from "../builder/encode.ts";
+import { type GraphBuilder, range, rankOf } from "../builder.ts";
+import { type Fourier, flawOf, fourierMatrix, halfOf, transformed } from "../fourier.ts";
+import { knownNumbers } from "../infer.ts";
+import type { Value } from "../ir.ts";
+import { type Composite, noExpansion } from "./expansion.ts";
+
+/** A complex value; `im` is absent from a real one. */
+interface Complex {
+  readonly re: Value;
+  readonly im?: Value | undefined;
+}
+type Turn = { readonly re: Value; readonly im: Value };
+
+/** Up to so many numbers one product with the whole matrix is quicker than two with the matrices of two factors. */
+const smallMatrix = 1 << 19;
+/** Beyond it a matrix is too large to be an initializer: the run computes it. */
+const largestMatrix = 1 << 24;
+
+/** The matrix of a transform as an initializer of the type of `like`. */
+export function fourierConstant(
+  g: GraphBuilder,
+  fourier: Fourier,
+  like: Value,
+  dims: readonly number[],
+): Value {
+  const dtype = like.dtype ?? "float32";
+  const key = `fourier ${JSON.stringify([fourier, dtype, dims])}`;
+  return g.tensor(encode(dtype, dims, Array.from(fourierMatrix(fourier))), key);
+}
+
+/** x·t, the products of the parts made by `times`. */
+function turned(x: Complex, t: Turn, g: GraphBuilder, times: (x: Value, t: Value) => Value): Turn {
+  const [re, im] = [times(x.re, t.re), times(x.re, t.im)];
+  return x.im ? { re: g.sub(re, times(x.im, t.im)), im: g.add(im, times(x.im, t.re)) } : { re, im };
+}
+
+/** The angles j·k/length of a matrix, in turns. */
+interface Angles {
+  readonly dims: readonly [rows: number, columns: number];
+  readonly length: number;
+  /** −1 forwards, 1 for an inverse. */
+  readonly sign: number;
+  readonly scale: number;
+}
+
+/** scale · e^(2πi·angle) as initializers. */
+function waves(g: GraphBuilder, like: Value, angles: Angles): Turn {
+  const { dims, length, sign, scale } = angles;
+  const [rows, columns] = dims;
+  const dtype = like.dtype ?? "float32";
+  const part = (name: string, of: (x: number) => number): Value => {
+    const turn = Array.from({ length }, (_, i) => scale * of((2 * Math.PI * sign * i) / length));
+    const values = range(rows * columns).map(
+      (i) => turn[(Math.floor(i / columns) * (i % columns)) % length]!,
+    );
+    return g.tensor(encode(dtype, dims, values), `${name} ${dtype} ${JSON.stringify(angles)}`);
+  };
+  return { re: part("cosines", Math.cos), im: part("sines", Math.sin) };
+}
+
+/** Points and parts of a line as one row, times the matrix. lines: [..., from, fromParts] */
+function byMatrix(g: GraphBuilder, lines: Value, fourier: Fourier): Value {
+  const { to, toParts } = transformed(fourier);
+  const width = fourier.from * fourier.fromParts;
+  const lead = range(rankOf(lines) - 2).map(() => 0);
+  const rows = g.op("Reshape", [lines, g.ints([...lead, width])]);
+  const product = g.matmul(rows, fourierConstant(g, fourier, lines, [width, to * toParts]));
+  return g.op("Reshape", [product, g.ints([...lead, to, toParts])]);
+}
+
+/** The two factors of a number that are nearest to each other. */
+function factorsOf(n: number): readonly [number, number] {
+  let small = Math.floor(Math.sqrt(n));
+  while (n % small !== 0) small--;
+  return [n / small, small];
+}
+
+/** The parts of lines, without an axis for them. */
+function partsOf(g: GraphBuilder, lines: Value, parts: number): Complex {
+  const axis = rankOf(lines) - 1;
+  const part = (i: number) => g.squeeze(g.slice(lines, [axis], [i], [i + 1]), [axis]);
+  return parts === 1 ? { re: part(0) } : { re: part(0), im: part(1) };
+}
+
+/** The other way round: [..., to, toParts] */
+function joined(g: GraphBuilder, x: Turn, toParts: number): Value {
+  const axis = rankOf(x.re);
+  const column = (value: Value) => g.unsqueeze(value, [axis]);
+  return toParts === 1 ? column(x.re) : g.concat([column(x.re), column(x.im)], axis);
+}
+
+/**
+ * With the length a·b: transforms of length a, turns by the remaining angles, transforms of length b.
+ *
+ * Point b·i + j of the line, point k + a·l of the spectrum.  Source: Cooley & Tukey 1965.
+ */
+function bySteps(g: GraphBuilder, lines: Value, fourier: Fourier, [a, b]: readonly [number, number]): Value {
+  const { from, fromParts, length, inverse, onesided } = fourier;
+  const { to, toParts } = transformed(fourier);
+  const axis = rankOf(lines) - 2;
+  const lead = range(axis).map(() => 0);
+  const sign = inverse ? 1 : -1;
+  const isHalf = inverse && onesided;
+  const twice = range(from).map((j) => (j > 0 && 2 * j !== length ? 2 : 1));
+  const weighted = isHalf ? g.mul(lines, g.constant(twice, lines.dtype, [from, 1])) : lines;
+  const pads = range(2 * rankOf(lines)).map((i) => (i === axis + rankOf(lines) ? length - from : 0));
+  const whole = g.pad(weighted, pads);
+  const turns = (size: number) =>
+    waves(g, lines, { dims: [size, size], length: size, sign, scale: inverse ? 1 / size : 1 });
+  const parts = partsOf(g, whole, fromParts);
+  const split = (value: Value) => g.op("Reshape", [value, g.ints([...lead, a, b])]);
+  const start: Complex = { re: split(parts.re), im: parts.im && split(parts.im) };
+  const first = turned(start, turns(a), g, (x, t) => g.matmul(t, x));
+  const twisted = turned(first, waves(g, lines, { dims: [a, b], length, sign, scale: 1 }), g, g.mul);
+  const last = turned(twisted, turns(b), g, (x, t) => g.matmul(x, t));
+  const spectrum = (value: Value) =>
+    g.slice(g.op("Reshape", [g.swap(value), g.ints([...lead, length])]), [axis], [0], [to]);
+  return joined(g, { re: spectrum(last.re), im: spectrum(last.im) }, toParts);
+}
+
+/** With cosines and sines that the run computes. length: a vector of one number. */
+function byWaves(
+  g: GraphBuilder,
+  lines: Value,
+  parts: number,
+  length: Value,
+  { inverse, onesided }: Pick<Fourier, "inverse" | "onesided">,
+): Value {
+  const number = (value: number) => g.constant([value], "int64", []);
+  const isHalf = inverse && onesided;
+  const counted = (size: Value) => g.op("Range", [number(0), g.squeeze(size, [0]), number(1)]);
+  const point = g.unsqueeze(counted(g.sizeOf(lines, rankOf(lines) - 2)), [1]);
+  const half = g.add(g.op("Div", [length, g.ints([2])]), 1);
+  const turn = g.op("Mod", [g.mul(point, counted(onesided && !inverse ? half : length)), length]);
+  const size = g.cast(length, lines);
+  const angle = g.div(g.mul(g.cast(turn, lines), (inverse ? 2 : -2) * Math.PI), size);
+  const isOwnMirror = g.op("Or", [g.equal(point, 0), g.equal(g.mul(point, 2), length)]);
+  const twice = (value: Value) => (isHalf ? g.where(isOwnMirror, value, g.mul(value, 2)) : value);
+  const one = g.scalar(1, lines);
+  const weight = g.where(g.less(point, length), twice(inverse ? g.div(one, size) : one), 0);
+  const wave = (op: "Cos" | "Sin") => g.mul(g.op(op, [angle]), weight);
+  const made = turned(partsOf(g, lines, parts), { re: wave("Cos"), im: wave("Sin") }, g, g.matmul.bind(g));
+  return joined(g, made, isHalf ? 1 : 2);
+}
+
+/**
+ * A product with cosines and sines, in one step or two. ONNX Runtime's own transform is fast for powers of two only, and
+ * for small ones of them slower than a product.
+ */
+export function dft({ g, node, x, has, attrs }: Composite<"DFT">): Value {
+  const [input, dftLength, dftAxis] = x;
+  const rank = rankOf(input);
+  const given = has(2) ? knownNumbers(dftAxis)?.[0] : -2;
+  if (given === undefined) return noExpansion(node, "its axis is not constant");
+  const axis = given < 0 ? given + rank : given;
+  const parts = input.shape?.[rank - 1];
+  if (typeof parts !== "number")
+    return noExpansion(node, "it is not known whether its input is real or complex");
+  const toBack = [...range(rank - 1).filter((i) => i !== axis), axis, rank - 1];
+  const lines = g.transpose(input, toBack);
+  const [inverse, onesided] = [attrs.inverse !== 0, attrs.onesided !== 0];
+  const from = input.shape?.[axis];
+  const natural = typeof from === "number" && inverse && onesided ? 2 * (from - 1) : from;
+  const length = has(1) ? knownNumbers(dftLength)?.[0] : natural;
+  const made = (): Value => {
+    if (typeof from === "number" && typeof length === "number") {
+      const fourier = { from, fromParts: parts, length, inverse, onesided };
+      const flaw = flawOf(fourier);
+      if (flaw) return noExpansion(node, flaw);
+      const { to, toParts } = transformed(fourier);
+      const count = from * parts * to * toParts;
+      const factors = factorsOf(length);
+      const inSteps = 2 * factors[0] ** 2;
+      if (count > smallMatrix && inSteps < count && inSteps <= largestMatrix)
+        return bySteps(g, lines, fourier, factors);
+      if (count <= largestMatrix) return byMatrix(g, lines, fourier);
+    }
+    const points = g.sizeOf(lines, rank - 2);
+    const run = inverse && onesided ? g.mul(g.sub(points, 1), 2) : points;
+    return byWaves(g, lines, parts, has(1) ? g.reshape(dftLength, [1]) : run, { inverse, onesided });
+  };
+  return g.transpose(
+    made(),
+    range(rank).map((i) => toBack.indexOf(i)),
+  );
+}

@@ -1,11 +1,13 @@
 import { z } from "zod";
 import { obstaclesOf } from "../autodiff/path.ts";
+import type { Node } from "../graph/ir.ts";
 import { forwardFlops, type StepMemory, stepFlops, stepMemory } from "../models/cost.ts";
 import { loadModel } from "../models/load.node.ts";
 import type { Model } from "../models/model.ts";
-import { learnShapes } from "../runtime/probe.ts";
+import { nodesReaching } from "../models/parameters.ts";
 import { planTable } from "../tune/plan-table.ts";
 import { planOf } from "../tune/plans.ts";
+import { learnShapesOrSay } from "./learn-shapes.ts";
 import { deviceOptions, parseOptions } from "./options.ts";
 import { openRuntime } from "./runtime.node.ts";
 import type { Verb, VerbEvent } from "./verb.ts";
@@ -77,11 +79,12 @@ export const inspect: Verb<typeof inspectOptions, Inspected> = {
     const options = parseOptions(inspectOptions, input);
     const runtime = await openRuntime(options);
     try {
+      const notes: string[] = [];
       const model = await loadModel(options.model, {
-        images: false,
-        learnShapes: (graph) => learnShapes(graph, runtime),
+        whole: true,
+        learnShapes: async (graph) => notes.push(...(await learnShapesOrSay(graph, runtime))),
       });
-      yield describe(model, options.plan, options.batchSize);
+      yield describe({ ...model, notes: [...model.notes, ...notes] }, options.plan, options.batchSize);
     } finally {
       await runtime.dispose();
     }
@@ -92,7 +95,6 @@ function describe(model: Model, plan: string, batchSize: number): Inspected {
   const { graph, parameters, blocks } = model;
   const elements = new Map(parameters.map((p) => [p.name, p.elements]));
   const total = (names: readonly string[]) => names.reduce((sum, name) => sum + (elements.get(name) ?? 0), 0);
-  const values = parameters.map((p) => p.value);
   return {
     type: "model",
     source: model.source,
@@ -109,13 +111,23 @@ function describe(model: Model, plan: string, batchSize: number): Inspected {
       parameters: own.length,
     })),
     plan: costOf(model, plan, batchSize),
-    withoutGradient: obstaclesOf(graph, model.output, values).map(({ node, parameters: below }) => ({
-      op: node.op,
-      node: node.name,
-      stops: below.map(({ name }) => name),
-    })),
+    withoutGradient: withoutGradient(model),
     notes: model.notes,
   };
+}
+
+/** What stops a gradient on the way from any of the outputs, each operator once. */
+function withoutGradient({ graph, parameters }: Model): Inspected["withoutGradient"] {
+  const stops = new Map<Node, Set<string>>();
+  for (const output of graph.outputs) {
+    const reaching = nodesReaching(output);
+    const own = parameters
+      .map((p) => p.value)
+      .filter((value) => value.consumers.some((node) => reaching.has(node)));
+    for (const { node, parameters: below } of obstaclesOf(graph, output, own))
+      for (const { name } of below) stops.set(node, (stops.get(node) ?? new Set()).add(name));
+  }
+  return [...stops].map(([node, names]) => ({ op: node.op, node: node.name, stops: [...names] }));
 }
 
 const portOf = ({

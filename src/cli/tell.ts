@@ -128,7 +128,8 @@ function modelText(event: Inspected): string {
     `Model    ${event.source}`,
     ...event.inputs.map((p) => `Input    ${port(p)}`),
     ...event.outputs.map(
-      (p) => `Output   ${port(p)}${event.classes === undefined ? "" : `, ${event.classes} classes`}`,
+      (p, i) =>
+        `Output   ${port(p)}${event.classes === undefined || i > 0 ? "" : `, ${event.classes} classes`}`,
     ),
     `Size     ${count(event.parameters)} parameters, ${event.nodes} nodes, ${count(event.flops)} FLOP an example`,
     ...wrapped(

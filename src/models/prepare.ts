@@ -40,12 +40,15 @@ function nameBatch(graph: Graph): string[] {
   return [];
 }
 
-/** The same for every input that is read: their first dims are one, unless they are fixed to different numbers. */
+/**
+ * The same for every input that is read: their first dims are one, unless they are fixed to different numbers, or are a
+ * size of something else in another input.
+ */
 function nameBatchOfAll(graph: Graph): string[] {
   const read = graph.inputs.filter(({ shape, consumers }) => shape?.length && consumers.length > 0);
-  for (const { shape } of read) {
+  for (const [i, { shape }] of read.entries()) {
     const dim = shape![0]!;
-    const isElsewhere = read.some((input) => input.shape!.slice(1).includes(dim));
+    const isElsewhere = i > 0 && read.some((input) => input.shape!.slice(1).includes(dim));
     if (typeof dim === "string" && !isElsewhere) renameDim(graph, dim);
   }
   const dim = read[0]?.shape?.[0];

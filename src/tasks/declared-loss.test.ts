@@ -122,6 +122,14 @@ describe("what a declaration computes", () => {
       1,
       { from: 0, to: 2, also: -100, what: 'class numbers of "y"' },
     ]);
+    const spelled = mirror({ y: ["batch", 3] }, (g, x) => {
+      const exp = g.exp(g.sub(x, g.op("ReduceMax", [x, g.ints([1])])));
+      return g.div(exp, g.expandLike(g.sum(exp, [1], true), exp));
+    });
+    expect(lossOf("cross-entropy:y=t", spelled, labels, given([2], [0, 1])).loss).toBeCloseTo((a + b) / 2, 5);
+    const shares = { "y.in": nd([2, 3], [0.5, 0.25, 0.25, 0, 1, 0]), t: nd([2], [0, 1], "int64") };
+    const half = lossOf("cross-entropy(from=probabilities):y=t", two(), labels, shares).perExample;
+    expect(half).toEqual([expect.closeTo(Math.log(2), 6), expect.closeTo(0, 6)]);
     const column = arrays({ t: [1] }, "int64");
     expect(lossOf("cross-entropy:y=t", two(), column, given([2, 1], [0, 1])).loss).toBeCloseTo(
       (a + b) / 2,
@@ -165,6 +173,7 @@ describe("what a declaration may not be", () => {
     ["mse(delta=1):y=t", "tasks/bad-declaration", 'no option "delta"'],
     ["huber(delta=-1):y=t", "tasks/bad-declaration", '"delta" is -1'],
     ["huber(delta):y=t", "tasks/bad-declaration", "OPTION=VALUE"],
+    ["bce(from=odds):y=t", "tasks/bad-declaration", "probabilities, logits"],
     ["mse:z=t", "tasks/unknown-output", '"y" float32 [batch, 3]'],
     ["mse:y=targets", "tasks/unknown-array", '"t" float32 [examples, 3]'],
     ["mse(mask=no):y=t", "tasks/unknown-array", '"no"'],

@@ -1,8 +1,8 @@
 import { bug } from "../base/errors.ts";
 import { GraphBuilder, range } from "../graph/builder.ts";
 import type { Graph, Value } from "../graph/ir.ts";
-import { type Declared, type Kinds, numberOption, parseDeclared } from "./declared.ts";
-import { logitsOfClasses, logitsOfShares } from "./logits.ts";
+import { type Declared, type Kinds, numberOption, parseDeclared, wordOption } from "./declared.ts";
+import { logitsOfClasses, logitsOfShares, type Said } from "./logits.ts";
 import { binaryCrossEntropy, huber, l1, labelCrossEntropy, mse } from "./losses.ts";
 import {
   type Allowed,
@@ -55,22 +55,24 @@ const lossRows = {
   },
   /** Of independent yes-or-no answers, given as logits or by a Sigmoid. */
   bce: {
-    options: ["positive", "mask"],
+    options: ["positive", "from", "mask"],
     fit: fitShares,
     build(g, output, target, term) {
       const weight = numberOption(term, "positive", 1, (value) => value > 0, "a number above 0");
       const positiveWeight = weight === 1 ? {} : { positiveWeight: g.scalar(weight, output) };
-      const logits = logitsOfShares(g, output);
+      const logits = logitsOfShares(g, output, wordOption(term, "from", said));
       return { losses: binaryCrossEntropy(g, logits, target, { ...positiveWeight, reduction: "none" }) };
     },
   },
   /** Of one class of several, given as logits or by a Softmax. */
   "cross-entropy": {
-    options: ["smoothing", "ignore", "axis", "mask"],
+    options: ["smoothing", "ignore", "axis", "from", "mask"],
     fit: fitClasses,
     build: crossEntropy,
   },
 } satisfies { readonly [name: string]: LossRow };
+
+const said: readonly Said[] = ["probabilities", "logits"];
 
 export type LossKind = keyof typeof lossRows;
 const rows: Readonly<Record<LossKind, LossRow>> = lossRows;
@@ -255,7 +257,7 @@ function crossEntropy(g: GraphBuilder, output: Value, target: Value, term: Decla
   const smoothing = numberOption(term, "smoothing", 0, (s) => s >= 0 && s < 1, "a share from 0 to below 1");
   const axis = fit.classAxis ?? bug("a cross-entropy without classes");
   const toFront = [0, axis, ...range(1, output.shape!.length).filter((one) => one !== axis)];
-  const logits = g.transpose(logitsOfClasses(g, output, axis), toFront);
+  const logits = g.transpose(logitsOfClasses(g, output, axis, wordOption(term, "from", said)), toFront);
   if (fit.dtype === "int64") {
     const ignoreIndex = fit.allowed!.also!;
     const losses = labelCrossEntropy(g, logits, target, { ignoreIndex, smoothing, reduction: "none" });

@@ -103,6 +103,18 @@ export function numberOption(
   throw bad(undefined, text, `"${name}" is ${given}`, `Give ${expected}.`);
 }
 
+/** The one of several words that an option says, or undefined where it is not given. @throws tasks/bad-declaration */
+export function wordOption<W extends string>(
+  { text, options }: Declared,
+  name: string,
+  words: readonly W[],
+): W | undefined {
+  const given = options[name];
+  const word = words.find((one) => one === given);
+  if (given === undefined || word) return word;
+  throw bad(undefined, text, `"${name}" is ${given}`, `Give one of: ${words.join(", ")}.`);
+}
+
 const bad = (what: "loss" | "metric" | undefined, text: string, why: string, fix: string): DiapasonError =>
   new DiapasonError(
     "tasks/bad-declaration",

@@ -11,13 +11,13 @@ import { describeModel } from "../../models/describe.ts";
 import { loadModel } from "../../models/load.node.ts";
 import type { Model } from "../../models/model.ts";
 import { prepareGraph } from "../../models/prepare.ts";
-import { learnShapes } from "../../runtime/probe.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { bindInputs, fixInputs, parseFixed } from "../../tasks/bind-inputs.ts";
 import { type AttachedLoss, attachDeclaredLoss, parseLoss } from "../../tasks/declared-loss.ts";
 import { type DeclaredMetric, parseMetrics, resolveMetrics } from "../../tasks/declared-metrics.ts";
 import { attachLossGraph } from "../../tasks/loss-graph.ts";
 import { type ArrayInfo, described, findOutput } from "../../tasks/target.ts";
+import { learnShapesOrSay } from "../learn-shapes.ts";
 import { type CustomSettings, fixedOf, isLossFile, settingsOf } from "./settings.ts";
 
 interface Given {
@@ -110,7 +110,7 @@ export async function openCustom(
     attached,
     metrics,
     columns,
-    notes: [...source.notes, ...notes, ...model.notes],
+    notes: [...new Set([...source.notes, ...notes, ...model.notes])],
   };
 }
 
@@ -159,7 +159,7 @@ async function openLossGraph(path: string, runtime: Runtime): Promise<{ readonly
   const graph = await loadOnnx(path);
   await prepareGraph(graph, undefined, { whole: true });
   // Shapes are known where the loss is bound to the model; only its own are learnt here, where it can be run alone.
-  await learnShapes(graph, runtime).catch(() => undefined);
+  await learnShapesOrSay(graph, runtime);
   return { graph };
 }
 
@@ -178,19 +178,15 @@ async function atSizes(
   const fed = bindInputs(graph, arrays);
   if (fed.length === 0)
     throw new DiapasonError(
-      "tasks/missing-input",
-      `Nothing is left to feed: the outputs ${[...outputs].join(", ")} read no input that is not fixed.`,
-      "Name an output that depends on the data.",
+      "tasks/bad-output",
+      `Nothing of the data reaches "${graph.outputs.map(({ name }) => name).join('", "')}": no input that is not fixed.`,
+      "Name an output that depends on an input.",
     );
   for (const input of [...graph.inputs])
     if (!fed.includes(input) && !graph.outputs.includes(input)) graph.removeValue(input);
   forgetShapes(graph);
   inferShapes(graph);
-  const notes: string[] = [];
-  await learnShapes(graph, runtime).catch((error: unknown) => {
-    if (!(error instanceof DiapasonError) || error.code !== "runtime/unknown-shapes") throw error;
-    notes.push(error.message);
-  });
+  const notes = [...(await learnShapesOrSay(graph, runtime))];
   return { graph, fed, notes };
 }
 

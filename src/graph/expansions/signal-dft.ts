@@ -1,6 +1,6 @@
 import { encode } from "../builder/encode.ts";
 import { type GraphBuilder, range, rankOf } from "../builder.ts";
-import { type Fourier, flawOf, fourierMatrix, halfOf, transformed } from "../fourier.ts";
+import { type Fourier, flawOf, fourierMatrix, transformed } from "../fourier.ts";
 import { knownNumbers } from "../infer.ts";
 import type { Value } from "../ir.ts";
 import { type Composite, noExpansion } from "./expansion.ts";

@@ -3,6 +3,7 @@ import type { Value } from "../../src/graph/ir.ts";
 import type { DataType } from "../../src/graph/tensor.ts";
 import { type CaseOptions, type GradCase, grad } from "./grad-case.ts";
 import { floats, one, quantizedOperators, whole, zero } from "./quantized-operators.ts";
+import { quantizedWeights } from "./quantized-weights.ts";
 
 const rounded: CaseOptions = { straightThrough: true };
 
@@ -23,6 +24,7 @@ const perTensor = (dtype: DataType, scale: number, at: number): GradCase =>
 
 export const quantized: { readonly [title: string]: GradCase } = {
   ...quantizedOperators,
+  ...quantizedWeights,
   "QuantizeLinear and back, uint8, some cut off": perTensor("uint8", 0.01, 100),
   "QuantizeLinear and back, int8": perTensor("int8", 0.02, -10),
   "QuantizeLinear and back, uint16": perTensor("uint16", 0.001, 900),

@@ -7,6 +7,7 @@ import {
   quantizedType,
   type ScaleAxis,
 } from "../../graph/expansions/quantization.ts";
+import { blockwiseWeight } from "../../graph/expansions/quantized-blocks.ts";
 import type { Node, Value } from "../../graph/ir.ts";
 import { reduceTo } from "../reduce.ts";
 import type { Backward, GradRule, GradRules } from "../rule.ts";
@@ -133,4 +134,23 @@ export const quantized = {
   "com.microsoft.QLinearWhere": "expansion",
   "com.microsoft.QGemm": "expansion",
   "com.microsoft.MatMulIntegerToFloat": "expansion",
+  // Y = A·(B − b)·s + bias, A rounded on the way; the product of the backward pass is not
+  "com.microsoft.DynamicQuantizeMatMul": [
+    ({ g, node, dy, x: [, b, scale] }) =>
+      g.product(dy, g.mul(centred(g, b, node.inputs[3], dy), scale), { transB: true }),
+    null,
+    null,
+    null,
+    ({ dy }) => dy,
+  ],
+  "com.microsoft.MatMulNBits": [
+    ({ g, node, dy, attrs }) => g.matmul(dy, blockwiseWeight(g, node, node.inputs, attrs)),
+    null,
+    null,
+    null,
+    null,
+    ({ dy }) => dy,
+  ],
+  // the table is whole numbers; its scales may move
+  "com.microsoft.GatherBlockQuantized": "expansion",
 } satisfies Partial<GradRules>;

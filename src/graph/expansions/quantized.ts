@@ -3,6 +3,7 @@ import { type GraphBuilder, range, rankOf } from "../builder.ts";
 import { numberOf } from "../element-types.ts";
 import type { Value } from "../ir.ts";
 import type { Composite, Expansion, Expansions } from "./expansion.ts";
+import { quantizedBlocks } from "./quantized-blocks.ts";
 
 /** The real numbers that whole ones stand for. `axis`: where a vector of scales counts along. */
 function dequantized(g: GraphBuilder, x: Value, scale: Value, zero: Value | undefined, axis = 0): Value {
@@ -68,6 +69,19 @@ const softmax = (
     ? g.op("Softmax", [x], { axis })
     : g.reshapeLike(g.op("Softmax", [g.op("Flatten", [x], { axis })], { axis: -1 }), x);
 
+/** (A − a)·(B − b), times both scales, and a bias. `weight`: B, its scale, its zero point, the bias. */
+function realProduct(
+  g: GraphBuilder,
+  a: Value,
+  aScale: Value,
+  aZero: Value | undefined,
+  [b, bScale, bZero, bias]: readonly (Value | undefined)[],
+): Value {
+  const whole = g.op("MatMulInteger", [a, b, aZero, bZero]);
+  const real = g.mul(g.cast(whole, aScale), g.mul(aScale, bScale!));
+  return bias ? g.add(real, bias) : real;
+}
+
 export const quantized = {
   QLinearMatMul: ({ g, x }) => {
     const [a, aScale, aZero, b, bScale, bZero, scale, zero] = x;
@@ -117,10 +131,13 @@ export const quantized = {
     const real = g.op("Gemm", [left, right, added], { alpha, transA, transB });
     return scale ? quantizedLike(g, real, scale, zero, a!) : real;
   },
-  "com.microsoft.MatMulIntegerToFloat": ({ g, x }) => {
-    const [a, b, aScale, bScale, aZero, bZero, bias] = x;
-    const whole = g.op("MatMulInteger", [a, b, aZero, bZero]);
-    const real = g.mul(g.cast(whole, aScale), g.mul(aScale, bScale));
-    return bias ? g.add(real, bias) : real;
+  "com.microsoft.MatMulIntegerToFloat": ({ g, x: [a, b, aScale, bScale, aZero, bZero, bias] }) =>
+    realProduct(g, a, aScale, aZero, [b, bScale, bZero, bias]),
+  "com.microsoft.DynamicQuantizeMatMul": ({ g, x: [a, ...weight] }) => {
+    const names = ["q", "q_scale", "q_zero_point"].map((name) => g.graph.freshName(name));
+    const { outputs } = g.node("DynamicQuantizeLinear", [a], {}, names);
+    const [q, scale, zero] = outputs as readonly [Value, Value, Value];
+    return realProduct(g, q, scale, zero, weight);
   },
+  ...quantizedBlocks,
 } as const satisfies Expansions;

@@ -100,4 +100,19 @@ export const quantized = {
     outputs: ["Y"],
     attributes: {},
   },
+  "com.microsoft.DynamicQuantizeMatMul": {
+    inputs: ["A", "B", "b_scale", "b_zero_point?", "bias?"],
+    outputs: ["Y"],
+    attributes: {},
+  },
+  "com.microsoft.MatMulNBits": {
+    inputs: ["A", "B", "scales", "zero_points?", "g_idx?", "bias?"],
+    outputs: ["Y"],
+    attributes: { K: 0, N: 0, accuracy_level: 0, bits: 4, block_size: 32, weight_prepacked: 0 },
+  },
+  "com.microsoft.GatherBlockQuantized": {
+    inputs: ["data", "indices", "scales", "zero_points?"],
+    outputs: ["output"],
+    attributes: { bits: 4, block_size: 128, gather_axis: 0, quantize_axis: 1 },
+  },
 } as const satisfies { readonly [op: string]: Schema };

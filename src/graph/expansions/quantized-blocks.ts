@@ -1,0 +1,71 @@
+import { type GraphBuilder, range, rankOf } from "../builder.ts";
+import type { Node, Value } from "../ir.ts";
+import type { AttributesOf } from "../schemas.ts";
+import { type Expansions, noExpansion, sizesOf } from "./expansion.ts";
+
+/** Bytes as the whole numbers of fewer bits that they hold, low bits first, side by side in the last axis. */
+function unpacked(g: GraphBuilder, node: Node, bytes: Value, bits: number): Value {
+  if (bits === 8) return bytes;
+  const sizes = sizesOf(node, bytes, "the sizes");
+  const byte = (value: number) => g.constant([value], "uint8", []);
+  const fields = range(8 / bits).map((i) => {
+    const shifted = i === 0 ? bytes : g.op("BitShift", [bytes, byte(i * bits)], { direction: "RIGHT" });
+    return g.unsqueeze(g.op("BitwiseAnd", [shifted, byte(2 ** bits - 1)]), [sizes.length]);
+  });
+  return g.reshape(g.concat(fields, sizes.length), [...sizes.slice(0, -1), sizes.at(-1)! * fields.length]);
+}
+
+/**
+ * The weight [N, K] of a MatMulNBits node in the type of its scales.
+ *
+ * Made of constants, so that the runtime computes it once. Stored: [N, blocks, bytes of a block], a scale and a zero point
+ * for each block; packed zero points begin a new byte at every row.
+ */
+export function blockwiseWeight(
+  g: GraphBuilder,
+  node: Node,
+  [, bytes, scales, zeros, order]: readonly (Value | undefined)[],
+  { K: columns, N: rows, bits, block_size: block }: AttributesOf<"com.microsoft.MatMulNBits">,
+): Value {
+  const blocks = Math.ceil(columns / block);
+  const packedZeros = zeros?.dtype === "uint8" ? zeros : undefined;
+  if (order && packedZeros)
+    return noExpansion(node, "its columns have an order and its zero points are packed");
+  const perBlock = (value: Value) => g.reshape(value, [rows, blocks]);
+  const packed = () => {
+    const all = unpacked(g, node, g.reshape(packedZeros!, [rows, Math.ceil((blocks * bits) / 8)]), bits);
+    return g.slice(all, [1], [0], [blocks]);
+  };
+  const scale = perBlock(scales!);
+  const zero = zeros && g.cast(packedZeros ? packed() : perBlock(zeros), scale);
+  const whole = g.reshape(unpacked(g, node, bytes!, bits), [rows, blocks * block]);
+  const real = g.cast(g.slice(whole, [1], [0], [columns]), scale);
+  const blockOf = order ?? g.ints(range(columns).map((column) => Math.floor(column / block)));
+  const ofColumns = (value: Value) => g.op("Gather", [value, blockOf], { axis: 1 });
+  return g.mul(g.sub(real, zero ? ofColumns(zero) : 2 ** (bits - 1)), ofColumns(scale));
+}
+
+export const quantizedBlocks = {
+  "com.microsoft.MatMulNBits": ({ g, node, x, attrs }) => {
+    const product = g.matmul(x[0], g.transpose(blockwiseWeight(g, node, x, attrs), [1, 0]));
+    return x[5] ? g.add(product, x[5]) : product;
+  },
+  "com.microsoft.GatherBlockQuantized": ({ g, node, x, attrs }) => {
+    const { bits, block_size, gather_axis, quantize_axis } = attrs;
+    const [data, indices, scales, zeros] = x as readonly (Value | undefined)[];
+    // bytes hold two numbers, whose 0 is in the middle
+    const isPacked = data!.dtype === "uint8";
+    const whole = isPacked ? unpacked(g, node, data!, bits) : data!;
+    const given = zeros && isPacked ? unpackedZeros(g, node, zeros, scales!, bits) : zeros;
+    const middle = isPacked ? g.constant([2 ** (bits - 1)], "uint8", []) : undefined;
+    const zero = given ?? (middle && g.expandLike(middle, scales!));
+    const table = g.op("DequantizeLinear", [whole, scales, zero], { axis: quantize_axis, block_size });
+    return g.op("Gather", [table, indices], { axis: gather_axis });
+  },
+} as const satisfies Expansions;
+
+function unpackedZeros(g: GraphBuilder, node: Node, zeros: Value, scales: Value, bits: number): Value {
+  const last = rankOf(scales) - 1;
+  const [count] = sizesOf(node, scales, "the number of scales", last);
+  return g.slice(unpacked(g, node, zeros, bits), [last], [0], [count!]);
+}

@@ -1,0 +1,76 @@
+import type { GraphBuilder } from "../../src/graph/builder.ts";
+import { range } from "../../src/graph/builder.ts";
+import type { Value } from "../../src/graph/ir.ts";
+import { type GradCase, grad } from "./grad-case.ts";
+import { floats, one, whole, zero } from "./quantized-operators.ts";
+
+const bytes = (g: GraphBuilder, dims: readonly number[]): Value =>
+  g.constant(
+    range(dims.reduce((n, dim) => n * dim, 1)).map((i) => (i * 89 + 31) % 256),
+    "uint8",
+    dims,
+  );
+
+const scales = (g: GraphBuilder, count: number, dims = [count]): Value =>
+  g.constant(
+    range(count).map((i) => 0.02 + 0.01 * (i % 3)),
+    "float32",
+    dims,
+  );
+
+/** A layer of `bits` with 24 columns, in blocks of 16, and 3 rows. */
+function blockwise(
+  g: GraphBuilder,
+  x: Value,
+  bits: number,
+  rest: readonly (Value | undefined)[] = [],
+): Value {
+  const attributes = { K: 24, N: 3, bits, block_size: 16 };
+  const weight = [bytes(g, [3, 2, 2 * bits]), scales(g, 6)];
+  return g.op("com.microsoft.MatMulNBits", [x, ...weight, ...rest], attributes);
+}
+
+/** Layers and tables of frozen whole numbers. */
+export const quantizedWeights: { readonly [title: string]: GradCase } = {
+  "com.microsoft.DynamicQuantizeMatMul with a bias that moves": grad(
+    "2x3x4, 2",
+    (g, x, bias) => {
+      const weight = [whole(g, "int8", [4, 2]), floats(g, [0.1, 0.3]), g.constant([1, -2], "int8")];
+      return g.square(g.op("com.microsoft.DynamicQuantizeMatMul", [x, ...weight, bias]));
+    },
+    { straightThrough: true },
+  ),
+  "com.microsoft.DynamicQuantizeMatMul, one scale": grad(
+    "3x4",
+    (g, x) => {
+      const weight = [whole(g, "uint8", [4, 2]), one(g, 0.1), zero(g, 3)];
+      return g.square(g.op("com.microsoft.DynamicQuantizeMatMul", [x, ...weight]));
+    },
+    { straightThrough: true },
+  ),
+  "com.microsoft.MatMulNBits, 4 bits": grad("2x3x24", (g, x) => g.square(blockwise(g, x, 4))),
+  "com.microsoft.MatMulNBits, 4 bits, symbolic": grad("2x24", (g, x) => g.square(blockwise(g, x, 4)), {
+    symbolic: true,
+  }),
+  "com.microsoft.MatMulNBits, 4 bits, zero points, a bias that moves": grad("2x24, 3", (g, x, bias) =>
+    g.square(blockwise(g, x, 4, [bytes(g, [3]), undefined, bias])),
+  ),
+  "com.microsoft.MatMulNBits, 2 bits, real zero points": grad("2x24", (g, x) =>
+    g.square(blockwise(g, x, 2, [floats(g, [0.5, 1, 2, 1.5, 0, 3])])),
+  ),
+  "com.microsoft.MatMulNBits, 8 bits": grad("2x24", (g, x) => g.square(blockwise(g, x, 8))),
+  "com.microsoft.MatMulNBits, columns in an order": grad("2x24", (g, x) => {
+    const order = g.constant(
+      range(24).map((i) => ((i * 5) % 24 > 12 ? 1 : 0)),
+      "int32",
+    );
+    return g.square(blockwise(g, x, 4, [undefined, order]));
+  }),
+  "com.microsoft.GatherBlockQuantized, scales that move": grad("3x2", (g, scale) => {
+    const at = g.constant([2, 0, 2, 1], "int64", [2, 2]);
+    return g.op("com.microsoft.GatherBlockQuantized", [bytes(g, [3, 16]), at, scale], {
+      bits: 4,
+      block_size: 16,
+    });
+  }),
+};

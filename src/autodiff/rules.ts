@@ -11,6 +11,7 @@ import { losses } from "./rules/losses.ts";
 import { normalization } from "./rules/normalization.ts";
 import { pooling } from "./rules/pooling.ts";
 import { quantized } from "./rules/quantized.ts";
+import { random } from "./rules/random.ts";
 import { recurrent } from "./rules/recurrent.ts";
 import { reductions } from "./rules/reductions.ts";
 import { signal } from "./rules/signal.ts";
@@ -32,6 +33,7 @@ export const gradRules: GradRules = {
   ...imaging,
   ...indexing,
   ...quantized,
+  ...random,
   ...recurrent,
   ...controlFlow,
   ...signal,

@@ -1,7 +1,6 @@
 import { opNameOf } from "./attributes.ts";
 import type { Dim, Shape } from "./dim.ts";
 import { foundByExpansion } from "./infer/by-expansion.ts";
-import { carriedRules } from "./infer/carried-rules.ts";
 import { setKnownDims } from "./infer/known-dims.ts";
 import { Ask, type Found, type OpenShape, type ShapeRule } from "./infer/rule.ts";
 import { shapeRules } from "./infer/shape-rules.ts";
@@ -28,7 +27,7 @@ export function inferShapes(graph: Graph): void {
 export function inferNode(node: Node): void {
   const name = opNameOf(node);
   if (!name) for (const body of bodiesOf(node)) inferShapes(body);
-  const found = name ? ruled(node, name) : carried(node);
+  const found = name ? ruled(node, name) : [];
   node.outputs.forEach((output, i) => {
     if (output) settle(output, found[i] ?? {});
   });
@@ -43,9 +42,6 @@ function ruled<N extends OpName>(node: Node, name: N): readonly Found[] {
   const rule = (shapeRules as { readonly [name: string]: unknown })[name] as ShapeRule<N> | undefined;
   return rule ? rule(new Ask(node, name)) : foundByExpansion(node);
 }
-
-const carried = (node: Node): readonly Found[] =>
-  node.domain === "" && Object.hasOwn(carriedRules, node.op) ? carriedRules[node.op]!(node) : [];
 
 /** Writes what was found; where it is open the earlier hint counts, but never against what was found. */
 function settle(value: Value, { dtype, shape, values }: Found): void {

@@ -5,6 +5,7 @@ import { imaging } from "./schemas/imaging.ts";
 import { indexing } from "./schemas/indexing.ts";
 import { normalized } from "./schemas/normalized.ts";
 import { quantized } from "./schemas/quantized.ts";
+import { random } from "./schemas/random.ts";
 import { recurrent } from "./schemas/recurrent.ts";
 import {
   argReduction,
@@ -217,6 +218,7 @@ const basic = {
   Dropout: {
     inputs: ["data", "ratio?", "training_mode?"],
     outputs: ["output", "mask?"],
+    draws: true,
     attributes: { seed: optionalInt },
   },
   SoftmaxCrossEntropyLoss: {
@@ -242,6 +244,7 @@ export const schemas = {
   ...fused,
   ...quantized,
   ...normalized,
+  ...random,
 } as const satisfies {
   readonly [op: string]: Schema;
 };

@@ -8,6 +8,7 @@ import { indexing } from "./indexing.ts";
 import { linear } from "./linear.ts";
 import { network } from "./network.ts";
 import { quantized } from "./quantized.ts";
+import { random } from "./random.ts";
 import { recurrent } from "./recurrent.ts";
 import { reductions } from "./reduction.ts";
 import type { ShapeRule } from "./rule.ts";
@@ -35,4 +36,5 @@ export const shapeRules: { readonly [N in Exclude<OpName, CompositeName>]: Shape
   ...controlFlow,
   ...signal,
   ...quantized,
+  ...random,
 };

@@ -10,6 +10,7 @@ import { linear } from "./linear.ts";
 import { losses } from "./losses.ts";
 import { normalization } from "./normalization.ts";
 import { quantized } from "./quantized.ts";
+import { random } from "./random.ts";
 import { reduction } from "./reduction.ts";
 import { signal } from "./signal.ts";
 import { structure } from "./structure.ts";
@@ -32,5 +33,6 @@ export const kernels: { readonly [N in Exclude<OpName, CompositeName>]: Kernel<N
   ...losses,
   ...signal,
   ...quantized,
+  ...random,
   ...controlFlow,
 };

@@ -3,6 +3,7 @@ import { inferNode, inferShapes, knownNumbers } from "../infer.ts";
 import type { Graph, Node, Value } from "../ir.ts";
 import { fromNdArray, runNode, toNdArray } from "../kernels/interpret.ts";
 import { isFloat, type NdArray, ndArray } from "../kernels/nd-array.ts";
+import { type Schema, schemas } from "../schemas.ts";
 import { bitsOf, sizeOf, type Tensor } from "../tensor.ts";
 import { replaceByConstants } from "./constants.ts";
 
@@ -40,7 +41,7 @@ const isWeight = ({ constant }: Value): boolean =>
 /** Whether the node gives the same in every run and nothing outside reads its outputs by name. */
 function isFoldable(graph: Graph, node: Node): boolean {
   const name = opNameOf(node);
-  if (name === undefined || name === "Dropout" || name === "Constant") return false;
+  if (name === undefined || name === "Constant" || (schemas[name] as Schema).draws) return false;
   return node.outputs.every((output) => !output || (!graph.outputs.includes(output) && isStatic(output)));
 }
 

@@ -11,6 +11,8 @@ export interface Schema {
   readonly outputs: readonly string[];
   readonly attributes: { readonly [name: string]: AttributeDefault };
   readonly broadcast?: "all" | "matmul";
+  /** Whether it gives other numbers in each run. */
+  readonly draws?: true;
 }
 export type AttributeDefault = number | string | readonly number[] | readonly string[] | undefined;
 

@@ -17,7 +17,7 @@ export function scatterAdd(
   const width = rankOf(indices);
   const rank = rankOf(like);
   const before = range(axis);
-  const rows = g.unsqueeze(indices, [width]);
+  const rows = g.unsqueeze(g.cast(indices, "int64"), [width]);
   const toFront = [...range(axis, axis + width), ...before, ...range(axis + width, rank - 1 + width)];
   const moved = g.transpose(updates, toFront);
   const order = [axis, ...before, ...range(axis + 1, rank)];

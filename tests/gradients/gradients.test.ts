@@ -9,6 +9,7 @@ import type { Graph } from "../../src/graph/ir.ts";
 import { interpret, type NdArray } from "../../src/graph/kernels/interpret.ts";
 import { elementwise } from "./elementwise.ts";
 import { withFrozenRounding } from "./frozen-rounding.ts";
+import { fused } from "./fused.ts";
 import { buildCase } from "./grad-case.ts";
 import { imaging } from "./imaging.ts";
 import { indexing } from "./indexing.ts";
@@ -31,6 +32,7 @@ const rows = {
   ...imaging,
   ...indexing,
   ...signal,
+  ...fused,
 };
 
 /** Computes gradients as they are, and losses as if rounding did not change; at the point itself both are equal. */

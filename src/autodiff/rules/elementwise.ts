@@ -36,7 +36,7 @@ function tanhGeluSlope(g: GraphBuilder, x: Value): Value {
 }
 
 /** y = x·σ(αx)   y' = σ + αx·σ·(1 − σ) */
-function swishSlope(g: GraphBuilder, x: Value, alpha: number): Value {
+export function swishSlope(g: GraphBuilder, x: Value, alpha: number): Value {
   const scaled = alpha === 1 ? x : g.mul(alpha, x);
   const s = g.op("Sigmoid", [scaled]);
   return g.mul(s, g.add(1, g.mul(scaled, g.sub(1, s))));

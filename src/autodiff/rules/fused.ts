@@ -1,3 +1,41 @@
-import type { GradRules } from "../rule.ts";
+import { range, rankOf } from "../../graph/builder.ts";
+import type { Backward, GradRules } from "../rule.ts";
+import { swishSlope } from "./elementwise.ts";
 
-export const fused = {} satisfies Partial<GradRules>;
+/** x / √(mean(x²) + ε), from the deviation's inverse that the operator gives. */
+function simplyStandardized(b: Backward<"SimplifiedLayerNormalization">) {
+  const { g, x } = b;
+  const inverse = g.cast(b.output(1), x[0]);
+  return { standardized: g.mul(x[0], inverse), inverse };
+}
+
+/** dx = inverse ⊙ (d − x̂ ⊙ mean(d ⊙ x̂)), with d = dy ⊙ scale. */
+function throughSimplyStandardized(b: Backward<"SimplifiedLayerNormalization">) {
+  const { g, dy, x, attrs } = b;
+  const { standardized, inverse } = simplyStandardized(b);
+  const d = g.mul(dy, x[1]);
+  const along = g.mean(g.mul(d, standardized), range(attrs.axis, rankOf(x[0])), true);
+  return g.mul(g.sub(d, g.mul(standardized, along)), inverse);
+}
+
+export const fused = {
+  // a rule beside the expansion: the operator itself runs in one pass and gives what its gradient needs
+  SimplifiedLayerNormalization: [
+    throughSimplyStandardized,
+    (b) => b.g.mul(b.dy, simplyStandardized(b).standardized),
+  ],
+  "com.microsoft.SkipLayerNormalization": "expansion",
+  "com.microsoft.SkipSimplifiedLayerNormalization": "expansion",
+  "com.microsoft.EmbedLayerNormalization": "expansion",
+  "com.microsoft.BiasGelu": "expansion",
+  "com.microsoft.FastGelu": "expansion",
+  "com.microsoft.QuickGelu": [({ g, dy, x: [x], attrs: { alpha } }) => g.mul(dy, swishSlope(g, x, alpha))],
+  "com.microsoft.BiasSplitGelu": "expansion",
+  "com.microsoft.BiasAdd": "expansion",
+  "com.microsoft.BiasSoftmax": "expansion",
+  "com.microsoft.FusedGemm": "expansion",
+  "com.microsoft.FusedConv": "expansion",
+  "com.microsoft.NhwcConv": "expansion",
+  "com.microsoft.GroupNorm": "expansion",
+  "com.microsoft.SkipGroupNorm": "expansion",
+} satisfies Partial<GradRules>;

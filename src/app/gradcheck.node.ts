@@ -48,18 +48,22 @@ export const gradcheck: Verb<typeof gradcheckOptions, Gradchecked> = {
   summary: "check the gradients of your own graph numerically",
   options: gradcheckOptions,
   positionals: [{ option: "model", required: true }],
-  async *run(input) {
+  async *run(input, { signal } = {}) {
     const options = parseOptions(gradcheckOptions, input);
     const runtime = await openRuntime(options);
     try {
-      yield await checkFile(options, runtime);
+      yield await checkFile(options, runtime, signal);
     } finally {
       await runtime.dispose();
     }
   },
 };
 
-async function checkFile(options: z.output<typeof gradcheckOptions>, runtime: Runtime): Promise<Gradchecked> {
+async function checkFile(
+  options: z.output<typeof gradcheckOptions>,
+  runtime: Runtime,
+  signal: AbortSignal | undefined,
+): Promise<Gradchecked> {
   const { samples, seed, precision, model } = options;
   const graph = await loadOnnx(model);
   await prepareGraph(graph, (unknown) => learnShapes(unknown, runtime));
@@ -76,6 +80,7 @@ async function checkFile(options: z.output<typeof gradcheckOptions>, runtime: Ru
       seed,
       symbols,
       precision,
+      ...(signal && { signal }),
       ...(evaluator ? { evaluate: evaluator.evaluate } : {}),
     });
     return { type: "gradcheck", model, loss, precision, ...result };

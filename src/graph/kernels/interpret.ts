@@ -3,7 +3,7 @@ import { attributesOf, opNameOf } from "../attributes.ts";
 import { GraphBuilder } from "../builder.ts";
 import { appendExpansion, isComposite } from "../expansions/expand.ts";
 import { setKnownDims } from "../infer/known-dims.ts";
-import { Graph, type Node, Value } from "../ir.ts";
+import { capturedBy, Graph, type Node, Value } from "../ir.ts";
 import { type OpName, schemas } from "../schemas.ts";
 import { fromNdArray, toNdArray } from "./convert.ts";
 import { type Kernel, type RunBody, unsupported } from "./kernel.ts";
@@ -22,18 +22,31 @@ export type { NdArray } from "./nd-array.ts";
 export function interpret(
   graph: Graph,
   feeds: ReadonlyMap<string, NdArray>,
-  options: { readonly keepAll?: boolean } = {},
+  options: { readonly keepAll?: boolean; readonly since?: Since } = {},
 ): Map<string, NdArray> {
   const known = new Map<Value, NdArray>();
-  evaluate(graph, feeds, known);
+  evaluate(graph, feeds, known, options.since);
   const wanted = options.keepAll ? [...known.keys()] : graph.outputs;
   return new Map(wanted.map((value) => [value.name, known.get(value)!]));
 }
 
+/** An earlier run that kept all its values, and the inputs whose arrays are other ones now: only what reads them runs. */
+export interface Since {
+  readonly values: ReadonlyMap<string, NdArray>;
+  readonly changed: ReadonlySet<string>;
+}
+
 /** Computes every value of a graph into `known`, which holds those of the graphs around it. */
-function evaluate(graph: Graph, feeds: ReadonlyMap<string, NdArray>, known: Map<Value, NdArray>): void {
+function evaluate(
+  graph: Graph,
+  feeds: ReadonlyMap<string, NdArray>,
+  known: Map<Value, NdArray>,
+  since?: Since,
+): void {
+  const changed = new Set([...(since?.changed ?? [])].map((name) => graph.get(name)));
   for (const value of [...graph.inputs, ...graph.initializers]) {
-    const given = feeds.get(value.name) ?? (value.constant && toNdArray(value.constant));
+    const before = changed.has(value) ? undefined : since?.values.get(value.name);
+    const given = before ?? feeds.get(value.name) ?? (value.constant && toNdArray(value.constant));
     if (given) known.set(value, given);
     else
       throw new DiapasonError(
@@ -44,6 +57,11 @@ function evaluate(graph: Graph, feeds: ReadonlyMap<string, NdArray>, known: Map<
   }
   const run: RunBody = (body, inner) => runWithin(body, inner, new Map(known));
   for (const node of graph.nodes) {
+    if (since && ![...node.inputs, ...capturedBy(node)].some((input) => input && changed.has(input))) {
+      for (const output of node.outputs) if (output) known.set(output, since.values.get(output.name)!);
+      continue;
+    }
+    for (const output of node.outputs) if (output) changed.add(output);
     const inputs = node.inputs.map((input) => input && known.get(input)!);
     const outputs = runNode(node, inputs, run);
     for (const [i, output] of node.outputs.entries()) if (output) known.set(output, outputs[i]!);

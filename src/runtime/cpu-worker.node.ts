@@ -59,6 +59,8 @@ function storeOf(id: number): ParameterMemory {
   return stores.get(id) ?? bug("a disposed store was used");
 }
 
+// Says that everything is loaded: see RuntimeWorker.end.
+port.postMessage({ id: 0 } satisfies ReplyMessage);
 let last: Promise<void> = Promise.resolve();
 port.on("message", (message: RequestMessage) => {
   last = last.then(() => answer(message));

@@ -100,12 +100,17 @@ async function compileOn(worker: RuntimeWorker, graph: Graph, options: CompileOp
 class RuntimeWorker {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, { resolve(reply: unknown): void; reject(error: unknown): void }>();
+  /** Whether the thread has loaded what it needs, or has ended. */
+  readonly #started: Promise<unknown>;
   #nextId = 1;
   #ended: unknown;
 
   constructor(data: { readonly threads: number | undefined; readonly shared: boolean }) {
     this.#worker = new Worker(workerUrl(import.meta.url, "./cpu-worker.node.js"), { workerData: data });
     this.#worker.unref();
+    this.#started = new Promise((resolve) => {
+      for (const event of ["message", "error", "exit"]) this.#worker.once(event, resolve);
+    });
     this.#worker.on("message", (message: ReplyMessage) => this.#settle(message));
     this.#worker.on("error", (error) => this.#fail(error));
     this.#worker.on("exit", () => this.#fail(undefined));
@@ -122,6 +127,9 @@ class RuntimeWorker {
   }
 
   async end(): Promise<void> {
+    // A thread that is ended while it loads ONNX Runtime takes the whole process with it.
+    this.#worker.ref();
+    await this.#started;
     await this.#worker.terminate();
   }
 

@@ -55,6 +55,7 @@ export type * from "./app/index.node.ts";
 export { version } from "./app/version.ts";
 export { type Differentiated, type DifferentiateOptions, differentiate } from "./autodiff/differentiate.ts";
 export { DiapasonError } from "./base/errors.ts";
+export { loadNpz, saveNpz } from "./formats/npz.node.ts";
 export { loadOnnx, type SaveOnnxOptions, saveOnnx } from "./formats/onnx/file.node.ts";
 export { type ReadOptions, readOnnx } from "./formats/onnx/reader.ts";
 export { type WriteOptions, writeOnnx } from "./formats/onnx/writer.ts";

@@ -10,12 +10,11 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { random } from "../src/base/random.ts";
 import { loadNpz, saveNpz } from "../src/formats/npz.node.ts";
 import { loadOnnx, saveOnnx } from "../src/formats/onnx/file.node.ts";
 import { loadSafetensors } from "../src/formats/safetensors.node.ts";
 import { GraphBuilder } from "../src/graph/builder.ts";
-import { Graph, type Value } from "../src/graph/ir.ts";
+import { Graph } from "../src/graph/ir.ts";
 import { float32, int64, type Tensor, tensorOf } from "../src/graph/tensor.ts";
 import {
   DiapasonError,
@@ -31,85 +30,15 @@ import {
   tune,
 } from "../src/index.ts";
 import { assets, haveAssets } from "./assets.ts";
+import { normals, policyExamples, tinyPolicy } from "./tiny-policy.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "diapason-custom-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const at = (...names: string[]) => join(folder, ...names);
 
-const normals = (key: string, n: number) => {
-  const draw = random(5, key);
-  return Float32Array.from({ length: n }, () => draw.normal());
-};
-
-/** A policy with a body, two heads, a constant output and an input that nothing reads, as game engines export them. */
-function policy(): Graph {
-  const graph = new Graph("policy");
-  const g = new GraphBuilder(graph);
-  const weight = (name: string, dims: readonly [number, number]) =>
-    graph.addInitializer(
-      name,
-      float32(
-        dims,
-        normals(name, dims[0] * dims[1]).map((x) => x / Math.sqrt(dims[0])),
-      ),
-    );
-  const obs = graph.addInput("obs", "float32", ["n", 4]);
-  graph.addInput("memory", "float32", ["n", 7]);
-  const dense = (x: Value, name: string, dims: readonly [number, number], output?: string) =>
-    g.op(
-      "Gemm",
-      [
-        x,
-        weight(`${name}.weight`, dims),
-        graph.addInitializer(`${name}.bias`, float32([dims[1]], new Float32Array(dims[1]))),
-      ],
-      {},
-      output ? [output] : undefined,
-    );
-  const hidden = g.op("Tanh", [dense(obs, "body.0", [4, 16])]);
-  const features = g.op("Tanh", [dense(hidden, "body.1", [16, 16])]);
-  graph.addOutput(dense(features, "actor", [16, 2], "action"));
-  graph.addOutput(dense(features, "critic", [16, 1], "value"));
-  graph.addOutput(g.op("Softmax", [dense(features, "gait", [16, 3])], { axis: 1 }, ["gait"]));
-  graph.addOutput(g.op("Identity", [graph.addInitializer("three", float32([1], [3]))], {}, ["version"]));
-  return graph;
-}
-
-/** Observations with targets that a linear rule gives, a return, and the sign of the first number as a class. */
-function examples(n: number, key = "train"): Map<string, Tensor> {
-  const obs = normals(`${key}.obs`, 4 * n);
-  const row = (i: number) => obs.subarray(4 * i, 4 * i + 4);
-  const range = Array.from({ length: n }, (_, i) => i);
-  return new Map([
-    ["obs", float32([n, 4], obs)],
-    [
-      "wanted",
-      tensorOf(
-        "float64",
-        [n, 2],
-        Float64Array.from(range.flatMap((i) => [row(i)[0]! - row(i)[1]!, row(i)[2]! / 2])),
-      ),
-    ],
-    [
-      "return",
-      float32(
-        [n],
-        range.map((i) => row(i)[3]!),
-      ),
-    ],
-    [
-      "label",
-      int64(
-        [n],
-        range.map((i) => (row(i)[0]! > 0.5 ? 2 : row(i)[0]! > -0.5 ? 1 : 0)),
-      ),
-    ],
-  ]);
-}
-
 beforeAll(async () => {
-  await saveOnnx(policy(), at("policy.onnx"));
-  await saveNpz(at("train.npz"), examples(250));
+  await saveOnnx(tinyPolicy(), at("policy.onnx"));
+  await saveNpz(at("train.npz"), policyExamples(250));
 });
 
 const base = (name: string, more: Partial<TuneInput> = {}): TuneInput => ({
@@ -160,7 +89,7 @@ describe("a graph tuned by a declared loss", () => {
     const graph = await loadOnnx(at("plain/onnx/model.onnx"));
     expect(graph.inputs.map(({ name }) => name)).toEqual(["obs", "memory"]);
     expect(graph.outputs.map(({ name }) => name)).toEqual(["action", "value", "gait", "version"]);
-    const original = policy();
+    const original = tinyPolicy();
     const moved = [...original.initializers]
       .filter(({ name, constant }) => {
         const now = graph.find(name)?.constant;
@@ -188,7 +117,7 @@ describe("a graph tuned by a declared loss", () => {
   });
 
   test("evaluate and predict need no more than the folder and arrays", async () => {
-    await saveNpz(at("new.npz"), examples(37, "new"));
+    await saveNpz(at("new.npz"), policyExamples(37, "new"));
     const whole = await scored({ model: at("plain"), data: at("new.npz"), predictions: at("losses.jsonl") });
     const small = await scored({ model: at("plain"), data: at("new.npz"), batchSize: 5 });
     expect(small.metrics["loss"]).toBeCloseTo(whole.metrics["loss"]!, 6);
@@ -206,7 +135,9 @@ describe("a graph tuned by a declared loss", () => {
         expect(event.outputs.map(({ name }) => name)).toEqual(["action", "value", "gait"]);
     const said = await loadNpz(at("said.npz"));
     const action = new Float32Array(new Uint8Array(said.get("action")!.data.read()).buffer);
-    const wanted = new Float64Array(new Uint8Array(examples(37, "new").get("wanted")!.data.read()).buffer);
+    const wanted = new Float64Array(
+      new Uint8Array(policyExamples(37, "new").get("wanted")!.data.read()).buffer,
+    );
     const mse = action.reduce((sum, x, i) => sum + (x - wanted[i]!) ** 2, 0) / action.length;
     expect(mse).toBeCloseTo(whole.metrics["loss"]!, 6);
     // Only what the outputs asked for need is read: no "wanted" in these arrays.
@@ -227,9 +158,9 @@ describe("a graph tuned by a declared loss", () => {
 
   test("a sum over several outputs, judged on a test split", async () => {
     mkdirSync(at("splits"));
-    await saveNpz(at("splits/train.npz"), examples(150));
-    await saveNpz(at("splits/validation.npz"), examples(40, "validation"));
-    await saveNpz(at("splits/test.npz"), examples(50, "test"));
+    await saveNpz(at("splits/train.npz"), policyExamples(150));
+    await saveNpz(at("splits/validation.npz"), policyExamples(40, "validation"));
+    await saveNpz(at("splits/test.npz"), policyExamples(50, "test"));
     const saved = await last(
       base("sum", {
         data: at("splits"),
@@ -250,7 +181,7 @@ describe("a graph tuned by a declared loss", () => {
   });
 
   test("arrays may weigh examples and mask elements", async () => {
-    const weighted = examples(60);
+    const weighted = policyExamples(60);
     // Half of the targets are wrong, and do not count.
     const wrong = new Float64Array(new Uint8Array(weighted.get("wanted")!.data.read()).buffer);
     for (let i = 60; i < 120; i++) wrong[i] = 1000;
@@ -333,7 +264,7 @@ describe("a loss that is a graph", () => {
 });
 
 test("inputs may be fixed to a number, with sizes that count examples or not", async () => {
-  const graph = policy();
+  const graph = tinyPolicy();
   const g = new GraphBuilder(graph);
   const gain = graph.addInput("gain", "float32", []);
   const state = graph.addInput("state", "float32", [2, "n", 2]);
@@ -364,7 +295,7 @@ test("inspect shows every input and output", async () => {
 
 describe("a mistake ends in one clear error and leaves nothing behind", () => {
   const without = (name: string) => {
-    const arrays = examples(20);
+    const arrays = policyExamples(20);
     arrays.delete(name);
     return arrays;
   };
@@ -386,14 +317,14 @@ describe("a mistake ends in one clear error and leaves nothing behind", () => {
       {},
       "tasks/input-shape",
       "[examples, 3]",
-      new Map([...examples(20), ["obs", float32([20, 3], new Float32Array(60))]]),
+      new Map([...policyExamples(20), ["obs", float32([20, 3], new Float32Array(60))]]),
     ],
     [
       "a class number too large",
       { loss: "cross-entropy:gait=label" },
       "data/bad-value",
       "holds 7 at example 4",
-      new Map([...examples(5), ["label", int64([5], [0, 1, 2, 0, 7])]]),
+      new Map([...policyExamples(5), ["label", int64([5], [0, 1, 2, 0, 7])]]),
     ],
     ["a loss file that is not there", { loss: "nowhere.onnx" }, "formats/file-unreadable", "nowhere.onnx"],
     ["an option for images", { labelSmoothing: 0.1 }, "app/bad-option", '"labelSmoothing"'],
@@ -403,7 +334,7 @@ describe("a mistake ends in one clear error and leaves nothing behind", () => {
       {},
       "evaluate/not-finite",
       "train",
-      new Map([...examples(20), ["obs", float32([20, 4], new Float32Array(80).fill(Number.NaN))]]),
+      new Map([...policyExamples(20), ["obs", float32([20, 4], new Float32Array(80).fill(Number.NaN))]]),
     ],
     ["a fixed input that is none", { fix: ["gain=1"] }, "tasks/missing-input", '"gain"'],
   ];
@@ -411,7 +342,7 @@ describe("a mistake ends in one clear error and leaves nothing behind", () => {
     "%s",
     async (_, [name, options, code, says, arrays]) => {
       const data = at(`${name.replaceAll(" ", "-")}-train.npz`);
-      await saveNpz(data, arrays ?? examples(20));
+      await saveNpz(data, arrays ?? policyExamples(20));
       const before = readdirSync(folder);
       const error = await events(base("mistaken", { data, ...options })).catch((thrown: unknown) => thrown);
       expect(error).toBeInstanceOf(DiapasonError);

@@ -17,6 +17,9 @@ import { parse } from "yaml";
 import { lettersModel, unpackDigits } from "../src/app/demo-data.node.ts";
 import { parseOptions, tuneOptions } from "../src/app/options.ts";
 import { version } from "../src/app/version.ts";
+import { saveNpz } from "../src/formats/npz.node.ts";
+import { saveOnnx } from "../src/formats/onnx/file.node.ts";
+import { policyExamples, tinyPolicy } from "./tiny-policy.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const run = promisify(execFile);
@@ -37,7 +40,7 @@ const blocksIn = (page: string, language: string): string[] =>
 
 let folder = "";
 
-/** A folder with what the examples name: a model, images, the package. */
+/** A folder with what the examples name: models, images, arrays, the package. */
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "diapason-docs-"));
   cpSync(lettersModel, join(folder, "my-model"), { recursive: true });
@@ -49,6 +52,9 @@ beforeAll(async () => {
       cpSync(join(folder, "digits/train", name, file), join(folder, "my-images", name, `${i}.png`));
   }
   rmSync(join(folder, "digits"), { recursive: true });
+  await saveOnnx(tinyPolicy(), join(folder, "policy.onnx"));
+  await saveNpz(join(folder, "demonstrations.npz"), policyExamples(120));
+  await saveNpz(join(folder, "new.npz"), policyExamples(20, "new"));
   mkdirSync(join(folder, "node_modules"));
   symlinkSync(root, join(folder, "node_modules/diapason"));
   symlinkSync(join(root, "node_modules/@types"), join(folder, "node_modules/@types"));
@@ -81,7 +87,7 @@ describe("recipes in the docs are understood", () => {
   for (const page of pages)
     for (const block of blocksIn(page, "yaml"))
       test(`${page}: ${block.split("\n")[0]}`, () => {
-        expect(parseOptions(tuneOptions, parse(block)).model).toBe("my-model");
+        expect(parseOptions(tuneOptions, parse(block)).model).toMatch(/^(my-model|policy\.onnx)$/);
       });
 });
 

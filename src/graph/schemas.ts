@@ -67,6 +67,7 @@ const basic = {
   IsNaN: unary,
   BitwiseNot: unary,
   IsInf: { ...unary, attributes: { detect_negative: 1, detect_positive: 1 } },
+  BitCast: { ...unary, attributes: { to: 1 } },
   Cast: { ...unary, attributes: { to: 1, saturate: 1 } },
   CastLike: { inputs: ["input", "target_type"], outputs: ["output"], attributes: { saturate: 1 } },
   Celu: { ...unary, attributes: { alpha: 1 } },

@@ -92,6 +92,7 @@ export const elementwise = {
   IsNaN: "no-gradient",
   IsInf: "no-gradient",
   BitwiseNot: "no-gradient",
+  BitCast: "no-gradient",
   Cast: [({ g, dy, x: [x] }) => g.cast(dy, x)],
   CastLike: [({ g, dy, x: [x] }) => g.cast(dy, x), null],
   // e^(min(x, 0)/α) is 1 from 0 on

@@ -106,6 +106,7 @@ export const indexing = {
   ],
   // steps: the slope is 0 wherever there is one
   Hardmax: [null],
+  NonMaxSuppression: [null],
   ReverseSequence: [
     ({ g, dy, x: [, lengths], attrs }) => g.op("ReverseSequence", [dy, lengths], attrs),
     null,

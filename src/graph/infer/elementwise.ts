@@ -153,6 +153,7 @@ export const elementwise = {
   IsNaN: yesNo,
   IsInf: yesNo,
   BitwiseNot: same,
+  BitCast: (ask) => [{ dtype: dataTypeOf(ask.attributes.to), shape: ask.shape(0) }],
   Cast: (ask) => castTo(ask, dataTypeOf(ask.attributes.to)),
   CastLike: (ask) => castTo(ask, ask.dtype(1)),
   Celu: same,

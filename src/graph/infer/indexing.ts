@@ -115,6 +115,7 @@ export const indexing = {
   ConstantOfShape: constantOfShape,
   Constant: constant,
   Range: range,
+  NonMaxSuppression: () => [{ dtype: "int64", shape: [undefined, 3] }],
   OneHot: oneHot,
   NonZero: nonZero,
   EyeLike: (ask) => {

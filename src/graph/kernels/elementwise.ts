@@ -1,6 +1,7 @@
 import { dataTypeOf } from "../element-types.ts";
 import type { AttributesOf, OpName } from "../schemas.ts";
 import type { DataType } from "../tensor.ts";
+import { fromNdArray, toNdArray } from "./convert.ts";
 import { type Call, type Kernel, type Kernels, required, unsupported } from "./kernel.ts";
 import { fromBits, type NdArray, ndArray, settle, toBits } from "./nd-array.ts";
 import { erf, logOnePlusExp, roundHalfToEven, sigmoid } from "./scalar.ts";
@@ -102,6 +103,10 @@ export const elementwise = {
           : 0,
     "bool",
   ),
+  BitCast: (call) => {
+    const x = fromNdArray(required(call, 0));
+    return [toNdArray({ ...x, dtype: dataTypeOf(call.attributes.to) ?? x.dtype })];
+  },
   Cast: (call) => cast(call, dataTypeOf(call.attributes.to)),
   CastLike: (call) => cast(call, required(call, 1).dtype),
   Celu: mapWith<"Celu">(

@@ -1,4 +1,5 @@
 import { sizeOf } from "../tensor.ts";
+import { nonMaxSuppression } from "./boxes.ts";
 import {
   axesOf,
   axisWithin,
@@ -205,6 +206,7 @@ export const indexing = {
     ];
   },
   GatherND: gatherND,
+  NonMaxSuppression: nonMaxSuppression,
   ScatterElements: scatterElements,
   ScatterND: scatterND,
 } satisfies Kernels;

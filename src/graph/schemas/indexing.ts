@@ -8,6 +8,11 @@ export const indexing = {
   CumProd: running,
   CumSum: running,
   Hardmax: { ...unary, attributes: { axis: -1 } },
+  NonMaxSuppression: {
+    inputs: ["boxes", "scores", "max_output_boxes_per_class?", "iou_threshold?", "score_threshold?"],
+    outputs: ["selected_indices"],
+    attributes: { center_point_box: 0 },
+  },
   ReverseSequence: {
     inputs: ["input", "sequence_lens"],
     outputs: ["Y"],

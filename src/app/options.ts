@@ -38,7 +38,8 @@ export function parseOptions<S extends z.ZodObject>(
         "Keep one of the two spellings.",
       );
     }
-    spelled[name] = value;
+    // One item may stand for a list of one.
+    spelled[name] = isList(schema.shape[name]) && !Array.isArray(value) ? [value] : value;
   }
   const parsed = schema.safeParse(spelled);
   if (parsed.success) return parsed.data;
@@ -59,6 +60,9 @@ export function parseOptions<S extends z.ZodObject>(
   );
 }
 
+const isList = (schema: unknown): boolean =>
+  schema instanceof z.ZodOptional ? isList(schema.unwrap()) : schema instanceof z.ZodArray;
+
 /** The error for a name that is not an option, naming the nearest one that is. */
 export function unknownOption(name: string, known: readonly string[]): DiapasonError {
   const near = nearest(name, known);
@@ -78,8 +82,8 @@ const count = z.int().min(1);
 const share = z.number().min(0).max(1);
 
 /** What a model may be tuned for. */
-export const taskNames = ["image-classification", "custom"] as const;
-export type TaskName = (typeof taskNames)[number];
+export type TaskName = "image-classification" | "custom";
+export const taskNames = ["image-classification", "custom"] as const satisfies readonly TaskName[];
 
 /** What the task "custom" minimises, measures and feeds. */
 export const declaredOptions = {

@@ -77,9 +77,6 @@ const said: readonly Said[] = ["probabilities", "logits"];
 export type LossKind = keyof typeof lossRows;
 const rows: Readonly<Record<LossKind, LossRow>> = lossRows;
 
-/** The losses that `--loss` knows. */
-export const lossKinds = Object.keys(lossRows) as readonly LossKind[];
-
 /** Reads the text of a declared loss. @throws tasks/bad-declaration */
 export const parseLoss = (text: string): readonly Declared<LossKind>[] =>
   parseDeclared(text, lossRows satisfies Kinds<LossKind>, "loss");

@@ -61,9 +61,6 @@ const metricRows = {
 export type MetricKind = keyof typeof metricRows;
 const rows: Readonly<Record<MetricKind, MetricRow>> = metricRows;
 
-/** The metrics that `--metric` knows. */
-export const metricKinds = Object.keys(metricRows) as readonly MetricKind[];
-
 /** Reads declared metrics. @throws tasks/bad-declaration */
 export const parseMetrics = (texts: readonly string[]): readonly Declared<MetricKind>[] =>
   texts.flatMap((text) => parseDeclared(text, metricRows, "metric"));

@@ -20,13 +20,16 @@ export type Attribute =
 /**
  * An edge of the graph: produced once (by a node, as a graph input or as a constant), read any number of times.
  *
- * `shape`: undefined while the rank is unknown. `constant`: set for initializers. Identity matters: compare with ===.
+ * `shape`: undefined while the rank is unknown. `constant`: set for initializers. `storedType`: the type that the file
+ * has, where the graph computes in a wider one for the time being (passes/stored-types.ts). Identity matters: compare
+ * with ===.
  */
 export class Value {
   name: string;
   dtype: DataType | undefined;
   shape: Shape | undefined;
   constant: Tensor | undefined;
+  storedType: DataType | undefined;
   /** Types that are not tensors (sequence, optional, map, sparse) as their encoded TypeProto. */
   opaqueType: Uint8Array | undefined;
   /** @internal kept by Graph. */
@@ -294,9 +297,9 @@ export class Graph {
     for (const [key, text] of this.metadata) copy.metadata.set(key, text);
     for (const input of this.#inputs) carryType(input, copy.addInput(input.name, input.dtype, input.shape));
     for (const value of this.#initializers) {
-      const existing = copy.#names.get(value.name);
-      if (existing) copy.setConstant(existing, value.constant!);
-      else copy.addInitializer(value.name, value.constant!);
+      const made = copy.#names.get(value.name) ?? copy.addInitializer(value.name, value.constant!);
+      copy.setConstant(made, value.constant!);
+      made.storedType = value.storedType;
     }
     copy.adopt(this.#nodes);
     for (const output of this.#outputs) copy.addOutput(copy.get(output.name));
@@ -331,6 +334,7 @@ function carryType(from: Value, to: Value): void {
   to.dtype = from.dtype;
   to.shape = from.shape;
   to.opaqueType = from.opaqueType;
+  to.storedType = from.storedType;
 }
 
 /** The body that a node holds under a name. */

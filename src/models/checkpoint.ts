@@ -1,4 +1,5 @@
 import type { Graph, Value } from "../graph/ir.ts";
+import { isNarrow, narrowed, widened } from "../graph/passes/stored-types.ts";
 import { sizeOf, type Tensor } from "../graph/tensor.ts";
 import { pathOf } from "./block-names.ts";
 import { sameTensor, wordsOf } from "./parameters.ts";
@@ -27,6 +28,12 @@ export function nameAfterCheckpoint(
     const size = sizeOf(tensor.dims);
     bySize.set(size, [...(bySize.get(size) ?? []), name]);
   }
+  const stored = weights.find(isNarrow)?.storedType;
+  /** The checkpoint's tensor with the digits that the graph's file kept of it. */
+  const tensorOf = (name: string): Tensor | undefined => {
+    const tensor = checkpoint.get(name);
+    return tensor && stored ? widened(narrowed(tensor, stored)) : tensor;
+  };
   const claimed = new Set<string>();
   const transposed = new Set<string>();
   let unmatched = 0;
@@ -37,7 +44,7 @@ export function nameAfterCheckpoint(
   };
   // Own names first, so that no other tensor takes them.
   const open = weights.filter((value) => {
-    const tensor = checkpoint.get(value.name);
+    const tensor = tensorOf(value.name);
     const kind = tensor && sameTensor(tensor, value.constant!);
     if (kind) claim(value, value.name, kind);
     return !kind;
@@ -45,7 +52,7 @@ export function nameAfterCheckpoint(
   for (const value of open) {
     const same = (bySize.get(sizeOf(value.constant!.dims)) ?? []).flatMap((name) => {
       if (claimed.has(name) || graph.find(name)) return [];
-      const kind = sameTensor(checkpoint.get(name)!, value.constant!);
+      const kind = sameTensor(tensorOf(name)!, value.constant!);
       return kind ? [{ name, kind }] : [];
     });
     const module = pathOf(value.name, value.consumers[0]?.name ?? "")

@@ -70,8 +70,8 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
   if (images && model.parameters.length === 0)
     throw new DiapasonError(
       "models/no-parameters",
-      `${path} holds no float32 weight that reaches the output "${model.output.name}".`,
-      "Use the float32 export of the model; a quantised one cannot be tuned.",
+      `${path} holds no float weight that reaches the output "${model.output.name}".`,
+      "Use a float export of the model: whole numbers, which a quantised one has, stay as they are.",
     );
   return model;
 }
@@ -127,7 +127,7 @@ function chooseOutput(graph: Graph): string[] {
   const chosen =
     outputs.find((output) => output.name === "logits") ??
     outputs.find((output) => /pooler_output|image_embeds|embedding/.test(output.name)) ??
-    outputs.find((output) => output.shape?.length === 2 && output.dtype === "float32") ??
+    outputs.find((output) => output.shape?.length === 2 && output.dtype?.startsWith("float")) ??
     outputs[0];
   const others = outputs.filter((output) => output !== chosen);
   for (const other of others) graph.removeOutput(other);

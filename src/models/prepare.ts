@@ -2,6 +2,7 @@ import { inferShapes } from "../graph/infer.ts";
 import type { Graph, Value } from "../graph/ir.ts";
 import { normalize } from "../graph/passes/normalize.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
+import { widenHalves } from "../graph/passes/stored-types.ts";
 import { makeBatchSymbolic } from "../graph/passes/symbolic-batch.ts";
 
 /** Fills in shapes of a graph by running it. */
@@ -9,7 +10,8 @@ export type ShapeLearner = (graph: Graph) => Promise<unknown>;
 
 /**
  * Brings a graph as it was read into the form that everything else expects, in place: one spelling of operators, no
- * dead nodes or unread inputs, constants that are not inputs as well, shapes, a first input dim "batch". Result: notes.
+ * dead nodes or unread inputs, constants that are not inputs as well, shapes, a first input dim "batch", float32 where it
+ * is of half precision. Result: notes.
  *
  * `whole`: inputs that nothing reads stay, and the first dim of every input counts examples, where it can.
  */
@@ -25,6 +27,11 @@ export async function prepareGraph(
     if (!whole && graph.inputs.length > 1 && !graph.outputs.includes(input)) graph.removeValue(input);
   const notes = whole ? nameBatchOfAll(graph) : nameBatch(graph);
   inferShapes(graph);
+  const halves = widenHalves(graph);
+  if (halves.size > 0)
+    notes.push(
+      `The model computes in ${[...halves].join(" and ")}; it is tuned in float32 and saved as it was.`,
+    );
   const isOpen = (value: Value) => value.shape === undefined;
   if (learnShapes && graph.nodes.some((node) => node.outputs.some((output) => output && isOpen(output))))
     await learnShapes(graph);

@@ -5,6 +5,7 @@ import { writeFileAtomic } from "../base/atomic-file.node.ts";
 import { DiapasonError } from "../base/errors.ts";
 import { saveOnnx } from "../formats/onnx/file.node.ts";
 import { saveSafetensors } from "../formats/safetensors.node.ts";
+import { narrowed, narrowToStored } from "../graph/passes/stored-types.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { transpose } from "./checkpoint.ts";
 import { withLabels } from "./config.ts";
@@ -33,7 +34,7 @@ export async function saveModel(model: Model, path: string, options: SaveOptions
   const draft = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}.tmp`);
   try {
     await mkdir(join(draft, "onnx"), { recursive: true });
-    await saveOnnx(options.keepNames ? model.graph : exportGraph(model), join(draft, "onnx", "model.onnx"));
+    await saveOnnx(exportGraph(model, options), join(draft, "onnx", "model.onnx"));
     await saveSafetensors(join(draft, "model.safetensors"), weightsOf(model), { format: "pt" });
     const config = model.labels ? withLabels(model.config, model.labels) : model.config;
     await writeFileAtomic(join(draft, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
@@ -61,9 +62,11 @@ export async function checkFree(path: string, force: boolean): Promise<void> {
     );
 }
 
-/** The graph under the names of the Hub's image classifiers: `pixel_values` in, `logits` out. */
-function exportGraph(model: Model) {
+/** The graph in its file's types, under the names of the Hub's image classifiers: `pixel_values` in, `logits` out. */
+function exportGraph(model: Model, { keepNames = false }: SaveOptions) {
   const graph = model.graph.clone();
+  narrowToStored(graph);
+  if (keepNames) return graph;
   if (!graph.find("pixel_values")) graph.rename(graph.get(model.input.name), "pixel_values");
   if (model.labels && !graph.find("logits")) graph.rename(graph.get(model.output.name), "logits");
   return graph;
@@ -74,8 +77,9 @@ function weightsOf(model: Model): Map<string, Tensor> {
   const names = model.blocks.flatMap((block) => [...block.parameters, ...block.buffers]);
   return new Map(
     names.map((name) => {
-      const tensor = model.graph.get(name).constant!;
-      return [name, model.transposed.has(name) ? transpose(tensor) : tensor];
+      const { constant, storedType } = model.graph.get(name);
+      const tensor = model.transposed.has(name) ? transpose(constant!) : constant!;
+      return [name, narrowed(tensor, storedType)];
     }),
   );
 }

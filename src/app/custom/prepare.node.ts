@@ -7,6 +7,7 @@ import { defaultKeptBytes } from "../../data/array-column.node.ts";
 import { openArrays } from "../../data/array-files.node.ts";
 import type { ArrayDataset } from "../../data/array-set.ts";
 import { type DeclaredEvaluation, evaluateDeclared } from "../../evaluate/evaluate-declared.ts";
+import { roundToStored } from "../../graph/passes/stored-types.ts";
 import { describeModel } from "../../models/describe.ts";
 import type { Model } from "../../models/model.ts";
 import type { Executable, Runtime } from "../../runtime/runtime.ts";
@@ -191,7 +192,7 @@ function trainDataOf(
 
 /** The model with other values for what moved; the given one is left as it is. */
 function withNew(model: Model, values: Values, outputs: readonly string[]): Model {
-  const graph = withValues(model.graph, values);
+  const graph = roundToStored(withValues(model.graph, values));
   return describeModel({ ...model, graph, inputName: model.input.name, outputs });
 }
 

@@ -2,6 +2,7 @@ import { bug } from "../../base/errors.ts";
 import type { ImageBatch, ImageDataset, ImageLoader } from "../../data/dataset.ts";
 import { inferNode } from "../../graph/infer.ts";
 import type { Graph } from "../../graph/ir.ts";
+import { roundToStored } from "../../graph/passes/stored-types.ts";
 import { describeModel } from "../../models/describe.ts";
 import { findHead } from "../../models/find-head.ts";
 import type { Model } from "../../models/model.ts";
@@ -80,6 +81,6 @@ export function trainDataOf(
 
 /** The model with the values that training gave and the names of its classes; the given one is left as it is. */
 export function withTuned(model: Model, labels: readonly string[], values: Values): Model {
-  const graph = withValues(model.graph, values);
+  const graph = roundToStored(withValues(model.graph, values));
   return describeModel({ ...model, graph, labels, inputName: model.input.name });
 }

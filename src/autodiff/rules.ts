@@ -4,6 +4,7 @@ import { controlFlow } from "./rules/control-flow.ts";
 import { convolution } from "./rules/convolution.ts";
 import { elementwise, elementwiseSeveral } from "./rules/elementwise.ts";
 import { fused } from "./rules/fused.ts";
+import { gated } from "./rules/gated.ts";
 import { imaging } from "./rules/imaging.ts";
 import { indexing } from "./rules/indexing.ts";
 import { linear } from "./rules/linear.ts";
@@ -31,6 +32,7 @@ export const gradRules: GradRules = {
   ...attention,
   ...fused,
   ...imaging,
+  ...gated,
   ...indexing,
   ...quantized,
   ...random,

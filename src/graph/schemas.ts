@@ -1,6 +1,7 @@
 import { attention } from "./schemas/attention.ts";
 import { controlFlow } from "./schemas/control-flow.ts";
 import { fused } from "./schemas/fused.ts";
+import { gated } from "./schemas/gated.ts";
 import { imaging } from "./schemas/imaging.ts";
 import { indexing } from "./schemas/indexing.ts";
 import { normalized } from "./schemas/normalized.ts";
@@ -237,6 +238,7 @@ const basic = {
 export const schemas = {
   ...basic,
   ...imaging,
+  ...gated,
   ...indexing,
   ...signal,
   ...recurrent,

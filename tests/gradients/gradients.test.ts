@@ -10,6 +10,7 @@ import { interpret, type NdArray } from "../../src/graph/kernels/interpret.ts";
 import { elementwise } from "./elementwise.ts";
 import { withFrozenRounding } from "./frozen-rounding.ts";
 import { fused } from "./fused.ts";
+import { gated } from "./gated.ts";
 import { buildCase } from "./grad-case.ts";
 import { imaging } from "./imaging.ts";
 import { indexing } from "./indexing.ts";
@@ -31,6 +32,7 @@ const rows = {
   ...normalized,
   ...imaging,
   ...indexing,
+  ...gated,
   ...signal,
   ...fused,
 };

@@ -1,6 +1,7 @@
 import { attention } from "./attention.ts";
 import type { Expansions } from "./expansion.ts";
 import { fused } from "./fused.ts";
+import { gated } from "./gated.ts";
 import { imaging } from "./imaging.ts";
 import { indexing } from "./indexing.ts";
 import { normalized } from "./normalized.ts";
@@ -15,6 +16,7 @@ import { signal } from "./signal.ts";
 export const expansions = {
   ...normalized,
   ...imaging,
+  ...gated,
   ...indexing,
   ...signal,
   ...recurrent,

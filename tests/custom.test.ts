@@ -10,6 +10,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseOptions, tuneOptions } from "../src/app/options.ts";
 import { loadNpz, saveNpz } from "../src/formats/npz.node.ts";
 import { loadOnnx, saveOnnx } from "../src/formats/onnx/file.node.ts";
 import { loadSafetensors } from "../src/formats/safetensors.node.ts";
@@ -282,6 +283,38 @@ test("inputs may be fixed to a number, with sizes that count examples or not", a
   expect((await scored({ model: at("fixed"), data: at("train.npz") })).examples).toBe(250);
 });
 
+test("a fixed input decides an If, and the weights of its branch move", async () => {
+  const graph = new Graph("rates");
+  const g = new GraphBuilder(graph);
+  const obs = graph.addInput("obs", "float32", ["n", 4]);
+  const rate = graph.addInput("rate", "int64", []);
+  const branch = (name: string) => {
+    const body = new Graph(name, graph.opsets, graph);
+    const weight = body.addInitializer(`${name}.weight`, float32([4, 2], normals(name, 8)));
+    const product = body.addNode("MatMul", [obs, weight], { outputs: [`${name}.action`] }).outputs[0]!;
+    body.addOutput(Object.assign(product, { dtype: "float32", shape: ["n", 2] }));
+    return { type: "graph", value: body } as const;
+  };
+  const node = graph.addNode("If", [g.equal(rate, 16000)], {
+    outputs: ["action"],
+    attributes: [
+      ["then_branch", branch("fast")],
+      ["else_branch", branch("slow")],
+    ],
+  });
+  graph.addOutput(Object.assign(node.outputs[0]!, { dtype: "float32", shape: ["n", 2] }));
+  await saveOnnx(graph, at("rates.onnx"));
+  const options = { model: at("rates.onnx"), learningRate: 0.1, epochs: 10 };
+  const all = await events(base("rated", { ...options, fix: ["rate=16000"] }));
+  expect((all[0] as { notes: readonly string[] }).notes.join(" ")).toContain("no input rate");
+  const saved = all.at(-1) as Saved;
+  expect(saved.after.metrics["loss"]).toBeLessThan(saved.before.metrics["loss"]! / 10);
+  expect(
+    Object.keys(Object.fromEntries((await loadSafetensors(at("rated/model.safetensors"))).tensors)),
+  ).toEqual(["fast.weight"]);
+  expect((await scored({ model: at("rated"), data: at("train.npz") })).metrics["loss"]).toBeLessThan(1);
+});
+
 test("inspect shows every input and output", async () => {
   for await (const { inputs, outputs, parameters } of inspect({ model: at("policy.onnx") })) {
     expect(inputs.map(({ name, shape }) => [name, shape])).toEqual([
@@ -351,6 +384,9 @@ describe("a mistake ends in one clear error and leaves nothing behind", () => {
       expect(readdirSync(folder)).toEqual(before);
     },
   );
+  test("one metric may stand for a list", () => {
+    expect(parseOptions(tuneOptions, { ...base("x"), metric: "mae:a=b" }).metric).toEqual(["mae:a=b"]);
+  });
   test("a loss for images", async () => {
     const options = base("mistaken", { task: "image-classification" });
     await expect(events(options)).rejects.toThrow(

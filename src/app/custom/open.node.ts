@@ -7,12 +7,13 @@ import { loadOnnx } from "../../formats/onnx/file.node.ts";
 import { forgetShapes, inferShapes } from "../../graph/infer.ts";
 import type { Graph, Value } from "../../graph/ir.ts";
 import { removeDead } from "../../graph/passes/remove-dead.ts";
+import { takeBranches } from "../../graph/passes/take-branches.ts";
 import { describeModel } from "../../models/describe.ts";
 import { loadModel } from "../../models/load.node.ts";
 import type { Model } from "../../models/model.ts";
 import { prepareGraph } from "../../models/prepare.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import { bindInputs, fixInputs, parseFixed } from "../../tasks/bind-inputs.ts";
+import { bindInputs, fixInputs, parseFixed, readInputs } from "../../tasks/bind-inputs.ts";
 import { type AttachedLoss, attachDeclaredLoss, parseLoss } from "../../tasks/declared-loss.ts";
 import { type DeclaredMetric, parseMetrics, resolveMetrics } from "../../tasks/declared-metrics.ts";
 import { attachLossGraph } from "../../tasks/loss-graph.ts";
@@ -53,8 +54,10 @@ export async function openCustom(
   data: ArraySet,
   runtime: Runtime,
 ): Promise<CustomModel> {
-  const source = await loadModel(path, { whole: true });
-  const settings = settingsOf(given, source, (name) => join(folderOf(path), name));
+  const loaded = await loadModel(path, { whole: true });
+  const asked = settingsOf(given, loaded, (name) => join(folderOf(path), name));
+  const { source, fix } = withBranches(loaded, asked.fix);
+  const settings = { ...asked, fix };
   const arrays = infosOf(data);
   const metricTexts = parseMetrics(settings.metric);
   const loss = isLossFile(settings.loss)
@@ -126,10 +129,11 @@ export async function openForOutputs(
   readonly columns: readonly FedColumn[];
   readonly notes: readonly string[];
 }> {
-  const source = await loadModel(path, { whole: true });
+  const loaded = await loadModel(path, { whole: true });
+  const { source, fix } = withBranches(loaded, fixedOf(given, loaded));
   const wanted = given.outputs?.map((output) => findOutput(source.graph, { text: output, output }).name);
   const names = new Set(wanted ?? source.graph.outputs.map(({ name }) => name));
-  const { graph, fed, notes } = await atSizes(source, names, fixedOf(given, source), infosOf(data), runtime);
+  const { graph, fed, notes } = await atSizes(source, names, fix, infosOf(data), runtime);
   const counted = (value: Value) => value.shape?.[0] === "batch";
   const odd = graph.outputs.find((value) => wanted && !counted(value));
   if (odd)
@@ -146,7 +150,7 @@ export async function openForOutputs(
       `No output counts examples on its first axis: ${source.graph.outputs.map(described).join(", ")}.`,
       "Use a graph whose outputs are [batch, …].",
     );
-  return { graph, outputs, columns: fed.map(columnOf), notes };
+  return { graph, outputs, columns: fed.map(columnOf), notes: [...source.notes, ...notes] };
 }
 
 const folderOf = (path: string): string => (/\.onnx$/i.test(path) ? dirname(path) : path);
@@ -161,6 +165,37 @@ async function openLossGraph(path: string, runtime: Runtime): Promise<{ readonly
   // Shapes are known where the loss is bound to the model; only its own are learnt here, where it can be run alone.
   await learnShapesOrSay(graph, runtime);
   return { graph };
+}
+
+/**
+ * The model with the branches taken of Ifs that constants and fixed inputs decide: weights inside an If cannot move. The
+ * fixed inputs are gone; `fix` are the others. Without such an If: the model as it is.
+ */
+function withBranches(
+  loaded: Model,
+  fix: readonly string[],
+): { readonly source: Model; readonly fix: readonly string[] } {
+  const graph = loaded.graph.clone();
+  const isScalar = ({ shape }: Value) => shape?.every((dim) => dim === 1) ?? false;
+  const scalars = new Set(graph.inputs.filter(isScalar).map(({ name }) => name));
+  const fixed = parseFixed(fix);
+  fixInputs(graph, new Map([...fixed].filter(([name]) => scalars.has(name))));
+  const taken = takeBranches(graph);
+  const [first] = readInputs(graph);
+  if (taken === 0 || !first) return { source: loaded, fix };
+  const gone = loaded.graph.inputs.filter(({ name }) => !graph.inputs.some((input) => input.name === name));
+  const names = gone.map(({ name }) => name);
+  const note = `${taken} If ${taken === 1 ? "has" : "have"} a constant condition; the tuned graph holds the branch taken in its place${names.length > 0 ? `, and no input ${names.join(", ")}` : ""}.`;
+  const outputs = graph.outputs.map(({ name }) => name);
+  const source = describeModel({
+    ...loaded,
+    graph,
+    inputName: first.name,
+    outputs,
+    notes: [...loaded.notes, note],
+  });
+  const rest = fix.filter((text) => !names.some((name) => text.startsWith(`${name}=`)));
+  return { source, fix: rest };
 }
 
 /** A copy of the graph up to some outputs, with fixed inputs in place and the sizes that the arrays have. */

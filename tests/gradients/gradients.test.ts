@@ -7,6 +7,7 @@ import { writeOnnx } from "../../src/formats/onnx/writer.ts";
 import { opNameOf } from "../../src/graph/attributes.ts";
 import type { Graph } from "../../src/graph/ir.ts";
 import { interpret, type NdArray } from "../../src/graph/kernels/interpret.ts";
+import { attention } from "./attention.ts";
 import { elementwise } from "./elementwise.ts";
 import { withFrozenRounding } from "./frozen-rounding.ts";
 import { fused } from "./fused.ts";
@@ -35,6 +36,7 @@ const rows = {
   ...gated,
   ...signal,
   ...fused,
+  ...attention,
 };
 
 /** Computes gradients as they are, and losses as if rounding did not change; at the point itself both are equal. */

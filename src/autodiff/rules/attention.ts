@@ -1,3 +1,22 @@
 import type { GradRules } from "../rule.ts";
 
-export const attention = {} satisfies Partial<GradRules>;
+export const attention = {
+  // a rule beside the expansion: the opposite turn, by the operator itself; angles have no gradient
+  RotaryEmbedding: [
+    ({ g, dy, node, x: [, cos, g.neg(sin)], attrs }) =>
+      g.op("RotaryEmbedding", [dy, cos, g.neg(sin), node.inputs[3]], attrs),
+    null,
+    null,
+    null,
+  ],
+  "com.microsoft.RotaryEmbedding": [
+    ({ g, dy, x: [, positions, cos, g.neg(sin)], attrs }) =>
+      g.op("com.microsoft.RotaryEmbedding", [dy, positions, cos, g.neg(sin)], attrs),
+    null,
+    null,
+    null,
+  ],
+  "com.microsoft.Attention": "expansion",
+  "com.microsoft.MultiHeadAttention": "expansion",
+  "com.microsoft.GroupQueryAttention": "expansion",
+} satisfies Partial<GradRules>;

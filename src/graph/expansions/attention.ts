@@ -1,3 +1,5 @@
+import { attentionMicrosoft } from "./attention-microsoft.ts";
 import type { Expansions } from "./expansion.ts";
+import { rotary } from "./rotary.ts";
 
-export const attention = {} as const satisfies Expansions;
+export const attention = { ...attentionMicrosoft, ...rotary } as const satisfies Expansions;

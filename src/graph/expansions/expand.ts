@@ -2,7 +2,7 @@ import { attributesOf, opNameOf } from "../attributes.ts";
 import { GraphBuilder } from "../builder.ts";
 import type { Graph, Node, Value } from "../ir.ts";
 import type { OpName } from "../schemas.ts";
-import type { Composite, Expansion } from "./expansion.ts";
+import { type Composite, type Expansion, noExpansion } from "./expansion.ts";
 import { expansions } from "./table.ts";
 
 /** Operators that have an expansion. */
@@ -42,7 +42,8 @@ export function expandNode(graph: Graph, node: Node): void {
   const names = node.outputs.map((output) => output?.name);
   for (const [i, output] of node.outputs.entries()) {
     const value = outputs[i];
-    // an output that is not made: removing the node says so if anything reads it
+    if (output && !value && (output.consumers.length > 0 || graph.outputs.includes(output)))
+      noExpansion(node, `its output ${i}, "${output.name}", is read`);
     if (!output || !value) continue;
     value.shape ??= output.shape;
     value.dtype ??= output.dtype;

@@ -1,3 +1,86 @@
-import type { Schema } from "./schema.ts";
+import { ints, type Schema } from "./schema.ts";
 
-export const attention = {} as const satisfies { readonly [op: string]: Schema };
+/** Attention as main ONNX and ONNX Runtime's own domain have it. */
+export const attention = {
+  RotaryEmbedding: {
+    inputs: ["X", "cos_cache", "sin_cache", "position_ids?"],
+    outputs: ["Y"],
+    attributes: { interleaved: 0, num_heads: 0, rotary_embedding_dim: 0 },
+  },
+  "com.microsoft.RotaryEmbedding": {
+    inputs: ["input", "position_ids", "cos_cache", "sin_cache"],
+    outputs: ["output"],
+    attributes: { interleaved: 0, is_packed_batching: 0, num_heads: 0, rotary_embedding_dim: 0, scale: 1 },
+  },
+  "com.microsoft.Attention": {
+    inputs: ["input", "weights", "bias?", "mask_index?", "past?", "attention_bias?", "past_sequence_length?"],
+    outputs: ["output", "present?"],
+    attributes: {
+      do_rotary: 0,
+      mask_filter_value: -10000,
+      num_heads: 1,
+      past_present_share_buffer: 0,
+      qkv_hidden_sizes: ints,
+      rotary_embedding_dim: 0,
+      scale: 0,
+      unidirectional: 0,
+    },
+  },
+  "com.microsoft.MultiHeadAttention": {
+    inputs: [
+      "query",
+      "key?",
+      "value?",
+      "bias?",
+      "key_padding_mask?",
+      "attention_bias?",
+      "past_key?",
+      "past_value?",
+      "past_sequence_length?",
+      "cache_indirection?",
+    ],
+    outputs: ["output", "present_key?", "present_value?", "qk?"],
+    attributes: { mask_filter_value: -10000, num_heads: 1, scale: 0, unidirectional: 0 },
+  },
+  "com.microsoft.GroupQueryAttention": {
+    inputs: [
+      "query",
+      "key?",
+      "value?",
+      "past_key?",
+      "past_value?",
+      "seqlens_k",
+      "total_sequence_length",
+      "cos_cache?",
+      "sin_cache?",
+      "position_ids?",
+      "attention_bias?",
+      "head_sink?",
+      "k_scale?",
+      "v_scale?",
+      "q_norm_weight?",
+      "k_norm_weight?",
+      "query_seqlens?",
+    ],
+    outputs: ["output", "present_key?", "present_value?", "output_qk?"],
+    attributes: {
+      causal: 1,
+      do_rotary: 0,
+      k_norm_epsilon: 0,
+      k_quant_type: "NONE",
+      kv_cache_bit_width: 0,
+      kv_num_heads: 1,
+      local_window_size: -1,
+      num_heads: 1,
+      q_norm_epsilon: 0,
+      qk_norm_epsilon: 1e-6,
+      qk_output: 0,
+      rotary_interleaved: 0,
+      scale: 0,
+      sliding_window_cache: 0,
+      smooth_softmax: 0,
+      softcap: 0,
+      v_quant_type: "NONE",
+    },
+  },
+} as const satisfies { readonly [op: string]: Schema };

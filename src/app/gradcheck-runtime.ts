@@ -23,7 +23,7 @@ export function runtimeEvaluator(runtime: Runtime) {
   };
 }
 
-function toHost({ dtype, dims, data }: NdArray): HostTensor {
+export function toHost({ dtype, dims, data }: NdArray): HostTensor {
   if (dtype === "int64") return { dtype, dims, data: BigInt64Array.from(data, (value) => BigInt(value)) };
   if (dtype === "int32") return { dtype, dims, data: Int32Array.from(data) };
   if (dtype === "bool" || dtype === "uint8") return { dtype, dims, data: Uint8Array.from(data) };

@@ -6,6 +6,7 @@
 export const errorCodes = {
   "base/bug": "Diapason reached a state it holds to be impossible. This is a defect of ours.",
   "graph/bad-index": "An axis or an index that an operator is given lies outside the array it points into.",
+  "graph/bad-node": "An operator lacks something that its definition demands.",
   "graph/missing-feed": "A graph is to be computed without an array for one of its inputs.",
   "graph/no-expansion":
     "A composite operator is to be written out by simpler ones, and this form of it, or what is known of its shapes, does not allow it.",

@@ -55,7 +55,8 @@ export function readSafetensors(length: number, range: ByteRange): Safetensors {
   const spans: (readonly [number, number])[] = [];
   for (const [name, entry] of Object.entries(header)) {
     if (name === "__metadata__") {
-      for (const [key, value] of Object.entries(entry as object)) metadata.set(key, String(value));
+      if (typeof entry !== "object" || entry === null) throw damaged("its metadata are not a JSON object");
+      for (const [key, value] of Object.entries(entry)) metadata.set(key, String(value));
       continue;
     }
     const { dtype, dims, begin, end } = readEntry(name, entry);

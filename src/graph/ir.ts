@@ -1,4 +1,4 @@
-import { bug } from "../base/errors.ts";
+import { bug, DiapasonError } from "../base/errors.ts";
 import type { Shape } from "./dim.ts";
 import type { DataType, Tensor } from "./tensor.ts";
 
@@ -340,9 +340,12 @@ function carryType(from: Value, to: Value): void {
 /** The body that a node holds under a name. */
 export function bodyOf(node: Node, key: string): Graph {
   const attribute = node.attributes.get(key);
-  return attribute?.type === "graph"
-    ? attribute.value
-    : bug(`${node.op} "${node.name}" has no body "${key}"`);
+  if (attribute?.type === "graph") return attribute.value;
+  throw new DiapasonError(
+    "graph/bad-node",
+    `${node.op}${node.name === "" ? "" : ` "${node.name}"`} has no graph "${key}", which it is to run.`,
+    "Export or download the model again; the file is damaged.",
+  );
 }
 
 /** The bodies of an If, Loop or Scan node. */

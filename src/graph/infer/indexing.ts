@@ -54,14 +54,18 @@ const size: ShapeRule<"Size"> = (ask) => {
   return [{ dtype: "int64", shape: [], values: shape && [product(shape)] }];
 };
 
+/** More axes than any runtime has; a damaged file may ask for millions. */
+const mostAxes = 64;
+
 const constantOfShape: ShapeRule<"ConstantOfShape"> = (ask) => {
   const fill = fillOf(ask.node);
   const wanted = ask.values(0);
   const length = ask.shape(0)?.[0];
-  const unknown = typeof length === "number" ? new Array<undefined>(length).fill(undefined) : undefined;
+  const isRank = typeof length === "number" && length <= mostAxes;
+  const unknown = isRank ? new Array<undefined>(length).fill(undefined) : undefined;
   const count = wanted ? product(wanted) : undefined;
   const element = numbersOf(fill)?.[0];
-  const isSmall = typeof count === "number" && count <= 1024 && element !== undefined;
+  const isSmall = typeof count === "number" && count >= 0 && count <= 1024 && element !== undefined;
   return [
     {
       dtype: fill.dtype,

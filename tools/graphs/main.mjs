@@ -1,0 +1,69 @@
+/**
+ * Reads, writes, runs and checks every ONNX file of a folder: `npm run graphs -- DIR [--only TEXT] [--write]`. `--write`
+ * makes docs/graphs.md of what was found, with MANIFEST.json of the folder for where each file comes from.
+ */
+import { fork } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { parseArgs } from "node:util";
+import { page } from "./page.mjs";
+
+/** Sizes that models insist on: the first whose text is in the file's name. */
+const sizes = [
+  ["silero", { "input.1": 512, sequence: 512, samples: 16000 }],
+  ["Hallway", { batch: 1 }],
+  ["hybrid0vis8vec", { batch: 1 }],
+  ["obsolete_recurr", { batch: 1 }],
+];
+const patienceMs = 900_000;
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { only: { type: "string" }, write: { type: "boolean" } },
+});
+const [folder] = positionals;
+if (!folder) {
+  console.error("Usage: npm run graphs -- DIR [--only TEXT] [--write]");
+  process.exit(2);
+}
+const manifestFile = join(folder, "MANIFEST.json");
+const manifest = existsSync(manifestFile) ? JSON.parse(readFileSync(manifestFile, "utf8")) : {};
+const files = readdirSync(folder).filter((name) => name.endsWith(".onnx") && name.includes(flags.only ?? ""));
+const results = [];
+for (const name of files) {
+  const asked = sizes.find(([part]) => name.includes(part))?.[1] ?? {};
+  const found = await look(join(folder, name), asked);
+  const { repo, path } = manifest[name] ?? { repo: "", path: name };
+  results.push({ name: basename(path), repo, ...found });
+  console.log(
+    basename(path),
+    JSON.stringify({ ...found.written, ...found.gradient, crashed: found.crashed, seconds: found.seconds }),
+  );
+}
+if (flags.write) writeFileSync(new URL("../../docs/graphs.md", import.meta.url), page(results));
+const isBad = ({ crashed, written, gradient }) =>
+  crashed || written.failed || gradient.failed || written.identical === false || gradient.verdict === "wrong";
+process.exitCode = results.some(isBad) ? 1 : 0;
+
+/** What a process of its own found of a graph. */
+function look(file, sizesOfSymbols) {
+  const started = performance.now();
+  const worker = fork(new URL("worker.mjs", import.meta.url), {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  return new Promise((resolve) => {
+    const finish = (found) => {
+      clearTimeout(timer);
+      worker.removeAllListeners();
+      worker.kill("SIGKILL");
+      resolve({ ...found, seconds: Math.round((performance.now() - started) / 100) / 10 });
+    };
+    const timer = setTimeout(
+      () => finish({ crashed: `no answer within ${patienceMs / 1000} s` }),
+      patienceMs,
+    );
+    worker.once("message", finish);
+    worker.once("exit", (code, signal) => finish({ crashed: `the process ended with ${signal ?? code}` }));
+    worker.send({ file, sizes: sizesOfSymbols });
+  });
+}

@@ -1,0 +1,84 @@
+/** Looks at one graph: reads it, writes it, runs both, and checks every parameter's gradient. One process a graph. */
+import { readFileSync } from "node:fs";
+import * as ort from "onnxruntime-node";
+import { attachTestLoss, randomFeeds } from "../../dist/app/gradcheck-inputs.js";
+import { toHost } from "../../dist/app/gradcheck-runtime.js";
+import { gradcheck } from "../../dist/autodiff/gradcheck.js";
+import { DiapasonError } from "../../dist/base/errors.js";
+import { loadOnnx } from "../../dist/formats/onnx/file.node.js";
+import { writeOnnx } from "../../dist/formats/onnx/writer.js";
+import { print } from "../../dist/graph/print.js";
+import { collectParameters } from "../../dist/models/parameters.js";
+import { prepareGraph } from "../../dist/models/prepare.js";
+import { cpuRuntime } from "../../dist/runtime/cpu.node.js";
+import { learnShapes } from "../../dist/runtime/probe.js";
+
+process.once("message", async ({ file, sizes }) => {
+  const graph = await loadOnnx(file);
+  const runtime = await cpuRuntime();
+  process.send({
+    opset: graph.opsets.get("") ?? 0,
+    nodes: graph.nodes.length,
+    lines: print(graph).split("\n").length,
+    written: await attempt(() => writtenBack(file, graph, sizes)),
+    gradient: await attempt(() => gradients(file, sizes, runtime)),
+  });
+  await runtime.dispose();
+});
+
+/** What a step found, or what it was refused for. */
+async function attempt(step) {
+  try {
+    return await step();
+  } catch (error) {
+    if (error instanceof DiapasonError) return { refused: error.message };
+    return {
+      failed: String(error.stack ?? error)
+        .split("\n")
+        .slice(0, 2)
+        .join(" "),
+    };
+  }
+}
+
+/** Runs the file and what is written of it on the same arrays. */
+async function writtenBack(file, graph, sizes) {
+  const { feeds } = randomFeeds(graph.clone(), sizes, 0);
+  const given = Object.fromEntries([...feeds].map(([name, array]) => [name, toOrt(array)]));
+  const before = await run(readFileSync(file), given);
+  const after = await run(writeOnnx(graph), given);
+  const names = Object.keys(before);
+  const draws = graph.nodes.some(({ op }) => /^(Random|Multinomial|Bernoulli)/.test(op));
+  const same = (name) => before[name].data.every((value, i) => Object.is(value, after[name].data[i]));
+  const changed = names.filter((name) => !same(name));
+  return { outputs: names.length, identical: draws ? "draws" : changed.length === 0, changed };
+}
+
+function toOrt(array) {
+  const { dtype, dims, data } = toHost(array);
+  return new ort.Tensor(dtype, data, dims);
+}
+
+async function run(bytes, feeds) {
+  const session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 4 });
+  const outputs = await session.run(feeds);
+  await session.release();
+  return outputs;
+}
+
+/** Checks every float parameter that an output depends on. */
+async function gradients(file, sizes, runtime) {
+  const graph = await loadOnnx(file);
+  await prepareGraph(graph, (unknown) => learnShapes(unknown, runtime));
+  const loss = attachTestLoss(graph, 0);
+  const parameters = collectParameters(graph, graph.get(loss)).parameters.map(({ name }) => name);
+  if (parameters.length === 0) return { none: "no float weight reaches a float output" };
+  const { feeds, symbols } = randomFeeds(graph, sizes, 0);
+  const result = await gradcheck(graph, { loss, parameters, feeds, symbols, samples: 2 });
+  return {
+    parameters: parameters.length,
+    verdict: result.verdict,
+    error: result.largestRelativeError,
+    wrong: result.parameters.filter((p) => p.largestRelativeError > result.tolerance).map((p) => p.name),
+  };
+}

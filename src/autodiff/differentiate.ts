@@ -1,16 +1,13 @@
 import { bug, DiapasonError, nearest } from "../base/errors.ts";
-import { attributesOf, opNameOf } from "../graph/attributes.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import { type Dim, product, substitute } from "../graph/dim.ts";
 import { inferShapes } from "../graph/infer.ts";
 import type { Graph, Node, Value } from "../graph/ir.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
-import { schemas } from "../graph/schemas.ts";
-import { asVector, matmulFrame } from "./matmul-frame.ts";
+import { backpropagate } from "./backpropagate.ts";
 import { freeActivationsEarly } from "./order.ts";
-import { expandOnPath, gradientPath, inputRuleOf } from "./path.ts";
-import { reduceTo } from "./reduce.ts";
-import { backwardOf, isFloat, isWhole } from "./rule.ts";
+import { expandOnPath, gradientPath, parametersBelow, refuseUnreached } from "./path.ts";
+import { isFloat } from "./rule.ts";
 
 export interface DifferentiateOptions {
   /** Name of a scalar float value. */
@@ -45,79 +42,23 @@ export function differentiate(source: Graph, options: DifferentiateOptions): Dif
   for (const parameter of parameters) if (parameter.constant) graph.initializerToInput(parameter);
   inferShapes(graph);
   lossOf(graph, options.loss);
-  expandOnPath(graph, options.loss, parameters);
+  expandOnPath(graph, [options.loss], parameters);
   const loss = graph.get(options.loss);
-  const { values, nodes } = gradientPath(graph, loss, parameters);
+  const path = gradientPath(graph, [loss], parameters);
+  refuseUnreached(path, loss, parameters);
   const forward = new Set(graph.nodes);
   const g = new GraphBuilder(graph);
-  const gradients = new Gradients(g);
-  gradients.add(loss, g.ones(loss.shape as readonly number[], loss));
-  for (const node of nodes.toReversed()) goBack(g, node, values, gradients);
+  const seeds = new Map([[loss, g.ones(loss.shape as readonly number[], loss)]]);
+  const gradientOf = backpropagate(g, path, seeds, (node) => parametersBelow(node, parameters));
   const named = new Map<string, string>();
-  for (const parameter of parameters)
-    named.set(parameter.name, nameGradient(g, parameter, gradients.of(parameter)!, forward));
+  for (const parameter of parameters) {
+    // a body may read a parameter for an output that the loss does not read
+    const gradient = gradientOf(parameter) ?? g.zerosLike(parameter);
+    named.set(parameter.name, nameGradient(g, parameter, gradient, forward));
+  }
   removeDead(graph);
   freeActivationsEarly(graph);
   return { graph, loss: loss.name, gradients: named };
-}
-
-/** Gradients as they come in: several uses of a value give several parts of a sum. */
-class Gradients {
-  readonly #g: GraphBuilder;
-  readonly #parts = new Map<Value, Value[]>();
-
-  constructor(g: GraphBuilder) {
-    this.#g = g;
-  }
-  add(value: Value, part: Value): void {
-    const parts = this.#parts.get(value);
-    if (parts) parts.push(part);
-    else this.#parts.set(value, [part]);
-  }
-  /** The whole gradient of a value all of whose uses have been gone back through. */
-  of(value: Value): Value | undefined {
-    const parts = this.#parts.get(value);
-    if (!parts) return undefined;
-    const total =
-      parts.length > 2 ? this.#g.op("Sum", parts) : parts.reduce((sum, part) => this.#g.add(sum, part));
-    this.#parts.set(value, [total]);
-    return total;
-  }
-}
-
-/** Adds the gradients of a node's inputs, from those of its outputs. */
-function goBack(g: GraphBuilder, node: Node, values: ReadonlySet<Value>, gradients: Gradients): void {
-  const dys = node.outputs.map((output) => output && gradients.of(output));
-  if (dys.every((dy) => dy === undefined)) return;
-  const name = opNameOf(node)!;
-  const { broadcast } = schemas[name] as { broadcast?: "all" | "matmul" };
-  // whole numbers on the path stand for real ones: rules compute with them so
-  const like = dys.find((dy) => dy !== undefined)!;
-  const asReal = (value: Value) => (values.has(value) && isWhole(value) ? g.cast(value, like) : value);
-  for (const [index, input] of node.inputs.entries()) {
-    const rule = inputRuleOf(node, index);
-    if (!input || !values.has(input) || !rule) continue;
-    const backward = backwardOf(g, node, attributesOf(node, name), dys, index, asReal);
-    if (broadcast !== "matmul") {
-      const gradient = rule(backward);
-      if (gradient) gradients.add(input, fitted(g, gradient, input, broadcast === "all"));
-      continue;
-    }
-    const { a, b, dy } = matmulFrame(g, node, dys[0]!, index);
-    const gradient = rule({ ...backward, dy, x: [a, b] as never });
-    if (gradient) gradients.add(input, reduceTo(g, asVector(g, gradient, input, index), input));
-  }
-}
-
-/** A gradient in the shape of its value. Without broadcasting only a shape that is known to be larger is summed. */
-function fitted(g: GraphBuilder, gradient: Value, value: Value, broadcasts: boolean): Value {
-  if (broadcasts) return reduceTo(g, gradient, value);
-  const large = gradient.shape;
-  const small = value.shape;
-  if (!large || !small) return gradient;
-  const extra = large.length - small.length;
-  const differs = extra !== 0 || large.some((dim, axis) => small[axis] === 1 && dim !== 1);
-  return differs ? reduceTo(g, gradient, value) : gradient;
 }
 
 function bindSymbols(graph: Graph, symbols: { readonly [symbol: string]: number }): void {

@@ -1,10 +1,9 @@
 import { DiapasonError } from "../base/errors.ts";
 import { opNameOf } from "../graph/attributes.ts";
 import { expandNode } from "../graph/expansions/expand.ts";
-import type { Graph, Node, Value } from "../graph/ir.ts";
-import { capturedBy } from "../graph/ir.ts";
+import { bodiesOf, capturedBy, type Graph, type Node, type Value } from "../graph/ir.ts";
 import { schemas } from "../graph/schemas.ts";
-import { type GradRule, type InputRule, isFloat, isWhole, nodeText } from "./rule.ts";
+import { type GradRule, type InputRule, isFloat, isWhole, type NodeRule, nodeText } from "./rule.ts";
 import { gradRules } from "./rules.ts";
 
 /** What a backward pass must go through: the part of a graph between its moving parameters and its loss. */
@@ -15,14 +14,23 @@ export interface GradientPath {
   readonly nodes: readonly Node[];
 }
 
+/** The moving parameters that an error about a node is to name. */
+export type Blame = (node: Node) => readonly Value[];
+
 /** The rule of one input of a node; null where it has no gradient, undefined where the node has no rule. */
 export function inputRuleOf(node: Node, index: number): InputRule | null | undefined {
   const rule = ruleOf(node);
-  if (!rule || typeof rule === "string") return undefined;
+  if (!rule || typeof rule === "string" || "node" in rule) return undefined;
   const inputs = "inputs" in rule ? rule.inputs : rule;
   const name = opNameOf(node)!;
   const isVariadic = schemas[name].inputs.at(-1)?.endsWith("*");
   return inputs[index] ?? (isVariadic ? inputs.at(-1) : undefined) ?? null;
+}
+
+/** The rule of a node that goes back through its bodies. */
+export function nodeRuleOf(node: Node): NodeRule | undefined {
+  const rule = ruleOf(node);
+  return typeof rule === "object" && "node" in rule ? rule.node : undefined;
 }
 
 const ruleOf = (node: Node): GradRule | undefined => {
@@ -34,28 +42,41 @@ const ruleOf = (node: Node): GradRule | undefined => {
 export function outputCarries(node: Node, index: number): boolean {
   const rule = ruleOf(node);
   if (!rule || typeof rule === "string") return rule !== "no-gradient";
+  if ("node" in rule) return true;
   const outputs = "outputs" in rule ? rule.outputs : [0];
   return outputs === "all" || outputs.includes(index);
 }
 
 /**
- * Finds the path of the gradient.
+ * Finds the path of the gradient from some values of a graph down to others, which may lie around it.
  *
- * @throws autodiff/no-gradient when an operator on the way has no gradient, autodiff/no-path when a parameter does not
- * reach the loss.
+ * @throws autodiff/no-gradient when an operator on the way has no gradient.
  */
-export function gradientPath(graph: Graph, loss: Value, parameters: readonly Value[]): GradientPath {
-  const moved = reachedFrom(graph, parameters);
-  const values = new Set<Value>(moved.has(loss) ? [loss] : []);
+export function gradientPath(
+  graph: Graph,
+  ends: readonly Value[],
+  sources: readonly Value[],
+  blame: Blame = (node) => parametersBelow(node, sources),
+): GradientPath {
+  const moved = reachedFrom(graph, sources);
+  const values = new Set<Value>(ends.filter((end) => moved.has(end)));
   const nodes: Node[] = [];
   for (const node of graph.nodes.toReversed()) {
     const carried = node.outputs.flatMap((output, i) => (output && values.has(output) ? [i] : []));
     if (carried.length === 0) continue;
-    refuseWithoutRule(node, carried, parameters);
+    refuseWithoutRule(node, carried, blame);
     nodes.push(node);
+    if (nodeRuleOf(node))
+      for (const value of [...node.inputs, ...capturedBy(node)])
+        if (value && moved.has(value)) values.add(value);
     for (const [i, input] of node.inputs.entries())
       if (input && moved.has(input) && inputRuleOf(node, i)) values.add(input);
   }
+  return { values, nodes: nodes.reverse() };
+}
+
+/** @throws autodiff/no-path when a parameter does not reach the loss. */
+export function refuseUnreached({ values }: GradientPath, loss: Value, parameters: readonly Value[]): void {
   const unreached = parameters.filter((parameter) => !values.has(parameter));
   if (unreached.length > 0)
     throw new DiapasonError(
@@ -63,14 +84,13 @@ export function gradientPath(graph: Graph, loss: Value, parameters: readonly Val
       `The loss "${loss.name}" does not depend in a differentiable way on ${listed(unreached)}.`,
       "Leave out of the parameters that move what the loss does not read.",
     );
-  return { values, nodes: nodes.reverse() };
 }
 
-/** Replaces the composite operators between the parameters and the loss by what they are made of. */
-export function expandOnPath(graph: Graph, loss: string, parameters: readonly Value[]): void {
+/** Replaces the composite operators between some values and others, given by name, by what they are made of. */
+export function expandOnPath(graph: Graph, ends: readonly string[], sources: readonly Value[]): void {
   for (;;) {
-    const moved = reachedFrom(graph, parameters);
-    const needed = new Set([graph.get(loss)]);
+    const moved = reachedFrom(graph, sources);
+    const needed = new Set(ends.map((name) => graph.get(name)));
     const found: Node[] = [];
     for (const node of graph.nodes.toReversed()) {
       if (!node.outputs.some((value) => value && needed.has(value) && moved.has(value))) continue;
@@ -90,16 +110,32 @@ export interface Obstacle {
 }
 
 /** The nodes between any of the parameters and an output that have no gradient rule, from the input end. */
-export function obstaclesOf(graph: Graph, output: Value, parameters: readonly Value[]): readonly Obstacle[] {
-  const moved = reachedFrom(graph, parameters);
-  const needed = new Set<Value>([output]);
+export const obstaclesOf = (graph: Graph, output: Value, parameters: readonly Value[]): readonly Obstacle[] =>
+  obstaclesIn(graph, [output], parameters, (node) => parametersBelow(node, parameters));
+
+function obstaclesIn(
+  graph: Graph,
+  ends: readonly Value[],
+  sources: readonly Value[],
+  blame: Blame,
+): readonly Obstacle[] {
+  const moved = reachedFrom(graph, sources);
+  const needed = new Set<Value>(ends);
   const obstacles: Obstacle[] = [];
   for (const node of graph.nodes.toReversed()) {
     if (!node.outputs.some((value) => value && needed.has(value) && moved.has(value))) continue;
     const rule = ruleOf(node);
-    if (!rule || rule === "no-gradient")
-      obstacles.push({ node, parameters: parametersBelow(node, parameters) });
-    for (const input of node.inputs) if (input && moved.has(input)) needed.add(input);
+    if (!rule || rule === "no-gradient") obstacles.push({ node, parameters: blame(node) });
+    if (nodeRuleOf(node))
+      for (const body of bodiesOf(node)) {
+        const inner = [
+          ...capturedBy(node).filter((value) => moved.has(value)),
+          ...body.inputs.filter(isFloat),
+        ];
+        obstacles.push(...obstaclesIn(body, body.outputs, inner, () => blame(node)).toReversed());
+      }
+    for (const input of [...node.inputs, ...capturedBy(node)])
+      if (input && moved.has(input)) needed.add(input);
   }
   return obstacles.reverse();
 }
@@ -114,7 +150,7 @@ function rounds(node: Node): boolean {
  * Float values that change when a parameter does, with the parameters as their own, and the whole numbers that stand for
  * such values: those that an operator rounds to, and what is computed from them.
  */
-function reachedFrom(graph: Graph, parameters: readonly Value[]): ReadonlySet<Value> {
+export function reachedFrom(graph: Graph, parameters: readonly Value[]): ReadonlySet<Value> {
   const moved = new Set(parameters);
   for (const node of graph.nodes) {
     const moving = [
@@ -132,11 +168,11 @@ function reachedFrom(graph: Graph, parameters: readonly Value[]): ReadonlySet<Va
   return moved;
 }
 
-function refuseWithoutRule(node: Node, carried: readonly number[], parameters: readonly Value[]): void {
+function refuseWithoutRule(node: Node, carried: readonly number[], blame: Blame): void {
   const rule = ruleOf(node);
   const silent = carried.find((i) => !outputCarries(node, i));
   if (rule && rule !== "no-gradient" && silent === undefined) return;
-  const below = listed(parametersBelow(node, parameters));
+  const below = listed(blame(node));
   const through =
     silent === undefined || !rule || rule === "no-gradient" ? "" : ` through its output ${silent}`;
   const operator = node.domain === "" ? "" : ` of the domain ${node.domain}`;
@@ -154,7 +190,7 @@ function listed(values: readonly Value[]): string {
 }
 
 /** The moving parameters that a node depends on. */
-function parametersBelow(node: Node, parameters: readonly Value[]): readonly Value[] {
+export function parametersBelow(node: Node, parameters: readonly Value[]): readonly Value[] {
   const wanted = new Set(parameters);
   const found = new Set<Value>();
   const seen = new Set<Node>();

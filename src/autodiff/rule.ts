@@ -3,8 +3,9 @@ import { type GraphBuilder, numbers } from "../graph/builder.ts";
 import { product, symbolsOf } from "../graph/dim.ts";
 import type { CompositeName } from "../graph/expansions/expand.ts";
 import { inferNode } from "../graph/infer.ts";
-import type { Node, Value } from "../graph/ir.ts";
+import type { Graph, Node, Value } from "../graph/ir.ts";
 import type { AttributesOf, OpName } from "../graph/schemas.ts";
+import type { GradientPath } from "./path.ts";
 
 /** What a gradient rule sees of the operator it goes back through. */
 export interface Backward<N extends OpName = OpName> {
@@ -50,10 +51,41 @@ export type GradRule<N extends OpName = OpName> =
       /** Its whole numbers stand for the real ones they were rounded from, whose gradient they carry. */
       readonly rounds?: true;
     }
+  /** For an operator with bodies: all of its gradients at once. */
+  | { readonly node: NodeRule }
   /** Must not be on the path from a moving parameter to the loss. */
   | "no-gradient"
   /** On the path the operator is replaced by what it is made of (graph/expansions). */
   | (N extends CompositeName ? "expansion" : never);
+
+/** What the gradient of an operator with bodies sees. */
+export interface NodeBackward {
+  readonly g: GraphBuilder;
+  readonly node: Node;
+  /** Gradients of all outputs; undefined where the loss does not depend on one. */
+  readonly dys: readonly (Value | undefined)[];
+  /** What the node or its bodies read gets a gradient where it is one of these. */
+  readonly wanted: ReadonlySet<Value>;
+  readonly inside: Inside;
+}
+
+/** Gradients, each with the value it belongs to, which may come more than once. */
+export type NodeRule = (backward: NodeBackward) => readonly (readonly [value: Value, gradient: Value])[];
+
+/** The backward pass of a body; what moves may lie around it. */
+export interface Inside {
+  /** What changes when the sources do. */
+  reached(body: Graph, sources: readonly Value[]): ReadonlySet<Value>;
+  /** Puts what composite operators between the sources and the ends are made of in their place. */
+  expand(body: Graph, ends: readonly string[], sources: readonly Value[]): void;
+  path(body: Graph, ends: readonly Value[], sources: readonly Value[]): GradientPath;
+  /** Appends the gradients of a path's values, from those of its ends, and gives each when asked. */
+  back(
+    g: GraphBuilder,
+    path: GradientPath,
+    seeds: ReadonlyMap<Value, Value>,
+  ): (value: Value) => Value | undefined;
+}
 
 /** Total over the op table: adding an op without deciding its gradient does not compile. */
 export type GradRules = { readonly [N in OpName]: GradRule<N> };

@@ -8,6 +8,7 @@ import { opNameOf } from "../../src/graph/attributes.ts";
 import type { Graph } from "../../src/graph/ir.ts";
 import { interpret, type NdArray } from "../../src/graph/kernels/interpret.ts";
 import { attention } from "./attention.ts";
+import { controlFlow } from "./control-flow.ts";
 import { elementwise } from "./elementwise.ts";
 import { withFrozenRounding } from "./frozen-rounding.ts";
 import { fused } from "./fused.ts";
@@ -19,6 +20,7 @@ import { linear } from "./linear.ts";
 import { networks } from "./networks.ts";
 import { normalized } from "./normalized.ts";
 import { quantized } from "./quantized.ts";
+import { recurrent } from "./recurrent.ts";
 import { reductions } from "./reductions.ts";
 import { signal } from "./signal.ts";
 import { structure } from "./structure.ts";
@@ -37,6 +39,8 @@ const rows = {
   ...signal,
   ...fused,
   ...attention,
+  ...recurrent,
+  ...controlFlow,
 };
 
 /** Computes gradients as they are, and losses as if rounding did not change; at the point itself both are equal. */
@@ -84,6 +88,7 @@ test("every operator with a gradient has a row", () => {
   const covered = new Set(Object.values(rows).flatMap((row) => buildCase(row).graph.nodes.map(opNameOf)));
   const differentiable = Object.entries(gradRules).filter(([, rule]) => {
     if (typeof rule === "string") return rule === "expansion";
+    if ("node" in rule) return true;
     const inputs = "inputs" in rule ? rule.inputs : rule;
     return inputs.some((input) => input !== null);
   });

@@ -1,7 +1,7 @@
 import type { GradRules } from "../rule.ts";
 
 export const recurrent = {
-  GRU: "no-gradient",
-  LSTM: "no-gradient",
-  RNN: "no-gradient",
+  GRU: "expansion",
+  LSTM: "expansion",
+  RNN: "expansion",
 } satisfies Partial<GradRules>;

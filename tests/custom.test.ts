@@ -31,6 +31,7 @@ import {
   tune,
 } from "../src/index.ts";
 import { assets, haveAssets } from "./assets.ts";
+import { diapason } from "./command-line.ts";
 import { normals, policyExamples, tinyPolicy } from "./tiny-policy.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "diapason-custom-"));
@@ -315,6 +316,25 @@ test("a fixed input decides an If, and the weights of its branch move", async ()
   expect((await scored({ model: at("rated"), data: at("train.npz") })).metrics["loss"]).toBeLessThan(1);
 });
 
+test("probabilities that the graph does not show are not taken for logits", async () => {
+  const graph = tinyPolicy();
+  const g = new GraphBuilder(graph);
+  // The square root of the squares hides the Softmax.
+  const hidden = g.sqrt(g.square(graph.get("gait")));
+  graph.addOutput(g.op("Identity", [hidden], {}, ["odds"]));
+  await saveOnnx(graph, at("odds.onnx"));
+  const options = { model: at("odds.onnx"), loss: "cross-entropy:odds=label" };
+  await expect(events(base("odds", options))).rejects.toThrow(
+    "its 3 classes lie between 0 and 1 and sum to 1",
+  );
+  const told = await events(
+    base("told", { ...options, loss: "cross-entropy(from=probabilities):odds=label" }),
+  );
+  const open = await events(base("open", { loss: "cross-entropy:gait=label" }));
+  const loss = (list: readonly TuneVerbEvent[]) => (list.at(-1) as Saved).before.metrics["loss"]!;
+  expect(loss(told)).toBeCloseTo(loss(open), 4);
+});
+
 test("inspect shows every input and output", async () => {
   for await (const { inputs, outputs, parameters } of inspect({ model: at("policy.onnx") })) {
     expect(inputs.map(({ name, shape }) => [name, shape])).toEqual([
@@ -397,6 +417,16 @@ describe("a mistake ends in one clear error and leaves nothing behind", () => {
     const asked = predict({ model: at("plain"), images: [at("train.npz")], out: at("said.csv") });
     await expect(asked.next()).rejects.toThrow('".csv"');
   });
+});
+
+test("whoever reads the output of a command may stop reading", async () => {
+  await saveNpz(at("many.npz"), policyExamples(3000, "many"));
+  const words = ["predict", at("policy.onnx"), at("many.npz"), "--task", "custom", "--json"];
+  const { code, err } = await diapason(words, {
+    cwd: folder,
+    onOutput: (_, child) => child.stdout?.destroy(),
+  });
+  expect([code, err]).toEqual([0, expect.not.stringContaining("EPIPE")]);
 });
 
 /** Real graphs with made-up data: of each the file, its loss, and arrays for a number of examples. */

@@ -9,6 +9,13 @@ import { exitCodeOf } from "./render.ts";
 const interrupted = 130;
 const printer = consolePrinter({ json: process.argv.includes("--json") });
 
+// Whoever reads may have read enough, as "head" does.
+for (const stream of [process.stdout, process.stderr])
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit();
+    throw error;
+  });
+
 const program = new Command("diapason")
   .description(
     "Fine-tune pretrained neural networks: any ONNX graph, trained on stock ONNX Runtime, with npm alone.",

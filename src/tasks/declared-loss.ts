@@ -21,6 +21,8 @@ import {
 interface Elements {
   readonly losses: Value;
   readonly counts?: Value;
+  /** Whether the output was taken for logits only because nothing says otherwise. */
+  readonly isGuessed?: boolean;
 }
 
 interface LossRow {
@@ -60,8 +62,10 @@ const lossRows = {
     build(g, output, target, term) {
       const weight = numberOption(term, "positive", 1, (value) => value > 0, "a number above 0");
       const positiveWeight = weight === 1 ? {} : { positiveWeight: g.scalar(weight, output) };
-      const logits = logitsOfShares(g, output, wordOption(term, "from", said));
-      return { losses: binaryCrossEntropy(g, logits, target, { ...positiveWeight, reduction: "none" }) };
+      const from = wordOption(term, "from", said);
+      const logits = logitsOfShares(g, output, from);
+      const losses = binaryCrossEntropy(g, logits, target, { ...positiveWeight, reduction: "none" });
+      return { losses, isGuessed: logits === output && !from };
     },
   },
   /** Of one class of several, given as logits or by a Softmax. */
@@ -100,8 +104,17 @@ export interface AttachedLoss {
   readonly reads: readonly ReadArray[];
   /** Outputs of the model that the loss depends on. */
   readonly outputs: readonly string[];
+  /** Outputs that were taken for logits only because nothing says otherwise. */
+  readonly guesses?: readonly LogitsGuess[];
   /** How to put a loss over many batches together; undefined: each batch by its examples. */
   readonly parts?: LossParts;
+}
+
+/** An output that a term of the loss takes for logits; `classAxis`: where its classes lie, if it has some. */
+export interface LogitsGuess {
+  readonly term: string;
+  readonly output: string;
+  readonly classAxis?: number;
 }
 
 /** A loss in parts that add up over batches: Σ over terms of factor · sum / count. */
@@ -129,9 +142,13 @@ export function attachDeclaredLoss(
   const inputs = new ArrayInputs(graph, g, arrays);
   const fits = terms.map((term) => fitOf(graph, term, arrays));
   const weights = graph.addInput(graph.freshName("weights"), "float32", ["batch"]);
+  const guesses: LogitsGuess[] = [];
   const parts = fits.map(({ term, output, array, fit }) => {
     const target = inputs.read(term.target, array, fit);
     const elements = rows[term.kind].build(g, output, target, term, fit);
+    const { classAxis } = fit;
+    if (elements.isGuessed)
+      guesses.push({ term: term.text, output: output.name, ...(classAxis !== undefined && { classAxis }) });
     return sumsOf(g, masked(g, inputs, elements, term, output, arrays), weights);
   });
   const factors = terms.map(({ weight }) => weight);
@@ -147,6 +164,7 @@ export function attachDeclaredLoss(
     weights: weights.name,
     reads: inputs.reads,
     outputs: [...new Set(terms.map(({ output }) => output))],
+    guesses,
     parts: {
       sums: named(graph, sums, "loss.sums"),
       perExample: named(graph, perExample, "loss.examples"),
@@ -254,15 +272,19 @@ function crossEntropy(g: GraphBuilder, output: Value, target: Value, term: Decla
   const smoothing = numberOption(term, "smoothing", 0, (s) => s >= 0 && s < 1, "a share from 0 to below 1");
   const axis = fit.classAxis ?? bug("a cross-entropy without classes");
   const toFront = [0, axis, ...range(1, output.shape!.length).filter((one) => one !== axis)];
-  const logits = g.transpose(logitsOfClasses(g, output, axis, wordOption(term, "from", said)), toFront);
+  const from = wordOption(term, "from", said);
+  const scores = logitsOfClasses(g, output, axis, from);
+  const isGuessed = scores === output && !from;
+  const logits = g.transpose(scores, toFront);
   if (fit.dtype === "int64") {
     const ignoreIndex = fit.allowed!.also!;
     const losses = labelCrossEntropy(g, logits, target, { ignoreIndex, smoothing, reduction: "none" });
-    return { losses, counts: g.cast(g.op("Not", [g.equal(target, ignoreIndex)]), losses) };
+    const counts = g.cast(g.op("Not", [g.equal(target, ignoreIndex)]), losses);
+    return { losses, counts, isGuessed };
   }
   const classes = logits.shape![1] as number;
   const shares = g.transpose(target, toFront);
   const smooth = smoothing === 0 ? shares : g.add(g.mul(1 - smoothing, shares), smoothing / classes);
   const log = g.op("LogSoftmax", [logits], { axis: 1 });
-  return { losses: g.neg(g.sum(g.mul(smooth, log), [1])) };
+  return { losses: g.neg(g.sum(g.mul(smooth, log), [1])), isGuessed };
 }

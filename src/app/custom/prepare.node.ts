@@ -7,10 +7,13 @@ import { defaultKeptBytes } from "../../data/array-column.node.ts";
 import { openArrays } from "../../data/array-files.node.ts";
 import type { ArrayDataset } from "../../data/array-set.ts";
 import { type DeclaredEvaluation, evaluateDeclared } from "../../evaluate/evaluate-declared.ts";
+import { removeDead } from "../../graph/passes/remove-dead.ts";
 import { roundToStored } from "../../graph/passes/stored-types.ts";
 import { describeModel } from "../../models/describe.ts";
 import type { Model } from "../../models/model.ts";
 import type { Executable, Runtime } from "../../runtime/runtime.ts";
+import { readInputs } from "../../tasks/bind-inputs.ts";
+import { checkGuess } from "../../tasks/guessed-logits.ts";
 import { arrayText } from "../../tasks/target.ts";
 import type { TrainData } from "../../tune/data.ts";
 import { withValues } from "../../tune/program.ts";
@@ -38,6 +41,7 @@ export async function prepareCustom(options: TuneSettings, runtime: Runtime): Pr
   const trained = trainDataOf(openBatches(splits.train, columns.filter(isTrained(custom))), custom, options);
   const validation = openBatches(splits.validation, columns);
   const heldOut = proof === "test" ? openBatches(splits.test, columns) : validation;
+  const guessed = await lookAtGuesses(custom, openBatches(splits.train, columns), runtime, options.batchSize);
   const judging = { loss: attached, metrics, batchSize: options.batchSize };
   const outputs = evaluatedOutputs(custom);
   const goal = metrics[0];
@@ -47,7 +51,12 @@ export async function prepareCustom(options: TuneSettings, runtime: Runtime): Pr
     isFreshHead: false,
     data: foundIn(dataset),
     notes: [
-      ...new Set([...custom.notes, ...trained.notes, ...dataset.findings.map(({ message }) => message)]),
+      ...new Set([
+        ...custom.notes,
+        ...guessed,
+        ...trained.notes,
+        ...dataset.findings.map(({ message }) => message),
+      ]),
     ],
     keptBytes: keptBytes(dataset),
     goal: goal
@@ -111,6 +120,31 @@ export async function prepareCustom(options: TuneSettings, runtime: Runtime): Pr
     },
     async close() {},
   };
+}
+
+/** What the model gives for a batch where its loss takes it for logits: notes. @throws tasks/bad-declaration */
+async function lookAtGuesses(
+  { model, attached: { guesses = [] } }: CustomModel,
+  batches: ArrayBatches,
+  runtime: Runtime,
+  batchSize: number,
+): Promise<readonly string[]> {
+  const [batch] = guesses.length > 0 ? batches.batches({ batchSize }) : [];
+  if (!batch) return [];
+  const graph = model.graph.clone();
+  const outputs = [...new Set(guesses.map(({ output }) => output))];
+  for (const output of [...graph.outputs]) if (!outputs.includes(output.name)) graph.removeOutput(output);
+  removeDead(graph);
+  const names = readInputs(graph).map(({ name }) => name);
+  for (const input of [...graph.inputs]) if (!names.includes(input.name)) graph.removeValue(input);
+  const executable = await runtime.compile(graph);
+  try {
+    const feeds = Object.fromEntries(names.map((name) => [name, batch.inputs[name]!]));
+    const result = await executable.run(feeds, { outputs });
+    return guesses.flatMap((guess) => checkGuess(guess, result[guess.output]!));
+  } finally {
+    await executable.dispose();
+  }
 }
 
 /** What an evaluation reads of the graph. */

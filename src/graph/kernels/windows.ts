@@ -48,22 +48,27 @@ export function convolution(call: Call<"Conv" | "ConvInteger">): NdArray {
   const window = resolved(call.node);
   const { at, perPosition } = tapsOf(window, window.output, sizes);
   const [inArea, outArea] = [sizeOf(sizes), sizeOf(window.output)];
-  const madePerGroup = made / call.attributes.group;
+  const { group } = call.attributes;
+  const madePerGroup = made / group;
   const data = new Float64Array(batch * made * outArea);
+  if (bias) for (let i = 0; i < data.length; i++) data[i] = bias.data[Math.floor(i / outArea) % made]!;
+  // what one tap reads for all positions, once for every output channel: many times quicker than the sum of each position
+  const read = new Float64Array(outArea);
   for (let n = 0; n < batch; n++)
-    for (let m = 0; m < made; m++) {
-      const first = n * x.dims[1]! + Math.floor(m / madePerGroup) * reads;
-      for (let p = 0; p < outArea; p++) {
-        let total = bias ? bias.data[m]! : 0;
-        for (let c = 0; c < reads; c++)
-          for (let k = 0; k < perPosition; k++) {
-            const offset = at[p * perPosition + k]!;
-            if (offset >= 0)
-              total += x.data[(first + c) * inArea + offset]! * w.data[(m * reads + c) * perPosition + k]!;
-          }
-        data[(n * made + m) * outArea + p] = total;
+    for (let c = 0; c < reads * group; c++)
+      for (let k = 0; k < perPosition; k++) {
+        const from = (n * reads * group + c) * inArea;
+        for (let p = 0; p < outArea; p++) {
+          const offset = at[p * perPosition + k]!;
+          read[p] = offset < 0 ? 0 : x.data[from + offset]!;
+        }
+        const first = Math.floor(c / reads) * madePerGroup;
+        for (let m = first; m < first + madePerGroup; m++) {
+          const weight = w.data[(m * reads + (c % reads)) * perPosition + k]!;
+          const to = (n * made + m) * outArea;
+          for (let p = 0; p < outArea; p++) data[to + p] = data[to + p]! + weight * read[p]!;
+        }
       }
-    }
   return settle(ndArray(x.dtype, [batch, made, ...window.output], data));
 }
 

@@ -42,7 +42,17 @@ async function run(graph: Graph, tensors: ReadonlyMap<string, Stored>, source: G
   return session.run(Object.fromEntries(feeds));
 }
 
-const networks = ["encoder", "vit", "resnet", "resnet-batch-statistics", "depthwise", "unet"];
+const networks = [
+  "encoder",
+  "vit",
+  "resnet",
+  "resnet-batch-statistics",
+  "depthwise",
+  "unet",
+  "tagger",
+  "translator",
+  "sunspots",
+];
 
 describe.each(networks)("%s: loss and every parameter gradient equal PyTorch's", (name) => {
   const tensors = reference(name);
@@ -56,7 +66,7 @@ describe.each(networks)("%s: loss and every parameter gradient equal PyTorch's",
     ["with the batch known", { symbols: { batch } }],
     ["with the batch a symbol", {}],
   ])("%s", async (_title, options) => {
-    expect(parameters.length).toBeGreaterThan(12);
+    expect(parameters.length).toBeGreaterThan(5);
     const backward = differentiate(source, { loss: "loss", parameters, ...options });
     const found = await run(backward.graph, tensors, source);
     const expected = tensors.get("loss")!.data[0] as number;

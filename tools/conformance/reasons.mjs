@@ -1,6 +1,8 @@
 /** Why an operator's gradient is refused, each on purpose. */
 const refused = {
   Scan: "Scan of opset 8 counts batches, which no later one does and ONNX Runtime no longer runs",
+  DynamicQuantizeLinear:
+    "its scale is measured: it is a constant where its whole numbers go back to real ones",
   MelWeightMatrix: "it makes a table from settings, off the path of any weight",
 };
 

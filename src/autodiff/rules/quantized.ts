@@ -10,7 +10,7 @@ import {
 import { blockwiseWeight } from "../../graph/expansions/quantized-blocks.ts";
 import type { Node, Value } from "../../graph/ir.ts";
 import { reduceTo } from "../reduce.ts";
-import type { Backward, GradRule, GradRules } from "../rule.ts";
+import { type Backward, type GradRule, type GradRules, noGradient } from "../rule.ts";
 import { scatterAdd } from "../scatter.ts";
 import { convolutionInput } from "./convolution.ts";
 
@@ -96,7 +96,12 @@ export const quantized = {
   "com.microsoft.DequantizeLinear": dequantize,
   // the range is measured, not learned: scale and zero point count as constants, as in PyTorch
   DynamicQuantizeLinear: {
-    inputs: [({ g, dys: [dy], output }) => dy && unscaled(g, dy, output(1))],
+    inputs: [
+      ({ g, node, dys: [dy], output }) =>
+        dy
+          ? unscaled(g, dy, output(1))
+          : noGradient(node, "its scale, which is measured, is read without its numbers"),
+    ],
     outputs: "all",
     rounds: true,
   },

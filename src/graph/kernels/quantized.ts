@@ -36,13 +36,15 @@ function rounded(values: NdArray): NdArray {
   );
 }
 
-/** y = round(x / scale) + zero point. The quotient is rounded to float32, whose halves decide which way is up. */
+/** y = round(x / scale) + zero point, in float32 as runtimes divide: a half there decides which way is up. */
 function quantizedTo(call: Call<"QuantizeLinear">, dtype: DataType): NdArray {
   const x = required(call, 0);
   const scale = ofElements(call, required(call, 1), x.dims).data;
   const zero = call.inputs[2] && ofElements(call, call.inputs[2], x.dims).data;
   const round = isFloat(dtype) ? (value: number) => value : roundHalfToEven;
-  const data = x.data.map((value, i) => round(Math.fround(value / scale[i]!)) + (zero?.[i] ?? 0));
+  const data = x.data.map(
+    (value, i) => round(Math.fround(Math.fround(value) / Math.fround(scale[i]!))) + (zero?.[i] ?? 0),
+  );
   return rounded(ndArray(dtype, x.dims, data));
 }
 

@@ -1,9 +1,22 @@
-import { range, rankOf } from "../../graph/builder.ts";
+import { type GraphBuilder, range, rankOf } from "../../graph/builder.ts";
 import type { Value } from "../../graph/ir.ts";
 import { type Backward, noGradient, sizesOf } from "../rule.ts";
 
 /** Beyond it the minors of one matrix are more than a million numbers. */
 const largest = 32;
+
+/**
+ * Of 3 by 3: with rows and columns counted in a circle, a[i+1, j+1]·a[i+2, j+2] − a[i+1, j+2]·a[i+2, j+1], whose sign is
+ * right. Of 2 by 2: the opposite element.
+ */
+function smallCofactors(g: GraphBuilder, a: Value, size: number): Value {
+  const rank = rankOf(a);
+  const turned = (value: Value, axis: number, by: number) =>
+    g.op("Gather", [value, g.ints(range(size).map((i) => (i + by) % size))], { axis });
+  const element = (row: number, column: number) => turned(turned(a, rank - 2, row), rank - 1, column);
+  if (size === 2) return g.mul(element(1, 1), g.constant([1, -1, -1, 1], a.dtype, [2, 2]));
+  return g.sub(g.mul(element(1, 1), element(2, 2)), g.mul(element(1, 2), element(2, 1)));
+}
 
 /**
  * dA = dy · cofactors(A): the determinants of A without row i and column j, which are right for singular matrices too,
@@ -20,6 +33,7 @@ export function determinant({ g, node, dy, x: [a] }: Backward<"Det">): Value {
   const gradient = g.unsqueeze(dy, [-2, -1]);
   if (size === 0) return g.zerosLike(a);
   if (size === 1) return gradient;
+  if (size <= 3) return g.mul(gradient, smallCofactors(g, a, size));
   const others = range(size).flatMap((left) => range(size).filter((i) => i !== left));
   const without = g.constant(others, "int64", [size, size - 1]);
   const [rows, columns] = [rank - 2, rank - 1];

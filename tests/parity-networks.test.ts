@@ -52,6 +52,7 @@ const networks = [
   "tagger",
   "translator",
   "sunspots",
+  "llama",
 ];
 
 describe.each(networks)("%s: loss and every parameter gradient equal PyTorch's", (name) => {
@@ -60,7 +61,7 @@ describe.each(networks)("%s: loss and every parameter gradient equal PyTorch's",
   normalize(source);
   const gradients = [...tensors].filter(([key]) => key.startsWith("grad."));
   const parameters = gradients.map(([key]) => key.slice("grad.".length));
-  const batch = tensors.get("input.images")?.dims[0] ?? tensors.get("input.ids")!.dims[0]!;
+  const batch = ["images", "ids", "input_ids"].flatMap((key) => tensors.get(`input.${key}`)?.dims ?? [])[0]!;
 
   test.each([
     ["with the batch known", { symbols: { batch } }],

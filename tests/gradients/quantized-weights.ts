@@ -18,6 +18,8 @@ const scales = (g: GraphBuilder, count: number, dims = [count]): Value =>
     dims,
   );
 
+const coded = { K: 24, N: 3, block_size: 16 } as const;
+
 /** A layer of `bits` with 24 columns, in blocks of 16, and 3 rows. */
 function blockwise(
   g: GraphBuilder,
@@ -66,6 +68,68 @@ export const quantizedWeights: { readonly [title: string]: GradCase } = {
     );
     return g.square(blockwise(g, x, 4, [undefined, order]));
   }),
+  "com.microsoft.MatMulBnb4, 4-bit floats": grad("2x3x24", (g, x) =>
+    g.square(
+      g.op("com.microsoft.MatMulBnb4", [x, bytes(g, [36]), scales(g, 5)], { ...coded, quant_type: 0 }),
+    ),
+  ),
+  "com.microsoft.MatMulBnb4, 4-bit normal floats, symbolic": grad(
+    "2x24",
+    (g, x) =>
+      g.square(
+        g.op("com.microsoft.MatMulBnb4", [x, bytes(g, [36]), scales(g, 5)], { ...coded, quant_type: 1 }),
+      ),
+    { symbolic: true },
+  ),
+  "com.microsoft.QAttention with a bias that moves": grad(
+    "2x3x4, 12",
+    (g, x, bias) => {
+      const [scale, at] = [one(g, 0.02), zero(g, 100)];
+      const q = g.op("QuantizeLinear", [x, scale, at]);
+      const weight = whole(g, "int8", [4, 12]);
+      const inputs = [q, weight, bias, scale, one(g, 0.3), undefined, at, zero(g, 0, "int8")];
+      return g.op("com.microsoft.QAttention", inputs, { num_heads: 2 });
+    },
+    { straightThrough: true },
+  ),
+  "com.microsoft.QEmbedLayerNormalization, scales that move": grad(
+    "scalar, scalar",
+    (g, words, positions) => {
+      const table = (rows: number) => bytes(g, [rows, 4]);
+      const at = zero(g, 120);
+      const ids = g.constant([2, 0, 6, 1, 1, 5], "int32", [2, 3]);
+      const inputs = [
+        ids,
+        undefined,
+        table(7),
+        table(5),
+        undefined,
+        bytes(g, [4]),
+        whole(g, "uint8", [4]),
+        undefined,
+      ];
+      const unit = one(g, 0.1);
+      const parameters = [words, positions, undefined, unit, unit, at, at, undefined, at, at];
+      const { outputs } = g.node("com.microsoft.QEmbedLayerNormalization", [...inputs, ...parameters], {}, [
+        "y",
+        "m",
+      ]);
+      return outputs[0]!;
+    },
+  ),
+  "com.microsoft.QLinearConv, channels last": grad(
+    "1x5x4x2",
+    (g, x) => {
+      const [scale, at] = [one(g, 0.02), zero(g, 100)];
+      const q = g.op("QuantizeLinear", [x, scale, at]);
+      const weight = [whole(g, "int8", [3, 2, 3, 3]), one(g, 0.1), zero(g, 1, "int8")];
+      const y = g.op("com.microsoft.QLinearConv", [q, scale, at, ...weight, one(g, 0.1), at], {
+        channels_last: 1,
+      });
+      return g.square(g.op("DequantizeLinear", [y, one(g, 0.1), at]));
+    },
+    { straightThrough: true },
+  ),
   "com.microsoft.GatherBlockQuantized, scales that move": grad("3x2", (g, scale) => {
     const at = g.constant([2, 0, 2, 1], "int64", [2, 2]);
     return g.op("com.microsoft.GatherBlockQuantized", [bytes(g, [3, 16]), at, scale], {

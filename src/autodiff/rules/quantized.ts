@@ -7,7 +7,7 @@ import {
   quantizedType,
   type ScaleAxis,
 } from "../../graph/expansions/quantization.ts";
-import { blockwiseWeight } from "../../graph/expansions/quantized-blocks.ts";
+import { blockwiseWeight, codedWeight } from "../../graph/expansions/quantized-blocks.ts";
 import type { Node, Value } from "../../graph/ir.ts";
 import { reduceTo } from "../reduce.ts";
 import { type Backward, type GradRule, type GradRules, noGradient } from "../rule.ts";
@@ -156,6 +156,15 @@ export const quantized = {
     null,
     ({ dy }) => dy,
   ],
+  "com.microsoft.MatMulBnb4": [
+    ({ g, node, dy, attrs }) => g.matmul(dy, codedWeight(g, node, node.inputs, attrs)),
+    null,
+    null,
+  ],
+  "com.microsoft.QAttention": "expansion",
+  // tables, scale and shift are whole numbers, and so are what is looked up
+  "com.microsoft.QEmbedLayerNormalization": "expansion",
+  "com.microsoft.QLinearConv": "expansion",
   // the table is whole numbers; its scales may move
   "com.microsoft.GatherBlockQuantized": "expansion",
 } satisfies Partial<GradRules>;

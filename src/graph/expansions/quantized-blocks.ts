@@ -45,7 +45,39 @@ export function blockwiseWeight(
   return g.mul(g.sub(real, zero ? ofColumns(zero) : 2 ** (bits - 1)), ofColumns(scale));
 }
 
+/** What the 16 codes of bitsandbytes' two types stand for. Source: Dettmers et al. 2023, arXiv:2305.14314, and its kernels. */
+const fourBitFloats = [0, 0.0625 / 12, 2 / 3, 1, 1 / 3, 0.5, 1 / 6, 0.25];
+const codes: readonly (readonly number[])[] = [
+  [...fourBitFloats, ...fourBitFloats.map((value) => -value)],
+  [
+    -1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
+    -0.18477343022823334, -0.09105003625154495, 0, 0.07958029955625534, 0.16093020141124725,
+    0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1,
+  ],
+];
+
+/** The weight [N, K] of a MatMulBnb4 node in the type of its scales: codes, high bits first, in blocks that cross rows. */
+export function codedWeight(
+  g: GraphBuilder,
+  node: Node,
+  [, bytes, scales]: readonly (Value | undefined)[],
+  { K: columns, N: rows, block_size: block, quant_type, transB }: AttributesOf<"com.microsoft.MatMulBnb4">,
+): Value {
+  if (transB !== 1)
+    noExpansion(node, "its weight is not transposed, which ONNX Runtime's CPU kernel does not do");
+  const count = columns * rows;
+  const pairs = g.reshape(unpacked(g, node, bytes!, 4), [-1, 2]);
+  const codesInOrder = g.reshape(g.op("Gather", [pairs, g.ints([1, 0])], { axis: 1 }), [-1]);
+  const code = g.slice(codesInOrder, [0], [0], [count]);
+  const values = g.constant(codes[quant_type]!, scales!.dtype ?? "float32");
+  const blockOf = g.ints(range(count).map((i) => Math.floor(i / block)));
+  const scale = g.op("Gather", [scales, blockOf]);
+  return g.reshape(g.mul(g.op("Gather", [values, g.cast(code, "int32")]), scale), [rows, columns]);
+}
+
 export const quantizedBlocks = {
+  "com.microsoft.MatMulBnb4": ({ g, node, x, attrs }) =>
+    g.matmul(x[0], g.transpose(codedWeight(g, node, x, attrs), [1, 0])),
   "com.microsoft.MatMulNBits": ({ g, node, x, attrs }) => {
     const product = g.matmul(x[0], g.transpose(blockwiseWeight(g, node, x, attrs), [1, 0]));
     return x[5] ? g.add(product, x[5]) : product;

@@ -1,7 +1,7 @@
 import { intsOf } from "../attributes.ts";
 import { type GraphBuilder, range, rankOf } from "../builder.ts";
 import { numberOf } from "../element-types.ts";
-import type { Value } from "../ir.ts";
+import type { Node, Value } from "../ir.ts";
 import type { Composite, Expansion, Expansions } from "./expansion.ts";
 import { quantizedBlocks } from "./quantized-blocks.ts";
 
@@ -82,6 +82,23 @@ function realProduct(
   return bias ? g.add(real, bias) : real;
 }
 
+/** A node's attributes, for another node that has them too. */
+const attributesIn = (node: Node): { readonly [key: string]: never } =>
+  Object.fromEntries([...node.attributes].map(([key, a]) => [key, a.value as never]));
+
+/** Names of their own for the outputs that a node has. */
+const namesFor = (g: GraphBuilder, node: Node): readonly string[] =>
+  node.outputs.map((output, i) => (output ? g.graph.freshName(`${node.op.toLowerCase()}_${i}`) : ""));
+
+/** The bias is whole in units of both scales. */
+function convolved({ g, node, x }: Pick<Composite, "g" | "node" | "x">, image: Value = x[0]): Value {
+  const [, xScale, xZero, w, wScale, wZero, scale, zero, bias] = x;
+  const { channels_last: _, ...attributes } = attributesIn(node);
+  const added = bias && g.mul(g.cast(bias, xScale), g.mul(xScale, wScale));
+  const inputs = [dequantized(g, image, xScale, xZero), dequantized(g, w, wScale, wZero), added];
+  return quantizedLike(g, g.op("Conv", inputs, attributes), scale, zero, image);
+}
+
 export const quantized = {
   QLinearMatMul: ({ g, x }) => {
     const [a, aScale, aZero, b, bScale, bZero, scale, zero] = x;
@@ -89,14 +106,9 @@ export const quantized = {
     const right = dequantized(g, b, bScale, bZero, rankOf(b) - 1);
     return quantizedLike(g, g.matmul(left, right), scale, zero, a);
   },
-  // the bias is whole in units of both scales
-  QLinearConv: ({ g, node, x }) => {
-    const [image, xScale, xZero, w, wScale, wZero, scale, zero, bias] = x;
-    const attributes = Object.fromEntries([...node.attributes].map(([key, a]) => [key, a.value as never]));
-    const added = bias && g.mul(g.cast(bias, xScale), g.mul(xScale, wScale));
-    const inputs = [dequantized(g, image, xScale, xZero), dequantized(g, w, wScale, wZero), added];
-    return quantizedLike(g, g.op("Conv", inputs, attributes), scale, zero, image);
-  },
+  QLinearConv: (c) => convolved(c),
+  "com.microsoft.QLinearConv": (c) =>
+    channelsFirst(c.g, c.x[0], c.attrs.channels_last, (image) => convolved(c, image)),
   "com.microsoft.QLinearAdd": ofTwo("Add"),
   "com.microsoft.QLinearMul": ofTwo("Mul"),
   "com.microsoft.QLinearSigmoid": (c) => between(c, (x) => c.g.op("Sigmoid", [x])),
@@ -140,4 +152,20 @@ export const quantized = {
     return realProduct(g, q, scale, zero, weight);
   },
   ...quantizedBlocks,
+  // the attention is real; what it projects from is whole
+  "com.microsoft.QAttention": ({ g, node, x }) => {
+    const [input, weight, bias, scale, weightScale, mask, zero, weightZero, past] = x;
+    const real = [dequantized(g, input, scale, zero), dequantized(g, weight, weightScale, weightZero, 1)];
+    const inputs = [...real, bias, mask, past];
+    return g.node("com.microsoft.Attention", inputs, attributesIn(node), namesFor(g, node)).outputs;
+  },
+  "com.microsoft.QEmbedLayerNormalization": ({ g, node, x }) => {
+    const [ids, segments, words, positions, segmentTable, gamma, beta, mask, ...parameters] = x;
+    const real = [words, positions, segmentTable, gamma, beta].map(
+      (table, i) => table && dequantized(g, table, parameters[i]!, parameters[i + 5]),
+    );
+    const inputs = [ids, segments, ...real, mask];
+    return g.node("com.microsoft.EmbedLayerNormalization", inputs, attributesIn(node), namesFor(g, node))
+      .outputs;
+  },
 } as const satisfies Expansions;

@@ -2,6 +2,6 @@ import type { GradRules } from "../rule.ts";
 
 export const gated = {
   CausalConvWithState: "expansion",
-  LinearAttention: "no-gradient",
+  LinearAttention: "expansion",
   SwiGLU: "expansion",
 } satisfies Partial<GradRules>;

@@ -1,6 +1,7 @@
 import type { GradRules } from "../rule.ts";
 
 export const attention = {
+  Attention: "expansion",
   // a rule beside the expansion: the opposite turn, by the operator itself; angles have no gradient
   RotaryEmbedding: [
     ({ g, dy, node, x: [, cos, sin], attrs }) =>

@@ -108,26 +108,31 @@ export function pastTokens(g: GraphBuilder, past: Value | undefined): Value | nu
   return typeof known === "number" ? known : g.sizeOf(past!, 2);
 }
 
+/** How far from its own position a query sees: so many keys to the left and right; all where that is not said. */
+export interface Sight {
+  readonly left?: number | undefined;
+  readonly right?: number | undefined;
+}
+
 /**
- * −∞ where a query must not see a key, else 0: [queries, keys].
+ * −∞ where a query must not see a key, else 0: [queries, keys], or [batch, 1, queries, keys].
  *
- * Query i stands at position i + offset: it sees keys up to its own position, of these the last `window` ones where that
- * is not 0.
+ * Query i stands at position i + offset. offset: a number, or whole numbers [1] or [batch, 1, 1, 1].
  */
-export function causalBias(
+export function sightBias(
   g: GraphBuilder,
   { q, k }: Pick<Heads, "q" | "k">,
   offset: Value | number,
-  window = 0,
+  { left, right }: Sight,
 ): Value {
-  const never = g.scalar(Number.NEGATIVE_INFINITY, q);
-  const all = g.op("Expand", [never, g.concat([g.sizeOf(q, 2), g.sizeOf(k, 2)], 0)]);
-  const diagonal = (beyond: number) =>
-    typeof offset === "number"
-      ? g.constant([offset + beyond], "int64", [])
-      : g.squeeze(g.add(offset, beyond), [0]);
-  const later = g.op("Trilu", [all, diagonal(1)], { upper: 1 });
-  return window === 0 ? later : g.add(later, g.op("Trilu", [all, diagonal(-window)], { upper: 0 }));
+  const at = g.add(g.unsqueeze(numbersAlong(g, q), [1]), offset);
+  const keys = numbersAlong(g, k);
+  const sides = [
+    ...(right === undefined ? [] : [g.lessOrEqual(keys, g.add(at, right))]),
+    ...(left === undefined ? [] : [g.greaterOrEqual(keys, g.sub(at, left))]),
+  ];
+  const seen = sides.reduce((a, b) => g.op("And", [a, b]));
+  return maskBias(g, seen, Number.NEGATIVE_INFINITY, q);
 }
 
 /** A number where a mask is false or 0, else 0. */
@@ -136,13 +141,13 @@ export const maskBias = (g: GraphBuilder, mask: Value, filter: number, like: Val
 
 /** Whether each key comes before the end of its example's: [batch, 1, 1, keys]. ends: [batch], whole numbers. */
 export function keysBefore(g: GraphBuilder, ends: Value, k: Value): Value {
-  return g.less(keyNumbers(g, k), g.unsqueeze(g.cast(ends, "int64"), [1, 2, 3]));
+  return g.less(numbersAlong(g, k), g.unsqueeze(g.cast(ends, "int64"), [1, 2, 3]));
 }
 
-/** 0 … keys − 1 */
-export function keyNumbers(g: GraphBuilder, k: Value): Value {
+/** 0 … tokens − 1, of [batch, heads, tokens, size]. */
+export function numbersAlong(g: GraphBuilder, x: Value): Value {
   const scalar = (value: number) => g.constant([value], "int64", []);
-  return g.op("Range", [scalar(0), g.squeeze(g.sizeOf(k, 2), [0]), scalar(1)]);
+  return g.op("Range", [scalar(0), g.squeeze(g.sizeOf(x, 2), [0]), scalar(1)]);
 }
 
 /** A mask [batch, keys] or [batch, queries, keys] with an axis for heads, and one for queries. */

@@ -3,16 +3,16 @@ import type { Value } from "../ir.ts";
 import {
   appended,
   attend,
-  causalBias,
   fromHeads,
   type Heads,
   intoHeads,
-  keyNumbers,
   keysBefore,
   maskBias,
   mayAgree,
+  numbersAlong,
   overHeads,
   pastTokens,
+  sightBias,
 } from "./attention-core.ts";
 import { type Composite, type Expansions, noExpansion, sizesOf } from "./expansion.ts";
 
@@ -52,7 +52,7 @@ function keyMask(c: Composite, mask: Value, { q, k }: Heads, filter: number): Va
   const [ends, begins] = [0, 1].map((half) =>
     g.slice(mask, [0], [half * Number(batch)], [(half + 1) * Number(batch)]),
   );
-  const begun = g.greaterOrEqual(keyNumbers(g, k), g.unsqueeze(g.cast(begins!, "int64"), [1, 2, 3]));
+  const begun = g.greaterOrEqual(numbersAlong(g, k), g.unsqueeze(g.cast(begins!, "int64"), [1, 2, 3]));
   return maskBias(g, g.op("And", [keysBefore(g, ends!, k), begun]), filter, q);
 }
 
@@ -72,7 +72,7 @@ function selfAttention(c: Composite<"com.microsoft.Attention">): readonly (Value
   const [k, v] = kv.map((part, i) => appended(g, past(i), part));
   const all: Heads = { q: q!, k: k!, v: v! };
   const biases = [
-    unidirectional ? causalBias(g, all, pastTokens(g, past(0))) : undefined,
+    unidirectional ? sightBias(g, all, pastTokens(g, past(0)), { right: 0 }) : undefined,
     c.has(3) ? keyMask(c, x[3], all, filter) : undefined,
     c.has(5) ? x[5] : undefined,
   ];
@@ -123,7 +123,7 @@ function multiHead(c: Composite<"com.microsoft.MultiHeadAttention">): readonly V
   const { y, biased } = attend(g, all, {
     scale: attrs.scale || sizes[0]! ** -0.5,
     biases: [
-      attrs.unidirectional ? causalBias(g, all, pastTokens(g, past)) : undefined,
+      attrs.unidirectional ? sightBias(g, all, pastTokens(g, past), { right: 0 }) : undefined,
       c.has(4) ? keyMask(c, x[4], all, filter) : undefined,
       c.has(5) ? x[5] : undefined,
     ],
@@ -174,7 +174,7 @@ function groupQuery(c: Composite<"com.microsoft.GroupQueryAttention">): readonly
   const all: Heads = { q, k, v: appended(g, pastV, value) };
   // rows past an example's last token are not specified, and no others see keys past it
   const allowed = attrs.causal
-    ? causalBias(g, all, before, Math.max(0, window))
+    ? sightBias(g, all, before, { right: 0, left: window > 0 ? window - 1 : undefined })
     : maskBias(g, keysBefore(g, g.add(x[5]!, 1), k), Number.NEGATIVE_INFINITY, q);
   const { y, weights } = attend(g, all, {
     scale: attrs.scale || size ** -0.5,

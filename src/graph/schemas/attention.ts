@@ -2,6 +2,21 @@ import { ints, type Schema } from "./schema.ts";
 
 /** Attention as main ONNX and ONNX Runtime's own domain have it. */
 export const attention = {
+  Attention: {
+    inputs: ["Q", "K", "V", "attn_mask?", "past_key?", "past_value?", "nonpad_kv_seqlen?"],
+    outputs: ["Y", "present_key?", "present_value?", "qk_matmul_output?"],
+    attributes: {
+      is_causal: 0,
+      kv_num_heads: 0,
+      left_window_size: -1,
+      q_num_heads: 0,
+      qk_matmul_output_mode: 0,
+      right_window_size: -1,
+      scale: 0,
+      softcap: 0,
+      softmax_precision: 0,
+    },
+  },
   RotaryEmbedding: {
     inputs: ["X", "cos_cache", "sin_cache", "position_ids?"],
     outputs: ["Y"],

@@ -1,7 +1,7 @@
 import { opNameOf } from "../graph/attributes.ts";
 import { inferNode } from "../graph/infer.ts";
 import { bodiesOf, type Graph, type Node, type Value } from "../graph/ir.ts";
-import { schemas } from "../graph/schemas.ts";
+import { drawsRandomNumbers } from "../graph/random.ts";
 
 /**
  * Moves what every run of a body computes alike out of it, before a node of the graph around it: transposed weights,
@@ -46,10 +46,6 @@ export function hoistInvariants(body: Graph, outer: Graph, before: Node): void {
   }
 }
 
-/** Whether a node gives the same each time and has no body. */
-function isPlain(node: Node): boolean {
-  const name = opNameOf(node);
-  return (
-    name !== undefined && !Object.hasOwn(schemas[name].attributes, "seed") && bodiesOf(node).length === 0
-  );
-}
+/** Whether a node is known to give the same each time and has no body. */
+const isPlain = (node: Node): boolean =>
+  opNameOf(node) !== undefined && !drawsRandomNumbers(node) && bodiesOf(node).length === 0;

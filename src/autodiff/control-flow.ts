@@ -37,7 +37,12 @@ export const backThroughSteps =
     const factors = [...new Set(sums.flatMap(({ merges }) => merges.flatMap((merge) => merge.factors)))];
     const isMade = (value: Value) =>
       step.seeds.includes(value) || (value.producer !== undefined && step.isBackward(value.producer));
-    const fromWay = factors.filter(isMade);
+    // the gradient of a slice may be a factor too, stacked already in the order of the steps
+    const stacked = step.inputs.map(({ at, gradient }) => {
+      const { axis, isReversed } = steps.inputs[at]!;
+      return axis === 0 && !isReversed ? plainOf(gradient, step.isBackward) : undefined;
+    });
+    const fromWay = factors.filter((value) => isMade(value) && !stacked.includes(value));
     const { body, read } = wayBack(g.graph, work, step, carriedSums, fromWay);
     if (read.length + step.outputs.length === 0) {
       // a Scan counts its steps by what it reads
@@ -82,7 +87,10 @@ export const backThroughSteps =
     const results = back.outputs as readonly Value[];
     const sliced = initial.length + carriedSums.length;
     const stackOf = (value: Value) =>
-      fromForward.get(value) ?? results[sliced + step.inputs.length + fromWay.indexOf(value)]!;
+      fromForward.get(value) ??
+      results[
+        sliced + (stacked.includes(value) ? stacked.indexOf(value) : stacked.length + fromWay.indexOf(value))
+      ]!;
     return [
       ...step.states.map(({ at }, i) => [steps.carried[at]!.initial, results[i]!] as const),
       ...carriedSums.map(({ value }, i) => [value, results[initial.length + i]!] as const),
@@ -95,6 +103,10 @@ export const backThroughSteps =
 
 /** The way back runs from the last step to the first, so that what came first comes last. */
 const backwards = ({ isReversed }: Pick<Sliced, "isReversed">): number => (isReversed ? 0 : 1);
+
+/** What an Identity of the backward pass hands on. */
+const plainOf = (value: Value, isBackward: (node: Node) => boolean): Value =>
+  value.producer?.op === "Identity" && isBackward(value.producer) ? value.producer.inputs[0]! : value;
 
 /** What a step adds to a gradient: what must be carried, and what can be summed after all steps. */
 function separated(work: Graph, total: Value, isBackward: (node: Node) => boolean) {

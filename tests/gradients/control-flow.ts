@@ -226,4 +226,96 @@ const loops: { readonly [title: string]: GradCase } = {
   },
 };
 
-export const controlFlow: { readonly [title: string]: GradCase } = { ...scans, ...loops };
+/** An If whose condition is that the sum of a value is above 0. */
+function chosen(
+  g: GraphBuilder,
+  by: Value,
+  then: (b: GraphBuilder) => readonly Value[],
+  otherwise: (b: GraphBuilder) => readonly Value[],
+): readonly Value[] {
+  const condition = g.greater(g.op("ReduceSum", [by], { keepdims: 0 }), 0);
+  const [then_branch, else_branch] = [then, otherwise].map((make) => body(g, [], make));
+  const name = g.graph.freshName("chosen");
+  const outputs = then_branch!.outputs.map((_, i) => `${name}_${i}`);
+  return g.node("If", [condition], { then_branch, else_branch }, outputs).outputs as Value[];
+}
+
+const branches = Object.fromEntries(
+  [1, -1].flatMap((sign): [string, GradCase][] => {
+    const which = sign > 0 ? "then" : "else";
+    const condition = [Math.min(sign, 2 * sign), Math.max(sign, 2 * sign)] as const;
+    const around = [[-2, 2], [-2, 2], condition] as const;
+    return [
+      [
+        `If, ${which}: each branch reads something else`,
+        {
+          ...grad("2x3, 3x3, 2", (g, x, w, by) =>
+            chosen(
+              g,
+              by,
+              (b) => [b.op("Tanh", [b.matmul(x, w)]), b.mul(x, 2)],
+              (b) => [b.square(x), b.op("Sin", [x])],
+            ),
+          ),
+          within: around,
+          of: sign > 0 ? [0, 1] : [0],
+        },
+      ],
+      [
+        `If, ${which}, in a Scan`,
+        grad("2, 3x2, 2", (g, s, x, w) => {
+          const { states, outputs } = scan(g, [s], [x], (b, [state], [row]) => {
+            const [next] = chosen(
+              b,
+              b.mul(row!, sign),
+              (c) => [c.op("Tanh", [c.mul(c.mul(state!, w), row!)])],
+              (c) => [c.add(state!, c.mul(w, 0.5))],
+            );
+            return { states: [next!], outputs: [b.square(next!)] };
+          });
+          return [...states, ...outputs];
+        }),
+      ],
+      [
+        `If, ${which}: a Scan in a branch, a layer in the other`,
+        {
+          ...grad("4x1x2, 1x2x2, 2, 1x2x2", (g, x, w, by, r) =>
+            chosen(
+              g,
+              by,
+              (b) => {
+                const start = b.mul(b.squeeze(b.slice(r, [1], [0], [1]), [0]), 0.5);
+                const { outputs } = scan(b, [start], [x], (c, [state], [row]) => {
+                  const next = c.op("Tanh", [c.matmul(c.add(row!, state!), c.squeeze(w, [0]))]);
+                  return { states: [next], outputs: [next] };
+                });
+                return [b.unsqueeze(outputs[0]!, [1])];
+              },
+              (b) => [b.node("RNN", [x, w, r], { hidden_size: 2 }, ["all"]).outputs[0]!],
+            ),
+          ),
+          within: [[-2, 2], [-1, 1], condition, [-1, 1]],
+          of: [0, 1, 3],
+        },
+      ],
+      [
+        `If, ${which}: of two outputs one is read`,
+        {
+          ...grad("3, 3, 2", (g, x, y, by) => {
+            const [first] = chosen(
+              g,
+              by,
+              (b) => [b.op("Exp", [x]), b.mul(y, 2)],
+              (b) => [b.mul(x, y), b.op("Sin", [y])],
+            );
+            return first!;
+          }),
+          within: around,
+          of: [0],
+        },
+      ],
+    ];
+  }),
+);
+
+export const controlFlow: { readonly [title: string]: GradCase } = { ...scans, ...loops, ...branches };

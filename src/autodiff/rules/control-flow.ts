@@ -1,9 +1,10 @@
 import { loopSteps, scanSteps } from "../../graph/steps.ts";
 import { backThroughSteps } from "../control-flow.ts";
+import { backThroughBranches } from "../control-flow-branches.ts";
 import type { GradRules } from "../rule.ts";
 
 export const controlFlow = {
-  If: "no-gradient",
+  If: { node: backThroughBranches },
   Loop: { node: backThroughSteps(loopSteps) },
   Scan: { node: backThroughSteps(scanSteps) },
 } satisfies Partial<GradRules>;

@@ -1,0 +1,67 @@
+import { freshNames, ownOutput } from "../graph/builder/scan.ts";
+import { GraphBuilder } from "../graph/builder.ts";
+import { inferShapes } from "../graph/infer.ts";
+import { bodiesOf, bodyOf, capturedBy, type Graph, type Node, type Value } from "../graph/ir.ts";
+import { removeDead } from "../graph/passes/remove-dead.ts";
+import { drawsRandomNumbers } from "../graph/random.ts";
+import { type NodeBackward, type NodeRule, noGradient } from "./rule.ts";
+
+/**
+ * The gradient of an If: an If under the same condition, whose branches give the gradients of what the branches read.
+ *
+ * A branch is computed once more in it: what the other one would have kept instead has no shape to be kept in.
+ */
+export const backThroughBranches: NodeRule = (backward) => {
+  const { g, node, wanted } = backward;
+  const keys = ["then_branch", "else_branch"] as const;
+  const branches = keys.map((key) => branchBackward(backward, bodyOf(node, key).clone()));
+  const values = capturedBy(node).filter(
+    (value) => wanted.has(value) && branches.some(({ gradients }) => gradients.has(value)),
+  );
+  if (values.length === 0) return [];
+  for (const { work, gradients } of branches) {
+    const b = new GraphBuilder(work);
+    const given = values.map((value) => gradients.get(value) ?? b.zerosLike(value));
+    for (const output of [...work.outputs]) work.removeOutput(output);
+    for (const value of given) work.addOutput(ownOutput(work, value));
+    removeDead(work);
+    if (work.nodes.some(isRandom))
+      noGradient(node, "a branch that its gradient runs again draws random numbers");
+  }
+  const [then_branch, else_branch] = branches.map(({ work }) => work);
+  const names = freshNames(
+    g.graph,
+    values.map(({ name }) => `${name}.back`),
+  );
+  const back = g.node("If", [node.inputs[0]], { then_branch, else_branch }, names);
+  return values.map((value, i) => [value, back.outputs[i]!] as const);
+};
+
+const isRandom = (node: Node): boolean =>
+  drawsRandomNumbers(node) || bodiesOf(node).some((body) => body.nodes.some(isRandom));
+
+/** Appends to a branch the gradients of what it reads from around it. */
+function branchBackward({ node, dys, wanted, inside }: NodeBackward, work: Graph) {
+  inferShapes(work);
+  const outside = new Set(work.nodes.flatMap((one) => [...one.inputs, ...capturedBy(one)]));
+  for (const output of work.outputs) outside.add(output);
+  const sources = capturedBy(node).filter((value) => wanted.has(value) && outside.has(value));
+  const names = work.outputs.filter((_, i) => dys[i]).map(({ name }) => name);
+  inside.expand(work, names, sources);
+  const ends = work.outputs.flatMap((value, i) => (dys[i] ? [{ value, seed: dys[i] }] : []));
+  const path = inside.path(
+    work,
+    ends.map(({ value }) => value),
+    sources,
+  );
+  const seeds = new Map(
+    ends.filter(({ value }) => path.values.has(value)).map(({ value, seed }) => [value, seed]),
+  );
+  const gradientOf = inside.back(new GraphBuilder(work), path, seeds);
+  const gradients = new Map<Value, Value>();
+  for (const value of sources) {
+    const gradient = path.values.has(value) ? gradientOf(value) : undefined;
+    if (gradient) gradients.set(value, gradient);
+  }
+  return { work, gradients };
+}

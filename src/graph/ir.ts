@@ -82,15 +82,15 @@ export class Graph {
   readonly #initializers = new Set<Value>();
   #nodes: Node[] = [];
   readonly #names = new Map<string, Value>();
-  /** Names in the bodies inside the outermost graph, which no new name of a graph around them may hide. */
-  readonly #innerNames: Set<string>;
+  /** How often a name occurs in the bodies inside the outermost graph; no new name of a graph around them may hide one. */
+  readonly #innerNames: Map<string, number>;
   #fresh = 0;
 
   constructor(name: string, opsets: Iterable<readonly [string, number]> = [["", 21]], outer?: Graph) {
     this.name = name;
     this.opsets = new Map(opsets);
     this.outer = outer;
-    this.#innerNames = outer ? outer.#innerNames : new Set();
+    this.#innerNames = outer ? outer.#innerNames : new Map();
   }
   get inputs(): readonly Value[] {
     return this.#inputs;
@@ -115,7 +115,7 @@ export class Graph {
   }
   /** A name that no value of this graph, of those around it or of the bodies inside has, made from `base`. */
   freshName(base: string): string {
-    const isTaken = (name: string) => this.#innerNames.has(name) || this.find(name) !== undefined;
+    const isTaken = (name: string) => (this.#innerNames.get(name) ?? 0) > 0 || this.find(name) !== undefined;
     if (base !== "" && !isTaken(base)) return base;
     let name: string;
     do name = `${base}_${++this.#fresh}`;
@@ -244,7 +244,7 @@ export class Graph {
         if (output.useList.length > 0 || this.#outputs.includes(output))
           bug(`"${output.name}" is still read`);
         output.producerNode = undefined;
-        this.#names.delete(output.name);
+        this.#forget(output.name);
       }
     }
     this.#nodes = this.#nodes.filter((node) => !nodes.has(node));
@@ -255,7 +255,20 @@ export class Graph {
     this.#initializers.delete(value);
     const at = this.#inputs.indexOf(value);
     if (at >= 0) this.#inputs.splice(at, 1);
-    this.#names.delete(value.name);
+    this.#forget(value.name);
+  }
+  /** Makes an initializer of a body one of this graph; `owners` are the nodes around the body, from here inwards. */
+  lift(value: Value, body: Graph, owners: readonly Node[]): Value {
+    const constant = value.constant ?? bug(`"${value.name}" is no initializer`);
+    const { name } = value;
+    const made = new Value(name, value.dtype, value.shape, constant);
+    body.replaceUses(value, made);
+    body.removeValue(value);
+    made.name = this.freshName(name);
+    this.#register(made);
+    this.#initializers.add(made);
+    for (const owner of owners) made.useList.push(owner);
+    return made;
   }
   /** Gives an initializer another constant of the same or another shape. */
   setConstant(value: Value, constant: Tensor): void {
@@ -279,10 +292,10 @@ export class Graph {
   rename(value: Value, name: string): void {
     if (value.name === name) return;
     if (this.find(name)) bug(`the name "${name}" is taken`);
-    this.#names.delete(value.name);
+    this.#forget(value.name);
     value.name = name;
     this.#names.set(name, value);
-    if (this.outer) this.#innerNames.add(name);
+    this.#countName(name, 1);
   }
   /** Puts the nodes into another topological order. */
   reorder(nodes: readonly Node[]): void {
@@ -325,8 +338,15 @@ export class Graph {
   #register(value: Value): Value {
     if (this.#names.has(value.name)) bug(`the name "${value.name}" is taken in graph "${this.name}"`);
     this.#names.set(value.name, value);
-    if (this.outer) this.#innerNames.add(value.name);
+    this.#countName(value.name, 1);
     return value;
+  }
+  #forget(name: string): void {
+    this.#names.delete(name);
+    this.#countName(name, -1);
+  }
+  #countName(name: string, by: number): void {
+    if (this.outer) this.#innerNames.set(name, (this.#innerNames.get(name) ?? 0) + by);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Graph, Node, Value } from "../graph/ir.ts";
+import { bodiesOf, capturedBy, type Graph, type Node, type Value } from "../graph/ir.ts";
 import { schemas } from "../graph/schemas.ts";
 import { sizeOf, type Tensor } from "../graph/tensor.ts";
 import type { Parameter } from "./model.ts";
@@ -123,7 +123,7 @@ export function collectParameters(
   const buffers: Value[] = [];
   const inputScales: string[] = [];
   const seen = new Set<Value>();
-  for (const node of graph.nodes) {
+  for (const node of allNodes(graph)) {
     if (!onPath.has(node)) continue;
     node.inputs.forEach((value) => {
       if (!value?.constant || value.dtype !== "float32" || seen.has(value)) return;
@@ -185,10 +185,12 @@ function operandRole(origin: Value, node: Node, row: Slots, learned: ReadonlySet
 function dependsOnWeights(graph: Graph): Set<Value> {
   const learned = new Set<Value>();
   const fromInput = new Set<Value>(graph.inputs.filter((input) => !input.constant));
-  for (const node of graph.nodes) {
+  for (const { inputs } of innerGraphs(graph)) for (const input of inputs) fromInput.add(input);
+  for (const node of allNodes(graph)) {
     const row = slots(node);
     const hasMatrix = node.inputs.some((input, i) => input?.constant && includes(row.matrices, i));
-    const read = node.inputs.filter((input) => input && !input.constant);
+    const results = bodiesOf(node).flatMap((body) => body.outputs);
+    const read = [...node.inputs, ...results].filter((input) => input && !input.constant);
     const reads = read.some((input) => fromInput.has(input!));
     for (const output of node.outputs) {
       if (!output) continue;
@@ -206,9 +208,27 @@ export function nodesReaching(value: Value | undefined): Set<Node> {
   for (let node = open.pop(); node; node = open.pop()) {
     if (found.has(node)) continue;
     found.add(node);
-    for (const input of node.inputs) if (input?.producer) open.push(input.producer);
+    const results = bodiesOf(node).flatMap((body) => body.outputs);
+    for (const input of [...node.inputs, ...capturedBy(node), ...results])
+      if (input?.producer) open.push(input.producer);
   }
   return found;
+}
+
+/** The nodes of a graph in order, those of a node's bodies before it. */
+function* allNodes(graph: Graph): Generator<Node> {
+  for (const node of graph.nodes) {
+    for (const body of bodiesOf(node)) yield* allNodes(body);
+    yield node;
+  }
+}
+
+/** The bodies of a graph's nodes, and theirs. */
+function* innerGraphs(graph: Graph): Generator<Graph> {
+  for (const body of graph.nodes.flatMap(bodiesOf)) {
+    yield body;
+    yield* innerGraphs(body);
+  }
 }
 
 /** A note for each pair of matrices that are equal, or equal after transposing: exporters write tied weights out. */

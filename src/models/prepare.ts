@@ -1,5 +1,6 @@
 import { inferShapes } from "../graph/infer.ts";
 import type { Graph, Value } from "../graph/ir.ts";
+import { hoistWeights } from "../graph/passes/hoist-weights.ts";
 import { normalize } from "../graph/passes/normalize.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 import { widenHalves } from "../graph/passes/stored-types.ts";
@@ -10,7 +11,7 @@ export type ShapeLearner = (graph: Graph) => Promise<unknown>;
 
 /**
  * Brings a graph as it was read into the form that everything else expects, in place: one spelling of operators, no
- * dead nodes or unread inputs, constants that are not inputs as well, shapes, a first input dim "batch", float32 where it
+ * dead nodes or unread inputs, no weights in bodies, constants that are not inputs as well, shapes, a first input dim "batch", float32 where it
  * is of half precision. Result: notes.
  *
  * `whole`: inputs that nothing reads stay, and the first dim of every input counts examples, where it can.
@@ -23,6 +24,7 @@ export async function prepareGraph(
   for (const input of [...graph.inputs]) if (input.constant) graph.inputToInitializer(input, input.constant);
   normalize(graph);
   removeDead(graph);
+  hoistWeights(graph);
   for (const input of graph.inputs.filter((value) => value.consumers.length === 0))
     if (!whole && graph.inputs.length > 1 && !graph.outputs.includes(input)) graph.removeValue(input);
   const notes = whole ? nameBatchOfAll(graph) : nameBatch(graph);

@@ -32,6 +32,12 @@ export const quantized: { readonly [title: string]: GradCase } = {
   "QuantizeLinear and back, int4, most cut off": perTensor("int4", 0.1, 2),
   "QuantizeLinear and back, uint4": perTensor("uint4", 0.3, 7),
   "QuantizeLinear and back, float8": perTensor("float8e4m3fn", 0.003, 0),
+  "QuantizeLinear and back, halves at the ends": grad(
+    "6",
+    (g, x) => fake(g, x, one(g, 0.5), zero(g, 100, "uint8")),
+    // the numbers go from −50 to 77.5, and a quarter further before they are cut off
+    { at: [[-50.1, -49.9, 77.6, 77.4, -50.4, 77.9]], straightThrough: true },
+  ),
   "QuantizeLinear and back without a zero point, symbolic": grad(
     "3x4",
     (g, x) => fake(g, x, one(g, 0.1), undefined),

@@ -41,9 +41,12 @@ function throughRounding(b: Backward<"QuantizeLinear">): Value {
   const [x, scale] = b.x;
   const steps = overElements(g, node, scale, x, attrs);
   const zero = b.has(2) ? g.cast(overElements(g, node, b.x[2], x, attrs), scale) : undefined;
-  const [least, greatest] = keptRange(quantizedType(node, attrs.output_dtype));
+  const dtype = quantizedType(node, attrs.output_dtype);
+  const [least, greatest] = keptRange(dtype);
   const bound = (number: number) => g.mul(steps, zero ? g.sub(number, zero) : number);
-  const isHeld = g.op("And", [g.greaterOrEqual(x, bound(least)), g.lessOrEqual(x, bound(greatest))]);
+  // half a unit below the least number rounds to it, which is even; half a unit above the greatest rounds out of range
+  const isBelow = dtype.startsWith("float") ? g.lessOrEqual : g.less;
+  const isHeld = g.op("And", [g.greaterOrEqual(x, bound(least)), isBelow(x, bound(greatest))]);
   return g.mul(unscaled(g, dy, steps), g.cast(isHeld, dy));
 }
 

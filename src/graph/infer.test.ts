@@ -59,6 +59,8 @@ describe("the shapes that ONNX's own inference gives", () => {
       ...withBodies,
       "com.microsoft.Gelu",
       "com.microsoft.FusedMatMul",
+      "com.microsoft.QuantizeLinear",
+      "com.microsoft.DequantizeLinear",
       "Swish",
       "BitShift",
       "Constant",

@@ -78,7 +78,7 @@ export async function openCustom(
       : attachLossGraph(target, loss.graph.clone(), arrays, settings.loss);
   const attached = attach(graph.clone());
   const metrics = resolveMetrics(graph, metricTexts, arrays);
-  const model = describeModel({
+  const described = describeModel({
     graph,
     inputName: fed[0]!.name,
     outputs: attached.outputs,
@@ -88,6 +88,7 @@ export async function openCustom(
     source: path,
     transposed: source.transposed,
   });
+  const model = withoutMade(described, source);
   const columns: FedColumn[] = [
     ...fed.map(columnOf),
     ...attached.reads.map(({ array, ...read }) => ({ array, ...read })),
@@ -114,6 +115,18 @@ export async function openCustom(
     metrics,
     columns,
     notes: [...new Set([...source.notes, ...notes, ...model.notes])],
+  };
+}
+
+/** The model without the constants that binding made: a number that an input is fixed to is no parameter. */
+function withoutMade(model: Model, { graph }: Model): Model {
+  const isOwn = (name: string) => graph.find(name)?.constant !== undefined;
+  return {
+    ...model,
+    parameters: model.parameters.filter(({ name }) => isOwn(name)),
+    blocks: model.blocks
+      .map((block) => ({ ...block, parameters: block.parameters.filter(isOwn) }))
+      .filter(({ parameters }) => parameters.length > 0),
   };
 }
 
@@ -210,17 +223,20 @@ async function atSizes(
   for (const output of [...graph.outputs]) if (!outputs.has(output.name)) graph.removeOutput(output);
   removeDead(graph);
   fixInputs(graph, parseFixed(fix));
-  const fed = bindInputs(graph, arrays);
-  if (fed.length === 0)
+  const bound = bindInputs(graph, arrays);
+  if (bound.length === 0)
     throw new DiapasonError(
       "tasks/bad-output",
       `Nothing of the data reaches "${graph.outputs.map(({ name }) => name).join('", "')}": no input that is not fixed.`,
       "Name an output that depends on an input.",
     );
+  forgetShapes(graph);
+  // With the sizes known more branches may be decided: exports ask for the rank of what they are given.
+  takeBranches(graph);
+  inferShapes(graph);
+  const fed = readInputs(graph);
   for (const input of [...graph.inputs])
     if (!fed.includes(input) && !graph.outputs.includes(input)) graph.removeValue(input);
-  forgetShapes(graph);
-  inferShapes(graph);
   const notes = [...(await learnShapesOrSay(graph, runtime))];
   return { graph, fed, notes };
 }

@@ -1,7 +1,8 @@
+import { DiapasonError } from "../../base/errors.ts";
 import type { Dim, Shape } from "../dim.ts";
 import { symbolsOf } from "../dim.ts";
-import { inferShapes } from "../infer.ts";
-import { bodyOf, capturedBy, type Value } from "../ir.ts";
+import { forgetShapes, inferShapes } from "../infer.ts";
+import { bodyOf, capturedBy, type Graph, type Value } from "../ir.ts";
 import { loopSteps, type Steps, scanSteps } from "../steps.ts";
 import { knownNumbers } from "./known-dims.ts";
 import type { Ask, Found, OpenShape, ShapeRule } from "./rule.ts";
@@ -9,9 +10,12 @@ import type { Ask, Found, OpenShape, ShapeRule } from "./rule.ts";
 /** Both branches must agree on what is told. */
 const either: ShapeRule<"If"> = (ask) => {
   const bodies = ["then_branch", "else_branch"].map((key) => bodyOf(ask.node, key));
-  for (const body of bodies) inferShapes(body);
+  // A branch whose shapes contradict each other is there for inputs of another rank, and is not taken: the other one tells.
+  const possible = bodies.filter(canBe);
   const outside = symbolsAround(ask);
-  const [first, second] = bodies.map((body) => body.outputs);
+  const [first, second] = [possible[0] ?? bodies[0]!, possible.at(-1) ?? bodies[1]!].map(
+    ({ outputs }) => outputs,
+  );
   return first!.map((output, i): Found => {
     const other = second![i];
     const isSame = other?.shape?.length === output.shape?.length;
@@ -19,6 +23,18 @@ const either: ShapeRule<"If"> = (ask) => {
     return { dtype: output.dtype ?? other?.dtype, shape: isSame ? shape : undefined };
   });
 };
+
+/** Infers the shapes of a body; false where they contradict each other, and then nothing of them is known. */
+function canBe(body: Graph): boolean {
+  try {
+    inferShapes(body);
+    return true;
+  } catch (error) {
+    if (!(error instanceof DiapasonError) || error.code !== "graph/shape-mismatch") throw error;
+    forgetShapes(body);
+    return false;
+  }
+}
 
 const loop: ShapeRule<"Loop"> = (ask) => {
   const steps = loopSteps(ask.node);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { GraphBuilder } from "../builder.ts";
+import { inferShapes } from "../infer.ts";
 import { Graph, type Value } from "../ir.ts";
 import { interpret } from "../kernels/interpret.ts";
 import { float32, int64, tensorOf } from "../tensor.ts";
@@ -59,6 +60,29 @@ describe("an If whose condition is constant", () => {
     expect(run(graph)[1]).toEqual(["y", 3, 6]);
     expect(graph.get("w").constant!.dims).toEqual([2]);
     expect(graph.get("w_1").constant!.dims).toEqual([1]);
+  });
+  test("a branch for another rank, which contradicts the shapes at hand, is no mistake", () => {
+    const graph = new Graph("ranks");
+    const g = new GraphBuilder(graph);
+    const x = graph.addInput("x", "float32", ["batch", 3]);
+    const isMatrix = g.equal(g.op("Size", [g.op("Shape", [x])]), 2);
+    const branch = (op: string, axes: readonly number[]) => {
+      const body = new Graph(op, graph.opsets, graph);
+      const list = body.addInitializer("axes", int64([axes.length], axes));
+      body.addOutput(body.addNode(op, [x, list], { outputs: ["result"] }).outputs[0]!);
+      return body;
+    };
+    const node = graph.addNode("If", [isMatrix], {
+      outputs: ["y"],
+      attributes: [
+        ["then_branch", { type: "graph", value: branch("Unsqueeze", [0]) }],
+        ["else_branch", { type: "graph", value: branch("Squeeze", [1]) }],
+      ],
+    });
+    graph.addOutput(node.outputs[0]!);
+    expect(() => inferShapes(graph)).not.toThrow();
+    expect(takeBranches(graph)).toBe(1);
+    expect(graph.get("y").shape).toEqual([1, "batch", 3]);
   });
   test("one that depends on the data stays", () => {
     const graph = branching((g, x) => g.op("Cast", [g.op("ReduceSum", [x], { keepdims: 0 })], { to: 9 }));

@@ -36,11 +36,18 @@ export function determinant({ g, node, dy, x: [a] }: Backward<"Det">): Value {
   if (size <= 3) return g.mul(gradient, smallCofactors(g, a, size));
   const others = range(size).flatMap((left) => range(size).filter((i) => i !== left));
   const without = g.constant(others, "int64", [size, size - 1]);
-  const [rows, columns] = [rank - 2, rank - 1];
-  const withoutRow = g.op("Gather", [a, without], { axis: rows });
-  // [..., row, rows, column, columns]
-  const minors = g.op("Gather", [withoutRow, without], { axis: columns + 1 });
-  const order = [...range(rank - 2), rows, columns + 1, columns, columns + 2];
+  const before = range(rank - 2);
+  const [first, second, third, fourth] = range(rank - 2, rank + 2) as [number, number, number, number];
+  // [..., row left out, rows, columns], its columns to the front, where whole rows are gathered
+  const withoutRow = g.transpose(g.op("Gather", [a, without], { axis: first }), [
+    ...before,
+    third,
+    first,
+    second,
+  ]);
+  // [..., column left out, columns, row left out, rows]
+  const minors = g.op("Gather", [withoutRow, without], { axis: first });
+  const order = [...before, third, first, second, fourth];
   const cofactors = g.op("Det", [g.transpose(minors, order)]);
   const signs = range(size * size).map((i) => (((i % size) + Math.floor(i / size)) % 2 === 0 ? 1 : -1));
   return g.mul(gradient, g.mul(cofactors, g.constant(signs, dy.dtype, [size, size])));

@@ -155,6 +155,21 @@ test("dead nodes and spare constants go", () => {
   expect(nodesOf(graph)).toEqual(["Dropout", "Shape", "Reshape", "Add", "Identity"]);
   expect(graph.find("spare")).toBeUndefined();
 });
+test("a window and the weights of mel bands become constants", () => {
+  const graph = new Graph("signal");
+  const whole = (name: string, value: number) => graph.addInitializer(name, int64([], [value]));
+  const window = graph.addNode("HannWindow", [whole("size", 4)], { outputs: ["window"] }).outputs[0]!;
+  const hertz = [0, 4000].map((value) => graph.addInitializer(`hertz${value}`, float32([], [value])));
+  const settings = [whole("bands", 2), whole("length", 8), whole("rate", 8000), ...hertz];
+  const bands = graph.addNode("MelWeightMatrix", settings, { outputs: ["weights"] }).outputs[0]!;
+  const x = graph.addInput("x", "float32", ["batch", 1]);
+  for (const value of [window, bands])
+    graph.addOutput(graph.addNode("Mul", [x, value], { outputs: [`x·${value.name}`] }).outputs[0]!);
+  foldConstants(graph);
+  expect(nodesOf(graph)).toEqual(["Mul", "Mul"]);
+  expect(knownNumbers(graph.get("window"))).toEqual([0, 0.5, 1, 0.5]);
+  expect(graph.get("weights").constant?.dims).toEqual([5, 2]);
+});
 test("sizes are folded, weights are not unless told", () => {
   const careful = untidy();
   cleanUp(careful);

@@ -5,6 +5,7 @@ import { type Dim, substitute } from "../graph/dim.ts";
 import type { Graph, Value } from "../graph/ir.ts";
 import type { NdArray } from "../graph/kernels/interpret.ts";
 import { int64, sizeOf } from "../graph/tensor.ts";
+import { isSampleRate, usualSampleRate } from "../runtime/probe-inputs.ts";
 
 /** Size of a named dim that nobody gave. */
 const usualSize = 2;
@@ -56,14 +57,17 @@ export function randomFeeds(
   return { feeds, symbols: Object.fromEntries(symbols) };
 }
 
-/** Normal numbers for floats, 0 and 1 for everything else (token ids, masks). */
+/** An input that lets things through where it is 1. */
+const isMask = /mask/i;
+
+/** Normal numbers for floats, 1 for masks, 0 and 1 for everything else (token ids, flags). */
 function randomArray(value: Value, symbols: ReadonlyMap<string, number>, seed: number): NdArray {
   const dims = (value.shape ?? []).map((dim) => numberAt(dim, symbols));
   const draws = random(seed, "gradcheck input", value.name);
   const isFloat = value.dtype?.startsWith("float") ?? true;
-  const data = Float64Array.from({ length: sizeOf(dims) }, () =>
-    isFloat ? Math.fround(draws.normal()) : draws.integer(2),
-  );
+  const draw = () => (isFloat ? Math.fround(draws.normal()) : draws.integer(2));
+  const fill = isSampleRate(value) ? () => usualSampleRate : isMask.test(value.name) ? () => 1 : draw;
+  const data = Float64Array.from({ length: sizeOf(dims) }, fill);
   return { dtype: value.dtype ?? "float32", dims, data };
 }
 

@@ -66,7 +66,7 @@ async function checkFile(
 ): Promise<Gradchecked> {
   const { samples, seed, precision, model } = options;
   const graph = await loadOnnx(model);
-  await prepareGraph(graph, (unknown) => learnShapes(unknown, runtime));
+  await prepareGraph(graph, (unknown) => learnShapes(unknown, runtime, options.sizes));
   const loss = options.loss ?? attachTestLoss(graph, seed);
   const parameters = chosenParameters(graph, loss, options.parameters);
   const { feeds, symbols } = randomFeeds(graph, options.sizes, seed);

@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { obstaclesOf } from "../autodiff/path.ts";
-import type { Node } from "../graph/ir.ts";
+import { bodiesOf, type Graph, type Node } from "../graph/ir.ts";
 import { forwardFlops, type StepMemory, stepFlops, stepMemory } from "../models/cost.ts";
 import { loadModel } from "../models/load.node.ts";
 import type { Model } from "../models/model.ts";
 import { nodesReaching } from "../models/parameters.ts";
+import { purposeOf } from "../models/purpose.ts";
 import { planTable } from "../tune/plan-table.ts";
 import { planOf } from "../tune/plans.ts";
 import { learnShapesOrSay } from "./learn-shapes.ts";
@@ -27,6 +28,8 @@ export type InspectOptions = z.input<typeof inspectOptions>;
 export interface Inspected extends VerbEvent {
   readonly type: "model";
   readonly source: string;
+  /** What it seems to be for: a guess from names, shapes and operators, which it names. */
+  readonly purpose: string;
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
   readonly classes: number | undefined;
@@ -95,13 +98,15 @@ function describe(model: Model, plan: string, batchSize: number): Inspected {
   const { graph, parameters, blocks } = model;
   const elements = new Map(parameters.map((p) => [p.name, p.elements]));
   const total = (names: readonly string[]) => names.reduce((sum, name) => sum + (elements.get(name) ?? 0), 0);
+  const elementsOfAll = total(parameters.map((p) => p.name));
   return {
     type: "model",
     source: model.source,
+    purpose: purposeOf(graph, elementsOfAll, new Set(operatorsOf(graph))),
     inputs: graph.inputs.filter((value) => !value.constant).map(portOf),
     outputs: graph.outputs.map(portOf),
     classes: model.labels?.length,
-    parameters: total(parameters.map((p) => p.name)),
+    parameters: elementsOfAll,
     flops: forwardFlops(model),
     nodes: graph.nodes.length,
     operators: countOperators(model),
@@ -146,13 +151,18 @@ const portOf = ({
 
 function countOperators({ graph }: Model): Inspected["operators"] {
   const counts = new Map<string, number>();
-  for (const { op, domain } of graph.nodes) {
-    const name = domain === "" ? op : `${domain}.${op}`;
-    counts.set(name, (counts.get(name) ?? 0) + 1);
-  }
+  for (const name of operatorsOf(graph)) counts.set(name, (counts.get(name) ?? 0) + 1);
   return [...counts]
     .map(([op, count]) => ({ op, count }))
     .sort((a, b) => b.count - a.count || (a.op < b.op ? -1 : 1));
+}
+
+/** The operator of every node, with its domain where that is not ONNX's main one, those of bodies too. */
+function* operatorsOf(graph: Graph): Generator<string> {
+  for (const node of graph.nodes) {
+    yield node.domain === "" ? node.op : `${node.domain}.${node.op}`;
+    for (const body of bodiesOf(node)) yield* operatorsOf(body);
+  }
 }
 
 function costOf(model: Model, name: string, batchSize: number): PlanCost {

@@ -29,6 +29,8 @@ export interface ParameterCheck {
   readonly samples: number;
   /** Of |analytic − numeric|, relative to the larger of both and 1 % of the parameter's largest gradient. */
   readonly largestRelativeError: number;
+  /** Absolute; 0 where the parameter has no effect on the loss at these inputs, which proves little. */
+  readonly largestGradient: number;
 }
 
 export interface GradcheckResult {
@@ -77,7 +79,8 @@ export async function gradcheck(graph: Graph, options: GradcheckOptions): Promis
   for (const name of parameters) {
     const analytic = found.get(backward.gradients.get(name)!)!.data;
     const elements = random(seed, "gradcheck", name).permutation(analytic.length).slice(0, samples);
-    const floor = 1e-2 * analytic.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const largestGradient = analytic.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const floor = 1e-2 * largestGradient;
     let largest = analytic.some((value) => !Number.isFinite(value)) ? Number.POSITIVE_INFINITY : 0;
     for (const element of elements) {
       let best = Number.POSITIVE_INFINITY;
@@ -89,7 +92,7 @@ export async function gradcheck(graph: Graph, options: GradcheckOptions): Promis
       }
       largest = Math.max(largest, best);
     }
-    checks.push({ name, samples: elements.length, largestRelativeError: largest });
+    checks.push({ name, samples: elements.length, largestRelativeError: largest, largestGradient });
   }
   const largestRelativeError = Math.max(0, ...checks.map((check) => check.largestRelativeError));
   const verdict = largestRelativeError <= tolerance ? "right" : "wrong";

@@ -110,9 +110,13 @@ function gradcheckText({
   loss,
 }: Gradchecked): string {
   const worst = [...parameters].sort((a, b) => b.largestRelativeError - a.largestRelativeError).slice(0, 5);
+  const flat = parameters.filter((p) => p.largestGradient === 0).length;
   return [
     `Gradients of "${loss}" with respect to ${parameters.length} parameters, in ${precision}: ${verdict}`,
     `largest relative error ${largestRelativeError.toExponential(1)} (${tolerance.toExponential(0)} is allowed)`,
+    ...(flat > 0
+      ? [`${flat} of them do not change it at these inputs, which proves little of their gradients`]
+      : []),
     ...worst.map((p) => `  ${p.largestRelativeError.toExponential(1)}  ${p.name}`),
   ].join("\n");
 }
@@ -126,6 +130,7 @@ function modelText(event: Inspected): string {
   );
   return [
     `Model    ${event.source}`,
+    `Seems    ${event.purpose}`,
     ...event.inputs.map((p) => `Input    ${port(p)}`),
     ...event.outputs.map(
       (p, i) =>

@@ -9,6 +9,10 @@ import type { HostTensor } from "./runtime.ts";
 export interface ProbeSize {
   readonly batch: number;
   readonly isLarger: boolean;
+  /** Of an open size that is neither the batch nor an image's. */
+  readonly length: number;
+  /** Sizes that are known. */
+  readonly known: { readonly [symbol: string]: number };
 }
 
 /** The symbol that counts examples: the first dim of the first input that is fed, where that is open. */
@@ -33,7 +37,7 @@ export function probeInputs(
   for (const input of fedInputs(graph)) {
     const dims = input.shape?.map((dim) => substitute(dim, symbols));
     const draw = random(0, "probe", input.name, size.batch);
-    const fill = input.dtype && fills[input.dtype];
+    const fill = input.dtype && (isSampleRate(input) ? sampleRate : fills[input.dtype]);
     if (!fill || !dims?.every((dim) => typeof dim === "number")) return { feeds, unfit: input };
     feeds[input.name] = { dtype: input.dtype!, dims, data: fill(sizeOf(dims), draw) };
   }
@@ -41,25 +45,34 @@ export function probeInputs(
 }
 
 /** A number for every symbol of the inputs; the same symbol has one number wherever it stands. */
-function sizesOfSymbols(graph: Graph, { batch, isLarger }: ProbeSize): ReadonlyMap<string, Dim> {
+function sizesOfSymbols(graph: Graph, size: ProbeSize): ReadonlyMap<string, Dim> {
+  const { batch, isLarger, length, known } = size;
   const sizes = new Map<string, Dim>();
   for (const { shape = [] } of fedInputs(graph))
     shape.forEach((dim, axis) => {
       for (const symbol of symbolsOf(dim))
-        if (!sizes.has(symbol)) sizes.set(symbol, usual(shape.length, axis));
+        if (!sizes.has(symbol)) sizes.set(symbol, usual(shape.length, axis, length));
     });
   if (isLarger) for (const [symbol, size] of sizes) if (size !== 3) sizes.set(symbol, Number(size) + 32);
   const counted = batchSymbolOf(graph);
   if (counted) sizes.set(counted, batch);
+  for (const [symbol, given] of Object.entries(known)) sizes.set(symbol, given);
   return sizes;
 }
 
-/** Images [batch, channels, height, width] of 224 pixels; short sequences otherwise. */
-const usual = (rank: number, axis: number): number => (rank !== 4 ? 8 : axis === 1 ? 3 : 224);
+/** Images [batch, channels, height, width] of 224 pixels; sequences otherwise. */
+const usual = (rank: number, axis: number, length: number): number =>
+  rank !== 4 ? length : axis === 1 ? 3 : 224;
+
+/** A whole number that says how many samples of sound are a second; models choose their filters by it. */
+export const isSampleRate = ({ name, dtype, shape }: Value): boolean =>
+  shape?.length === 0 && dtype === "int64" && /^(sr|.*sampl(e|ing)_?rate)$/i.test(name);
+export const usualSampleRate = 16_000;
 
 type Fill = (size: number, draw: RandomStream) => HostTensor["data"];
 
 const normals: Fill = (size, draw) => Float32Array.from({ length: size }, () => draw.normal());
+const sampleRate: Fill = () => BigInt64Array.of(BigInt(usualSampleRate));
 const bits: Fill = (size, draw) => Uint8Array.from({ length: size }, () => draw.integer(2));
 
 const fills: { readonly [D in DataType]?: Fill } = {

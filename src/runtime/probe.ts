@@ -3,27 +3,38 @@ import { type Dim, difference, product, type Shape, sum, symbolsOf } from "../gr
 import { inferShapes } from "../graph/infer.ts";
 import type { Graph, Value } from "../graph/ir.ts";
 import { batchSymbolOf, fedInputs, type ProbeSize, probeInputs } from "./probe-inputs.ts";
-import type { HostTensor, Runtime } from "./runtime.ts";
+import type { Executable, HostTensor, Runtime } from "./runtime.ts";
 
 /** Two sizes give a dim as a line over the batch; the third, with other random data and other open sizes, checks it. */
-const sizes: readonly ProbeSize[] = [
-  { batch: 2, isLarger: false },
-  { batch: 3, isLarger: false },
-  { batch: 5, isLarger: true },
-];
+const batches = [2, 3, 5] as const;
+
+/** How long sequences are: some models take no short ones, as a window of sound must fit, and some only one length. */
+const attempts = [
+  { length: 8, canGrow: true },
+  { length: 512, canGrow: true },
+  { length: 512, canGrow: false },
+  { length: 16_000, canGrow: true },
+] as const;
+
+const sizesOf = ({ length, canGrow }: (typeof attempts)[number], known: ProbeSize["known"]): ProbeSize[] =>
+  batches.map((batch, i) => ({ batch, isLarger: canGrow && i === 2, length, known }));
 
 /**
  * Fills in the shapes that inference could not tell, by running the graph at three batch sizes.
  *
  * A dim that is a constant plus a multiple of the batch at all three is that; one that is anything else (it depends on
  * the data, or on another open size) stays open, with its rank known. Inference then runs again from there.
- * Result: how many values were open.
+ * `known`: sizes of symbols that are not to be made up. Result: how many values were open.
  * @throws runtime/unknown-shapes when the graph cannot be run.
  */
-export async function learnShapes(graph: Graph, runtime: Runtime): Promise<number> {
+export async function learnShapes(
+  graph: Graph,
+  runtime: Runtime,
+  known: ProbeSize["known"] = {},
+): Promise<number> {
   const open = openValues(graph);
   if (open.length === 0) return 0;
-  const observed = await observe(graph, open, runtime);
+  const observed = await observe(graph, open, runtime, known);
   const batch = batchSymbolOf(graph);
   open.forEach((value, i) => {
     value.shape =
@@ -50,14 +61,18 @@ function openValues(graph: Graph): Value[] {
 const makesNoTensor = /^(Sequence(Construct|Empty|Erase|Insert|Map)|SplitToSequence|Optional|StringSplit)$/;
 
 /** The dims of the open values at each size. */
-async function observe(graph: Graph, open: readonly Value[], runtime: Runtime): Promise<number[][][]> {
+async function observe(
+  graph: Graph,
+  open: readonly Value[],
+  runtime: Runtime,
+  known: ProbeSize["known"],
+): Promise<number[][][]> {
   const probe = graph.clone();
   for (const output of [...probe.outputs]) probe.removeOutput(output);
   // Shapes are small; the values themselves may not be.
   const shapes = open.map((value) => probe.addNode("Shape", [probe.get(value.name)]).outputs[0]!);
   for (const shape of shapes) probe.addOutput(shape);
-  const inputs = sizes.map((size) => probeInputs(graph, size));
-  const unfit = inputs[0]!.unfit;
+  const { unfit } = probeInputs(graph, sizesOf(attempts[0], known)[0]!);
   if (unfit) {
     const found = `${unfit.dtype ?? "an unknown type"} [${unfit.shape?.join(", ") ?? "?"}]`;
     throw unknown(open, `the input "${unfit.name}" is ${found}, for which no example can be made up`);
@@ -65,8 +80,7 @@ async function observe(graph: Graph, open: readonly Value[], runtime: Runtime): 
   try {
     const executable = await runtime.compile(probe);
     try {
-      const runs: Record<string, HostTensor>[] = [];
-      for (const { feeds } of inputs) runs.push(await executable.run(feeds));
+      const runs = await firstThatRuns(executable, graph, known);
       return runs.map((run) => shapes.map(({ name }) => Array.from(run[name]!.data, Number)));
     } finally {
       await executable.dispose();
@@ -74,6 +88,26 @@ async function observe(graph: Graph, open: readonly Value[], runtime: Runtime): 
   } catch (error) {
     throw unknown(open, `running the graph to see them failed: ${(error as Error).message}`, error);
   }
+}
+
+/** The outputs at each batch size, of the first attempt that runs. @throws what the first said, where none does */
+async function firstThatRuns(
+  executable: Executable,
+  graph: Graph,
+  known: ProbeSize["known"],
+): Promise<readonly Record<string, HostTensor>[]> {
+  const failures: unknown[] = [];
+  for (const attempt of attempts) {
+    try {
+      const runs: Record<string, HostTensor>[] = [];
+      for (const size of sizesOf(attempt, known))
+        runs.push(await executable.run(probeInputs(graph, size).feeds));
+      return runs;
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  throw failures[0];
 }
 
 function unknown(open: readonly Value[], why: string, cause?: unknown): DiapasonError {
@@ -98,9 +132,9 @@ function learned(seen: readonly (readonly number[])[], batch: string | undefined
 
 function line(found: readonly number[], batch: string | undefined): Dim | undefined {
   const [first, second] = found as [number, number];
-  const slope = (second - first) / (sizes[1]!.batch - sizes[0]!.batch);
-  const offset = first - slope * sizes[0]!.batch;
-  if (!sizes.every((size, i) => slope * size.batch + offset === found[i])) return undefined;
+  const slope = (second - first) / (batches[1] - batches[0]);
+  const offset = first - slope * batches[0];
+  if (!batches.every((batch, i) => slope * batch + offset === found[i])) return undefined;
   if (slope === 0) return offset;
   if (batch === undefined || slope < 0) return undefined;
   const multiple = product([slope, batch]);

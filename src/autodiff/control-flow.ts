@@ -43,7 +43,8 @@ export const backThroughSteps =
       return axis === 0 && !isReversed ? plainOf(gradient, step.isBackward) : undefined;
     });
     const fromWay = factors.filter((value) => isMade(value) && !stacked.includes(value));
-    const { body, read } = wayBack(g.graph, work, step, carriedSums, fromWay);
+    const outer = steps.mayBeNone ? new Graph("some steps", g.graph.opsets, g.graph) : g.graph;
+    const { body, read } = wayBack(outer, work, step, carriedSums, fromWay);
     if (read.length + step.outputs.length === 0) {
       // a Scan counts its steps by what it reads
       const counted = steps.inputs[0]?.slice ?? work.inputs[0]!;
@@ -61,45 +62,85 @@ export const backThroughSteps =
       ...steps.outputs[at]!,
       whole: dys[steps.carried.length + at]!,
     }));
-    const scanned: readonly Sliced[] = [...slices, ...stacks];
+    const scanned: readonly Read[] = [...slices, ...stacks];
     const given = [
       ...step.inputs.map(({ at }) => steps.inputs[at]!),
       ...fromWay.map(() => ({ axis: 0, isReversed: false })),
     ];
-    const names = [...initial, ...carriedSums, ...given].map(() => "back");
-    const back = g.node(
-      "Scan",
-      [
-        ...initial,
-        ...carriedSums.map(({ value }) => g.zerosLike(value)),
-        ...scanned.map(({ whole }) => whole),
-      ],
-      {
-        body,
-        num_scan_inputs: scanned.length,
-        scan_input_axes: scanned.map(({ axis }) => axis),
-        scan_input_directions: scanned.map(backwards),
-        scan_output_axes: given.map(({ axis }) => axis),
-        scan_output_directions: given.map(backwards),
-      },
-      freshNames(g.graph, names),
-    );
-    const results = back.outputs as readonly Value[];
-    const sliced = initial.length + carriedSums.length;
-    const stackOf = (value: Value) =>
-      fromForward.get(value) ??
-      results[
-        sliced + (stacked.includes(value) ? stacked.indexOf(value) : stacked.length + fromWay.indexOf(value))
-      ]!;
-    return [
-      ...step.states.map(({ at }, i) => [steps.carried[at]!.initial, results[i]!] as const),
-      ...carriedSums.map(({ value }, i) => [value, results[initial.length + i]!] as const),
-      ...step.inputs.map(({ at }, i) => [steps.inputs[at]!.whole, results[sliced + i]!] as const),
-      ...sums.flatMap(({ value, merges }) =>
-        merges.map((merge) => [value, merge.make(g, merge.factors.map(stackOf))] as const),
-      ),
-    ].filter(([value]) => backward.wanted.has(value));
+    const stackedAt = (value: Value) =>
+      stacked.includes(value) ? stacked.indexOf(value) : stacked.length + fromWay.indexOf(value);
+    const gradients = (b: GraphBuilder): readonly Value[] => {
+      const zeros = carriedSums.map(({ value }) => b.zerosLike(value));
+      const results = scanBack(b, body, [...initial, ...zeros], scanned, given);
+      const sliced = initial.length + carriedSums.length;
+      const stackOf = (value: Value) => fromForward.get(value) ?? results[sliced + stackedAt(value)]!;
+      const after = sums.flatMap(({ merges }) =>
+        merges.map((merge) => merge.make(b, merge.factors.map(stackOf))),
+      );
+      return [...results.slice(0, sliced + step.inputs.length), ...after];
+    };
+    const values = [
+      ...step.states.map(({ at }) => steps.carried[at]!.initial),
+      ...carriedSums.map(({ value }) => value),
+      ...step.inputs.map(({ at }) => steps.inputs[at]!.whole),
+      ...sums.flatMap(({ value, merges }) => merges.map(() => value)),
+    ];
+    const [first] = scanned;
+    const made =
+      outer === g.graph ? gradients(g) : ifAnyStep(g, first!.whole, outer, gradients, initial, values);
+    return values
+      .map((value, i) => [value, made[i]!] as const)
+      .filter(([value]) => backward.wanted.has(value));
   };
+
+type Read = Sliced & { readonly whole: Value };
+
+/** The Scan from the last step to the first. */
+function scanBack(
+  b: GraphBuilder,
+  body: Graph,
+  states: readonly Value[],
+  scanned: readonly Read[],
+  given: readonly Pick<Sliced, "axis" | "isReversed">[],
+): readonly Value[] {
+  const attributes = {
+    body,
+    num_scan_inputs: scanned.length,
+    scan_input_axes: scanned.map(({ axis }) => axis),
+    scan_input_directions: scanned.map(backwards),
+    scan_output_axes: given.map(({ axis }) => axis),
+    scan_output_directions: given.map(backwards),
+  };
+  const names = [...states, ...given].map(() => "back");
+  const inputs = [...states, ...scanned.map(({ whole }) => whole)];
+  return b.node("Scan", inputs, attributes, freshNames(b.graph, names)).outputs as readonly Value[];
+}
+
+/**
+ * The gradients of a Loop that may have made no turn, which a Scan cannot do: then states keep theirs, others are 0.
+ *
+ * `counted`: an array of which each turn made one row. `values`: what the gradients belong to, the states' first.
+ */
+function ifAnyStep(
+  g: GraphBuilder,
+  counted: Value,
+  some: Graph,
+  gradients: (b: GraphBuilder) => readonly Value[],
+  states: readonly Value[],
+  values: readonly Value[],
+): readonly Value[] {
+  const none = new Graph("no step", g.graph.opsets, g.graph);
+  for (const value of gradients(new GraphBuilder(some))) some.addOutput(ownOutput(some, value));
+  const b = new GraphBuilder(none);
+  for (const [i, value] of values.entries()) none.addOutput(ownOutput(none, states[i] ?? b.zerosLike(value)));
+  const condition = g.squeeze(g.greater(g.op("Shape", [counted], { start: 0, end: 1 }), 0), [0]);
+  const names = freshNames(
+    g.graph,
+    values.map(() => "back"),
+  );
+  return g.node("If", [condition], { then_branch: some, else_branch: none }, names)
+    .outputs as readonly Value[];
+}
 
 /** The way back runs from the last step to the first, so that what came first comes last. */
 const backwards = ({ isReversed }: Pick<Sliced, "isReversed">): number => (isReversed ? 0 : 1);

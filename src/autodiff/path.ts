@@ -1,8 +1,9 @@
 import { DiapasonError } from "../base/errors.ts";
 import { opNameOf } from "../graph/attributes.ts";
 import { expandNode } from "../graph/expansions/expand.ts";
-import { bodiesOf, capturedBy, type Graph, type Node, type Value } from "../graph/ir.ts";
+import { bodiesOf, bodyOf, capturedBy, type Graph, type Node, type Value } from "../graph/ir.ts";
 import { schemas } from "../graph/schemas.ts";
+import { hoistInvariants } from "./control-flow-hoist.ts";
 import { type GradRule, type InputRule, isFloat, isWhole, type NodeRule, nodeText } from "./rule.ts";
 import { gradRules } from "./rules.ts";
 
@@ -86,20 +87,33 @@ export function refuseUnreached({ values }: GradientPath, loss: Value, parameter
     );
 }
 
-/** Replaces the composite operators between some values and others, given by name, by what they are made of. */
+/**
+ * Replaces the composite operators between some values and others, given by name, by what they are made of, and takes out
+ * of bodies that run many times what is the same each time: the gradient of a weight that a step transposes is then that
+ * of a transposed weight, outside of the steps.
+ */
 export function expandOnPath(graph: Graph, ends: readonly string[], sources: readonly Value[]): void {
   for (;;) {
     const moved = reachedFrom(graph, sources);
     const needed = new Set(ends.map((name) => graph.get(name)));
     const found: Node[] = [];
+    const repeated: Node[] = [];
     for (const node of graph.nodes.toReversed()) {
       if (!node.outputs.some((value) => value && needed.has(value) && moved.has(value))) continue;
-      if (ruleOf(node) === "expansion") found.push(node);
+      const rule = ruleOf(node);
+      if (rule === "expansion") found.push(node);
+      if (typeof rule === "object" && "node" in rule && rule.runsBodyOften) repeated.push(node);
       for (const input of [...node.inputs, ...capturedBy(node)])
         if (input && moved.has(input)) needed.add(input);
     }
-    if (found.length === 0) return;
     for (const node of found) expandNode(graph, node);
+    if (found.length > 0) continue;
+    for (const node of repeated) {
+      const body = bodyOf(node, "body").clone();
+      hoistInvariants(body, graph, node);
+      graph.setBody(node, "body", body);
+    }
+    return;
   }
 }
 

@@ -52,7 +52,11 @@ export type GradRule<N extends OpName = OpName> =
       readonly rounds?: true;
     }
   /** For an operator with bodies: all of its gradients at once. */
-  | { readonly node: NodeRule }
+  | {
+      readonly node: NodeRule;
+      /** Its body runs once for each of many steps. */
+      readonly runsBodyOften?: true;
+    }
   /** Must not be on the path from a moving parameter to the loss. */
   | "no-gradient"
   /** On the path the operator is replaced by what it is made of (graph/expansions). */

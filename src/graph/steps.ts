@@ -1,4 +1,5 @@
 import { attributesOf } from "./attributes.ts";
+import { knownNumbers } from "./infer/known-dims.ts";
 import { bodyOf, type Graph, type Node, type Value } from "./ir.ts";
 
 /** A value that a step hands to the next one. */
@@ -27,6 +28,10 @@ export interface Steps {
   readonly carried: readonly Carried[];
   readonly inputs: readonly (Sliced & { readonly whole: Value })[];
   readonly outputs: readonly Sliced[];
+  /** The number of steps, where the node says it: a Loop with a constant limit and no other condition. */
+  readonly count: number | undefined;
+  /** Whether there may be no step at all. */
+  readonly mayBeNone: boolean;
 }
 
 /** How a Scan or Loop runs; `body`: in place of the node's own, one with the same inputs and outputs. */
@@ -51,12 +56,20 @@ export const scanSteps: StepsOf = (node, body = bodyOf(node, "body")) => {
       axis: attrs.scan_output_axes[i] ?? 0,
       isReversed: attrs.scan_output_directions[i] === 1,
     })),
+    count: undefined,
+    mayBeNone: false,
   };
 };
 
 /** Inputs: limit?, condition?, initial values. The body: turn, condition, values in; condition, values, slices out. */
 export const loopSteps: StepsOf = (node, body = bodyOf(node, "body")) => {
   const states = body.inputs.length - 2;
+  const [limit, start] = node.inputs;
+  const [, condition] = body.inputs;
+  const always = handedOn(body.outputs[0]!);
+  const isSteady = always === condition || knownNumbers(always)?.[0] === 1;
+  const starts = start === undefined || knownNumbers(start)?.[0] === 1;
+  const count = isSteady && starts ? knownNumbers(limit)?.[0] : undefined;
   return {
     body,
     carried: carriedOf(node, body, states, { input: 2, inner: 2, output: 1 }),
@@ -67,8 +80,13 @@ export const loopSteps: StepsOf = (node, body = bodyOf(node, "body")) => {
       axis: 0,
       isReversed: false,
     })),
+    count,
+    mayBeNone: count === undefined || count < 1,
   };
 };
+
+const handedOn = (value: Value): Value =>
+  value.producer?.op === "Identity" ? handedOn(value.producer.inputs[0]!) : value;
 
 function carriedOf(
   node: Node,

@@ -209,6 +209,21 @@ const loops: { readonly [title: string]: GradCase } = {
     ),
     at: [[1.25, 0.5], [1.5]],
   },
+  "Loop that makes no turn": {
+    ...grad("2, 2, 3x2", (g, s, w, rows) => {
+      const no = g.cast(g.op("ReduceMax", [g.mul(w, 0)], { keepdims: 0 }), "int64");
+      return looped(
+        g,
+        no,
+        [s],
+        (b, turn, [state]) => {
+          const next = b.add(b.mul(state!, w), b.op("Gather", [rows, turn]));
+          return [next, b.square(next)];
+        },
+        { outputs: 1 },
+      );
+    }),
+  },
   "Loop, sizes unknown": {
     ...grad("2x3, 3x3", (g, s, w) =>
       looped(

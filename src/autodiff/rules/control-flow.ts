@@ -5,6 +5,6 @@ import type { GradRules } from "../rule.ts";
 
 export const controlFlow = {
   If: { node: backThroughBranches },
-  Loop: { node: backThroughSteps(loopSteps) },
-  Scan: { node: backThroughSteps(scanSteps) },
+  Loop: { node: backThroughSteps(loopSteps), runsBodyOften: true },
+  Scan: { node: backThroughSteps(scanSteps), runsBodyOften: true },
 } satisfies Partial<GradRules>;

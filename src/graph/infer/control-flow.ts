@@ -4,7 +4,6 @@ import { symbolsOf } from "../dim.ts";
 import { forgetShapes, inferShapes } from "../infer.ts";
 import { bodyOf, capturedBy, type Graph, type Value } from "../ir.ts";
 import { loopSteps, type Steps, scanSteps } from "../steps.ts";
-import { knownNumbers } from "./known-dims.ts";
 import type { Ask, Found, OpenShape, ShapeRule } from "./rule.ts";
 
 /** Both branches must agree on what is told. */
@@ -41,14 +40,10 @@ const loop: ShapeRule<"Loop"> = (ask) => {
   const [turn, condition] = steps.body.inputs;
   Object.assign(turn!, { dtype: "int64", shape: [] });
   Object.assign(condition!, { dtype: "bool", shape: [] });
-  const always = steps.body.outputs[0]!;
-  const isSteady = always === condition || knownNumbers(always)?.[0] === 1;
-  const starts = ask.inputs[1] === undefined || knownNumbers(ask.inputs[1])?.[0] === 1;
-  const limit = knownNumbers(ask.inputs[0])?.[0];
   enter(steps);
   // what a turn does not keep of a state's shape is unknown from its first one on
   if (steps.carried.map(loosen).some((isLoosened) => isLoosened)) inferShapes(steps.body);
-  return left(ask, steps, isSteady && starts ? limit : undefined);
+  return left(ask, steps, steps.count);
 };
 
 const scan: ShapeRule<"Scan"> = (ask) => {

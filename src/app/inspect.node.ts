@@ -44,7 +44,8 @@ export interface Inspected extends VerbEvent {
     readonly elements: number;
     readonly parameters: number;
   }[];
-  readonly plan: PlanCost;
+  /** Absent where there is nothing to tune. */
+  readonly plan?: PlanCost;
   /** Operators that stop a gradient, and what below them cannot be tuned. */
   readonly withoutGradient: readonly {
     readonly op: string;
@@ -115,7 +116,7 @@ function describe(model: Model, plan: string, batchSize: number): Inspected {
       elements: total(own),
       parameters: own.length,
     })),
-    plan: costOf(model, plan, batchSize),
+    ...(parameters.length > 0 && { plan: costOf(model, plan, batchSize) }),
     withoutGradient: withoutGradient(model),
     notes: model.notes,
   };

@@ -4,6 +4,7 @@ import type {
   Inspected,
   Note,
   OutputsOf,
+  PlanCost,
   Predicted,
   Progress,
   ReportWritten,
@@ -121,13 +122,22 @@ function gradcheckText({
   ].join("\n");
 }
 
+/** The blocks, and what a plan costs. */
+function tunableText({ blocks, withoutGradient }: Inspected, plan: PlanCost): string[] {
+  return [
+    "Blocks",
+    ...blocks.map((b) => `  ${count(b.elements).padStart(7)}  ${b.name}`),
+    `Plan     ${plan.table.split("\n").join("\n         ")}`,
+    ...plan.stages.map(
+      (s) =>
+        `  ${s.name}: ${count(s.moving)} move; a step of ${plan.batchSize}: ${count(s.forwardFlops)} FLOP forward, ${count(s.backwardFlops)} backward; about ${bytes(s.memory.total)}`,
+    ),
+    withoutGradient.length === 0 ? "Every operator on the way of a gradient has one." : "Without gradient:",
+  ];
+}
+
 function modelText(event: Inspected): string {
   const port = (p: Inspected["inputs"][number]) => `${p.name} ${p.dtype} [${p.shape.join(", ")}]`;
-  const { plan } = event;
-  const stages = plan.stages.map(
-    (s) =>
-      `  ${s.name}: ${count(s.moving)} move; a step of ${plan.batchSize}: ${count(s.forwardFlops)} FLOP forward, ${count(s.backwardFlops)} backward; about ${bytes(s.memory.total)}`,
-  );
   return [
     `Model    ${event.source}`,
     `Seems    ${event.purpose}`,
@@ -141,13 +151,9 @@ function modelText(event: Inspected): string {
       "Ops      ",
       event.operators.map(({ op, count: n }) => `${op} ${n}`),
     ),
-    "Blocks",
-    ...event.blocks.map((b) => `  ${count(b.elements).padStart(7)}  ${b.name}`),
-    `Plan     ${plan.table.split("\n").join("\n         ")}`,
-    ...stages,
-    event.withoutGradient.length === 0
-      ? "Every operator on the way of a gradient has one."
-      : "Without gradient:",
+    ...(event.plan
+      ? tunableText(event, event.plan)
+      : ["There is nothing to tune: no output depends on a weight that is stored."]),
     ...event.withoutGradient.map(
       (o) =>
         `  ${o.op} "${o.node}" stops ${o.stops.length} parameters (${o.stops.slice(0, 2).join(", ")}${o.stops.length > 2 ? ", …" : ""})`,

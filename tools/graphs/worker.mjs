@@ -3,10 +3,12 @@ import { readFileSync } from "node:fs";
 import * as ort from "onnxruntime-node";
 import { attachTestLoss, randomFeeds } from "../../dist/app/gradcheck-inputs.js";
 import { toHost } from "../../dist/app/gradcheck-runtime.js";
+import { inspect } from "../../dist/app/inspect.node.js";
 import { gradcheck } from "../../dist/autodiff/gradcheck.js";
 import { DiapasonError } from "../../dist/base/errors.js";
 import { loadOnnx } from "../../dist/formats/onnx/file.node.js";
 import { writeOnnx } from "../../dist/formats/onnx/writer.js";
+import { inferShapes } from "../../dist/graph/infer.js";
 import { print } from "../../dist/graph/print.js";
 import { collectParameters } from "../../dist/models/parameters.js";
 import { prepareGraph } from "../../dist/models/prepare.js";
@@ -20,6 +22,7 @@ process.once("message", async ({ file, sizes }) => {
     opset: graph.opsets.get("") ?? 0,
     nodes: graph.nodes.length,
     lines: print(graph).split("\n").length,
+    inspected: await attempt(() => inspected(file)),
     written: await attempt(() => writtenBack(file, graph, sizes)),
     gradient: await attempt(() => gradients(file, sizes, runtime)),
   });
@@ -41,9 +44,17 @@ async function attempt(step) {
   }
 }
 
+/** What `diapason inspect` says. */
+async function inspected(file) {
+  for await (const { purpose, parameters, blocks } of inspect.run({ model: file }))
+    return { purpose, elements: parameters, blocks: blocks.length };
+}
+
 /** Runs the file and what is written of it on the same arrays. */
 async function writtenBack(file, graph, sizes) {
-  const { feeds } = randomFeeds(graph.clone(), sizes, 0);
+  const named = graph.clone();
+  inferShapes(named);
+  const { feeds } = randomFeeds(named, sizes, 0);
   const given = Object.fromEntries([...feeds].map(([name, array]) => [name, toOrt(array)]));
   const before = await run(readFileSync(file), given);
   const after = await run(writeOnnx(graph), given);
@@ -69,16 +80,23 @@ async function run(bytes, feeds) {
 /** Checks every float parameter that an output depends on. */
 async function gradients(file, sizes, runtime) {
   const graph = await loadOnnx(file);
-  await prepareGraph(graph, (unknown) => learnShapes(unknown, runtime));
+  await prepareGraph(graph, (unknown) => learnShapes(unknown, runtime, sizes));
   const loss = attachTestLoss(graph, 0);
   const parameters = collectParameters(graph, graph.get(loss)).parameters.map(({ name }) => name);
   if (parameters.length === 0) return { none: "no float weight reaches a float output" };
   const { feeds, symbols } = randomFeeds(graph, sizes, 0);
-  const result = await gradcheck(graph, { loss, parameters, feeds, symbols, samples: parameters.length > 50 ? 1 : 2 });
+  const result = await gradcheck(graph, {
+    loss,
+    parameters,
+    feeds,
+    symbols,
+    samples: parameters.length > 50 ? 1 : 2,
+  });
   return {
     parameters: parameters.length,
     verdict: result.verdict,
     error: result.largestRelativeError,
+    flat: result.parameters.filter((p) => p.largestGradient === 0).length,
     wrong: result.parameters.filter((p) => p.largestRelativeError > result.tolerance).map((p) => p.name),
   };
 }

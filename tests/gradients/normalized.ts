@@ -22,6 +22,9 @@ export const normalized: { readonly [title: string]: GradCase } = {
   "RMSNormalization of the last axis": grad("2x3x4, 4", (g, x, scale) =>
     g.op("RMSNormalization", [x, scale]),
   ),
+  "RMSNormalization, one scale for all": grad("2x3x4, 1", (g, x, scale) =>
+    g.op("RMSNormalization", [x, scale]),
+  ),
   "RMSNormalization of two axes": grad("2x3x4, 3x4", (g, x, scale) =>
     g.op("RMSNormalization", [x, scale], { axis: 1, epsilon: 0.1 }),
   ),

@@ -1,4 +1,4 @@
-import { range, rankOf } from "../builder.ts";
+import { isSameShape, range, rankOf } from "../builder.ts";
 import type { Expansions } from "./expansion.ts";
 
 export const normalized = {
@@ -24,8 +24,11 @@ export const normalized = {
     const centred = g.sub(x, g.mean(x, axes, true));
     return g.div(centred, g.add(g.sqrt(g.mean(g.square(centred), axes, true)), 1e-9));
   },
-  // y = x / √(mean(x²) + ε) · scale, over the axes from `axis` on
+  // y = x / √(mean(x²) + ε) · scale, over the axes from `axis` on: the older operator of one number for each of these in
+  // one pass, which gives what its gradient needs
   RMSNormalization: ({ g, x: [x, scale], attrs: { axis, epsilon, stash_type } }) => {
+    if (isSameShape(scale.shape, x.shape?.slice(axis)))
+      return g.op("SimplifiedLayerNormalization", [x, scale], { axis, epsilon, stash_type });
     const wide = stash_type === 1 ? g.cast(x, "float32") : x;
     const axes = range(axis, rankOf(x));
     const deviation = g.sqrt(g.add(g.mean(g.square(wide), axes, true), epsilon));

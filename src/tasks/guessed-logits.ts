@@ -8,12 +8,15 @@ interface Numbers {
   readonly data: ArrayLike<number | bigint>;
 }
 
+/** So many logits, which are as often below 0 as above, do not all lie between 0 and 1 by chance. */
+const enough = 16;
+
 /**
  * Looks at what a model gives where a loss takes it for logits without being told. Result: a note where all of it lies
- * between 0 and 1, as probabilities do, and logits may.
+ * between 0 and 1, as probabilities do, and a few logits may.
  *
- * @throws tasks/bad-declaration where the classes of every example sum to 1 as well: those are no logits, and a Softmax over
- * them would leave the loss near that of a guess, in silence.
+ * @throws tasks/bad-declaration where it can hardly be logits: those are many numbers, or classes that sum to 1. A loss over
+ * such a mistake stays near that of a guess, in silence.
  */
 export function checkGuess(
   { term, output, classAxis }: LogitsGuess,
@@ -21,15 +24,18 @@ export function checkGuess(
 ): readonly string[] {
   for (let i = 0; i < data.length; i++) if (!(Number(data[i]) >= 0 && Number(data[i]) <= 1)) return [];
   if (data.length === 0) return [];
-  if (classAxis !== undefined && sumsToOne(dims, data, classAxis))
-    throw new DiapasonError(
-      "tasks/bad-declaration",
-      `"${term}" takes "${output}" for logits, and it gives probabilities: its ${dims[classAxis]} classes lie between 0 and 1 and sum to 1.`,
-      `Declare it as cross-entropy(from=probabilities):…, or with from=logits if that is meant.`,
-    );
-  return [
-    `"${term}" takes "${output}" for logits; all that it gives lies between 0 and 1, as probabilities do. Say from=probabilities or from=logits.`,
-  ];
+  const isSure = classAxis === undefined ? data.length >= enough : sumsToOne(dims, data, classAxis);
+  const found = `"${term}" takes "${output}" for logits, and `;
+  const fix =
+    "Write from=probabilities into the parentheses after its kind, or from=logits if that is meant.";
+  const classes = classAxis === undefined ? "" : `${dims[classAxis]} classes `;
+  if (!isSure) return [`${found}all that it gives lies between 0 and 1, as probabilities do. ${fix}`];
+  const what = classAxis === undefined ? "lie between 0 and 1" : "lie between 0 and 1 and sum to 1";
+  throw new DiapasonError(
+    "tasks/bad-declaration",
+    `${found}it gives probabilities: its ${classes}${classes ? "" : "numbers "}${what}.`,
+    fix,
+  );
 }
 
 function sumsToOne(dims: readonly number[], data: Numbers["data"], axis: number): boolean {

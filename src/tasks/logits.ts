@@ -5,7 +5,7 @@ import type { Node, Value } from "../graph/ir.ts";
 /** What an output tells: probabilities, or the numbers that a Softmax or Sigmoid would make them of. */
 export type Said = "probabilities" | "logits";
 
-/** Operators that only move, repeat or rename what they are given. */
+/** Operators that move, repeat, choose or average what they are given: probabilities stay probabilities. */
 const carriers = new Set([
   "Identity",
   "Reshape",
@@ -15,12 +15,21 @@ const carriers = new Set([
   "Transpose",
   "Dropout",
   "Expand",
+  "Slice",
+  "Concat",
+  "Gather",
+  "ReduceMean",
+  "ReduceMax",
+  "AveragePool",
+  "MaxPool",
+  "GlobalAveragePool",
+  "GlobalMaxPool",
 ]);
 
 /** The smallest probability whose logarithm is taken: float32 tells 1 − 1e-7 from 1. */
 const leastShare = 1e-7;
 
-/** The operator that makes a value's numbers, seen through those that only move them. */
+/** The operator that makes a value's numbers, seen through those that carry them. */
 function makerOf(value: Value | undefined): Node | undefined {
   let node = value?.producer;
   while (node && carriers.has(node.op)) node = node.inputs[0]?.producer;

@@ -31,9 +31,14 @@ export interface Allowed {
   readonly what: string;
 }
 
-/** The output that a declaration names. @throws tasks/unknown-output when the graph has none of that name */
+/**
+ * The output that a declaration names, or the value inside the graph of that name, such as the logits of a graph that gives
+ * nothing but the choice made from them.
+ * @throws tasks/unknown-output when there is neither
+ */
 export function findOutput(graph: Graph, { text, output }: Pick<Declared, "text" | "output">): Value {
-  const value = graph.outputs.find(({ name }) => name === output);
+  const inner = graph.find(output);
+  const value = graph.outputs.find(({ name }) => name === output) ?? (inner?.producer ? inner : undefined);
   if (value) return value;
   const names = graph.outputs.map(({ name }) => name);
   const near = nearest(output, names);

@@ -221,6 +221,11 @@ async function atSizes(
 ): Promise<{ readonly graph: Graph; readonly fed: readonly Value[]; readonly notes: string[] }> {
   const graph = whole.clone();
   for (const output of [...graph.outputs]) if (!outputs.has(output.name)) graph.removeOutput(output);
+  // Values inside the graph may be compared as well.
+  for (const name of outputs) {
+    const inner = graph.find(name);
+    if (inner?.producer && !graph.outputs.includes(inner)) graph.addOutput(inner);
+  }
   removeDead(graph);
   fixInputs(graph, parseFixed(fix));
   const bound = bindInputs(graph, arrays);

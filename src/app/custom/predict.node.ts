@@ -11,6 +11,7 @@ import type { HostTensor, Runtime } from "../../runtime/runtime.ts";
 import type { Nested, OutputsOf, PredictSettings, Written } from "../judging.ts";
 import { type Note, noteOf, type Progress } from "../progress.ts";
 import type { VerbContext } from "../verb.ts";
+import { inBatchesOf } from "./one-at-a-time.ts";
 import { openForOutputs } from "./open.node.ts";
 
 /** What a graph gives for arrays: an event for each example, or one file with all. */
@@ -38,7 +39,7 @@ export async function* predictArrays(
   try {
     for (const { ids, inputs } of batches.batches({ batchSize: options.batchSize })) {
       signal?.throwIfAborted();
-      const result = await executable.run(inputs, { outputs });
+      const result = await inBatchesOf(options.batchSize, () => executable.run(inputs, { outputs }));
       if (write) for (const name of outputs) gathered.get(name)!.push(result[name]!);
       else yield* ids.map((id, i) => outputsOf(id, i, result));
       done += ids.length;

@@ -21,6 +21,7 @@ import type { Values } from "../../tune/run-state.ts";
 import type { TuneSettings } from "../options.ts";
 import type { Judged, TaskRun } from "../task.ts";
 import type { Scores } from "../tune-events.ts";
+import { inBatchesOf } from "./one-at-a-time.ts";
 import { type CustomModel, infosOf, openCustom } from "./open.node.ts";
 import { type CustomResult, signOf, worstOf } from "./result.ts";
 import { configWith, isLossFile, lossFile } from "./settings.ts";
@@ -140,7 +141,7 @@ async function lookAtGuesses(
   const executable = await runtime.compile(graph);
   try {
     const feeds = Object.fromEntries(names.map((name) => [name, batch.inputs[name]!]));
-    const result = await executable.run(feeds, { outputs });
+    const result = await inBatchesOf(batchSize, () => executable.run(feeds, { outputs }));
     return guesses.flatMap((guess) => checkGuess(guess, result[guess.output]!));
   } finally {
     await executable.dispose();
@@ -168,14 +169,9 @@ export async function evaluateCustom(
   const executable: Executable = await runtime.compile(graph);
   try {
     const { metrics } = custom;
-    return await evaluateDeclared({
-      executable,
-      loss,
-      metrics,
-      batches,
-      batchSize,
-      ...(onProgress && { onProgress }),
-    });
+    return await inBatchesOf(batchSize, () =>
+      evaluateDeclared({ executable, loss, metrics, batches, batchSize, ...(onProgress && { onProgress }) }),
+    );
   } finally {
     await executable.dispose();
   }

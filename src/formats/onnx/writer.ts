@@ -33,10 +33,8 @@ const irVersion = 10n;
 /** The bytes of an ONNX file. Values keep their names; shapes are written where they are known. */
 export function writeOnnx(graph: Graph, options: WriteOptions = {}): Uint8Array {
   const fact = (name: string) => graph.metadata.get(`${fileFact}${name}`);
-  const stated = BigInt(fact("ir_version") ?? 0);
-  const newest = Math.max(...graph.opsets.values());
   const model = create(ModelProtoSchema, {
-    irVersion: newest > 21 && stated > irVersion ? stated : stated > 3n && newest < 21 ? stated : irVersion,
+    irVersion: irVersionOf(graph),
     producerName: fact("producer_name") ?? "diapason",
     producerVersion: fact("producer_version") ?? "",
     opsetImport: [...graph.opsets].map(([domain, version]) => ({ domain, version: BigInt(version) })),
@@ -46,6 +44,19 @@ export function writeOnnx(graph: Graph, options: WriteOptions = {}): Uint8Array 
     graph: graphProto(graph, options),
   });
   return toBinary(ModelProtoSchema, model);
+}
+
+/**
+ * The version that the file stated, where it still fits: those before 4 want every initializer to be an input as well,
+ * and runtimes then take it for a constant, which decides how they fuse and round.
+ */
+function irVersionOf(graph: Graph): bigint {
+  const stated = BigInt(graph.metadata.get(`${fileFact}ir_version`) ?? 0);
+  const newest = Math.max(...graph.opsets.values());
+  if (newest >= 21) return newest > 21 && stated > irVersion ? stated : irVersion;
+  const inputs = new Set(graph.inputs);
+  const fits = stated > 3n || (stated === 3n && [...graph.initializers].every((value) => inputs.has(value)));
+  return fits ? stated : irVersion;
 }
 
 function graphProto(graph: Graph, options: WriteOptions): MessageInitShape<typeof GraphProtoSchema> {

@@ -73,12 +73,12 @@ test("a weighted, masked sum of declared losses tunes as PyTorch does", async ()
   for await (const event of run) events.push(event);
   const stepLosses = events.flatMap((event) => (event.type === "step" ? [event.loss] : []));
   expect(stepLosses).toHaveLength(steps);
-  stepLosses.forEach((loss, i) => expect(loss).toBeCloseTo(losses[i]!, 5));
+  for (const [i, loss] of stepLosses.entries()) expect(loss).toBeCloseTo(losses[i]!, 5);
   const evaluated = events.flatMap((event) => (event.type === "evaluation" ? [event.metrics["loss"]!] : []));
-  evaluated.forEach((loss, i) => expect(loss).toBeCloseTo(losses[i + 1]!, 5));
+  for (const [i, loss] of evaluated.entries()) expect(loss).toBeCloseTo(losses[i + 1]!, 5);
   const { tensors } = await loadSafetensors(join(folder, "tuned/model.safetensors"));
   for (const [name, rows] of Object.entries(fixture.tuned)) {
     const found = new Float32Array(new Uint8Array(tensors.get(name)!.data.read()).buffer);
-    (rows.flat() as number[]).forEach((value, i) => expect(found[i]).toBeCloseTo(value, 4));
+    for (const [i, value] of (rows.flat() as number[]).entries()) expect(found[i]).toBeCloseTo(value, 4);
   }
 });

@@ -1,3 +1,4 @@
+import type { Stats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, extname, join, resolve } from "node:path";
 import { DiapasonError } from "../base/errors.ts";
@@ -44,14 +45,7 @@ export async function openArrays(
   { seed, validationShare }: ArrayOptions,
 ): Promise<ArrayDataset> {
   const root = resolve(path);
-  const info = await stat(root).catch((cause: unknown) => {
-    throw new DiapasonError(
-      "data/not-found",
-      `There is no file or folder "${path}".`,
-      `Give a ${extensions.join(", ")} file, a folder of .npy files, or a folder with train and validation files.`,
-      cause,
-    );
-  });
+  const info = await statOf(path, root);
   const findings: DataFinding[] = [];
   const open = async (place: string) => {
     const opened = await openPlace(place);
@@ -88,11 +82,32 @@ export async function openArrays(
   return { root, findings, origin, splits: { ...splits, test: parts.test ?? none(train) } };
 }
 
-/** A set of arrays where splits do not matter: of what is to be predicted. */
+/**
+ * Opens one set of arrays, of which every example counts: of what is to be predicted.
+ * @throws data/ambiguous-split for a folder that holds several
+ */
 export async function openArraySet(path: string): Promise<ArraySet> {
-  const { splits } = await openArrays(path, { seed: 0, validationShare: 0 });
-  return splits.train.set;
+  const root = resolve(path);
+  const info = await statOf(path, root);
+  const splits = info.isDirectory() ? await findSplits(root) : undefined;
+  if (splits)
+    throw new DiapasonError(
+      "data/ambiguous-split",
+      `"${path}" holds several sets of examples: ${listNames([...splits.values()].map((place) => basename(place)))}.`,
+      "Name one of them.",
+    );
+  return arraySetOf(root, (await openPlace(root)).arrays);
 }
+
+const statOf = (path: string, root: string): Promise<Stats> =>
+  stat(root).catch((cause: unknown) => {
+    throw new DiapasonError(
+      "data/not-found",
+      `There is no file or folder "${path}".`,
+      `Give a ${extensions.join(", ")} file, a folder of .npy files, or a folder with train and validation files.`,
+      cause,
+    );
+  });
 
 const whole = (set: ArraySet): ArrayPart => ({
   set,

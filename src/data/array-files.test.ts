@@ -8,7 +8,7 @@ import { saveNpz } from "../formats/npz.node.ts";
 import { saveSafetensors } from "../formats/safetensors.node.ts";
 import { float32, int64, type Tensor, tensorOf } from "../graph/tensor.ts";
 import { openBatches } from "./array-batches.node.ts";
-import { openArrays } from "./array-files.node.ts";
+import { openArraySet, openArrays } from "./array-files.node.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "diapason-arrays-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -90,6 +90,9 @@ test("splits in files of their own", async () => {
   const { splits, origin } = await openArrays(at("splits"), options);
   expect([splits.train, splits.validation, splits.test].map(({ rows }) => rows.length)).toEqual([5, 3, 2]);
   expect(origin).toBe("test.safetensors, train.npz, val.npz");
+  // What is to be predicted is one set.
+  expect((await openArraySet(at("splits/val.npz"))).examples).toBe(3);
+  await expect(openArraySet(at("splits"))).rejects.toThrow("several sets of examples");
 });
 
 const one = (name: string, tensor: Tensor) => new Map([[name, tensor]]);

@@ -53,6 +53,7 @@ const networks = [
   "translator",
   "sunspots",
   "llama",
+  "bert-fused",
 ];
 
 describe.each(networks)("%s: loss and every parameter gradient equal PyTorch's", (name) => {

@@ -1,5 +1,5 @@
+import { opNameOf } from "../graph/attributes.ts";
 import { bodiesOf, capturedBy, type Graph, type Node, type Value } from "../graph/ir.ts";
-import { schemas } from "../graph/schemas.ts";
 import { sizeOf, type Tensor } from "../graph/tensor.ts";
 import type { Parameter } from "./model.ts";
 
@@ -41,13 +41,34 @@ const slotsOf: { readonly [op: string]: Slots } = {
   MatMul: { matrices: [0, 1] },
   FusedMatMul: { matrices: [0, 1] },
   Einsum: { vectors: "all" },
+  FusedGemm: { matrices: [0, 1], vectors: [2] },
+  FusedConv: { ...kernelAndBias, carried: [3] },
+  NhwcConv: kernelAndBias,
+  CausalConvWithState: kernelAndBias,
   Gather: { matrices: [0] },
+  GatherElements: { matrices: [0] },
+  GatherND: { matrices: [0] },
   LSTM: recurrent,
   GRU: recurrent,
   RNN: recurrent,
   LayerNormalization: scaleAndShift,
   InstanceNormalization: scaleAndShift,
   GroupNormalization: scaleAndShift,
+  GroupNorm: scaleAndShift,
+  SkipGroupNorm: { vectors: [1, 2, 4] },
+  RMSNormalization: { vectors: [1] },
+  SimplifiedLayerNormalization: { vectors: [1] },
+  SkipLayerNormalization: { vectors: [2, 3, 4] },
+  SkipSimplifiedLayerNormalization: { vectors: [2, 3] },
+  EmbedLayerNormalization: { matrices: [2, 3, 4], vectors: [5, 6] },
+  "com.microsoft.Attention": { matrices: [1], vectors: [2] },
+  MultiHeadAttention: { vectors: [3] },
+  GroupQueryAttention: { vectors: [14, 15] },
+  BiasGelu: { vectors: [1] },
+  FastGelu: { vectors: [1] },
+  BiasSplitGelu: { vectors: [1] },
+  BiasAdd: { vectors: [1] },
+  BiasSoftmax: settings,
   BatchNormalization: { vectors: [1, 2], buffers: [3, 4] },
   PRelu: { vectors: [1] },
   Add: operand,
@@ -65,6 +86,9 @@ const slotsOf: { readonly [op: string]: Slots } = {
   Expand: carrier,
   Tile: carrier,
   Slice: carrier,
+  Pad: carrier,
+  ScatterElements: { carried: [0, 2] },
+  ScatterND: { carried: [0, 2] },
   Split: carrier,
   Identity: carrier,
   Cast: carrier,
@@ -99,7 +123,8 @@ const namedLikeStatistic = /(^|[./_])(running_|moving_)?(mean|var|variance|std)(
 
 /** The slots of a node: its row, else nothing for operators that Diapason knows, else everything. */
 function slots(node: Node): Slots {
-  return slotsOf[node.op] ?? (node.op in schemas ? settings : unknownOperator);
+  const name = opNameOf(node);
+  return (name && slotsOf[name]) ?? slotsOf[node.op] ?? (name ? settings : unknownOperator);
 }
 
 const includes = (list: readonly number[] | "all" | undefined, index: number): boolean =>

@@ -159,7 +159,12 @@ const readsAsSetting = (graph, name) =>
 function isFlat(graph, loss, name, array) {
   const at = (data) => interpret(graph, new Map([[name, { ...array, data }]])).get(loss).data[0];
   const here = at(array.data);
-  return [...array.data.slice(0, 6)].every((value, i) => at(array.data.with(i, value + 1e-7)) === here);
+  try {
+    return [...array.data.slice(0, 6)].every((value, i) => at(array.data.with(i, value + 1e-7)) === here);
+  } catch (error) {
+    if (error.code === "graph/shape-mismatch") return false;
+    throw error;
+  }
 }
 
 /** A point, and two beside it, each element moved by another amount; what is infinite or no number is replaced. */

@@ -1,5 +1,7 @@
 /** Why an operator's gradient is refused, each on purpose. */
 const refused = {
+  OptionalGetElement:
+    "an optional has no gradient; what makes one and takes it apart in the same graph is folded",
   Scan: "Scan of opset 8 counts batches, which no later one does and ONNX Runtime no longer runs",
   DynamicQuantizeLinear:
     "its scale is measured: it is a constant where its whole numbers go back to real ones",

@@ -42,7 +42,9 @@ const slice: ShapeRule<"Slice"> = (ask) => {
   if (!shape) return [{ dtype }];
   const starts = ask.values(1) ?? ask.ints(1, "starts");
   const ends = ask.values(2) ?? ask.ints(2, "ends");
-  const count = starts?.length ?? ends?.length ?? 0;
+  // where the bounds are computed, their number still says which axes they are of
+  const count = starts?.length ?? ends?.length ?? ask.shape(1)?.[0] ?? ask.shape(2)?.[0];
+  if (typeof count !== "number") return [{ dtype, shape: shape.map(() => undefined) }];
   const given = ask.isAbsent(3, "axes") ? Array.from({ length: count }, (_, i) => i) : ask.ints(3, "axes");
   const steps = ask.inputs[4] ? knownNumbers(ask.inputs[4]) : new Array<number>(count).fill(1);
   const axes = given?.map((axis) => fromFront(axis, shape.length));

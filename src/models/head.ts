@@ -7,6 +7,7 @@ import { float32, int64, sizeOf, type Tensor } from "../graph/tensor.ts";
 import { describeModel } from "./describe.ts";
 import { findHead, type Head, isPool, isShapeOnly } from "./find-head.ts";
 import type { Model } from "./model.ts";
+import { withRealHead } from "./real-head.ts";
 
 export interface HeadOptions {
   /** Class names in the order of the new output. */
@@ -20,7 +21,7 @@ export interface HeadOptions {
  * The model with a classifier over `labels`; the given model is left as it is.
  *
  * A head that already has these classes in this order is kept. Another one is replaced in place, under the names it
- * had: weights uniform within ±1/√(inputs of a class) as torch.nn.Linear starts, bias zero. A model without a
+ * had, by a real one where it was quantised: weights uniform within ±1/√(inputs of a class) as torch.nn.Linear starts, bias zero. A model without a
  * classifier gets one on its pooled features: [batch, channels, height, width] averaged over the image,
  * [batch, tokens, width] averaged over the tokens (or its first token where the model has a class token).
  * The output is logits [batch, labels].
@@ -33,7 +34,7 @@ export function replaceHead(model: Model, { labels, seed, keep = true }: HeadOpt
       ...model,
       notes: [...model.notes, `The head is kept: it already tells these ${labels.length} classes.`],
     };
-  const graph = model.graph.clone();
+  const graph = withRealHead(model.graph.clone());
   const head = findHead(graph.outputs[0]);
   const [logits, note] = head
     ? [

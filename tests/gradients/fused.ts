@@ -112,4 +112,18 @@ export const fused: { readonly [title: string]: GradCase } = {
     activation: 0,
     channels_last: 0,
   }),
+  "com.microsoft.ExpandDims": grad("2x3", (g, x) =>
+    g.op("com.microsoft.ExpandDims", [x, g.constant([-1], "int32", [])]),
+  ),
+  "com.microsoft.GatherND": grad("2x3x2", (g, x) =>
+    g.op("com.microsoft.GatherND", [x, g.constant([1, 0, 1], "int32", [3, 1])]),
+  ),
+  GemmFastGelu: plain("com.microsoft.GemmFastGelu", "2x3x4, 4x5, 5"),
+  "com.microsoft.Pad": grad("2x3, 1", (g, x, value) =>
+    g.op("com.microsoft.Pad", [x, g.constant([0, 1, 2, 0], "int64", [1, 4]), value]),
+  ),
+  TransposeMatMul: plain("com.microsoft.TransposeMatMul", "2x3x4, 2x5x4", { transB: 1, alpha: 0.5 }),
+  "com.microsoft.Trilu": grad("3x3", (g, x) =>
+    g.op("com.microsoft.Trilu", [x, g.constant([-1], "int64", [])], { upper: 0 }),
+  ),
 };

@@ -38,4 +38,10 @@ export const fused = {
   "com.microsoft.NhwcConv": "expansion",
   "com.microsoft.GroupNorm": "expansion",
   "com.microsoft.SkipGroupNorm": "expansion",
+  "com.microsoft.ExpandDims": "expansion",
+  "com.microsoft.GatherND": "expansion",
+  "com.microsoft.GemmFastGelu": "expansion",
+  "com.microsoft.Pad": "expansion",
+  "com.microsoft.TransposeMatMul": "expansion",
+  "com.microsoft.Trilu": "expansion",
 } satisfies Partial<GradRules>;

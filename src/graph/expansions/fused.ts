@@ -1,6 +1,7 @@
 import { range, rankOf } from "../builder.ts";
 import type { Value } from "../ir.ts";
 import { activated } from "./activation.ts";
+import { aliases } from "./aliases.ts";
 import type { Composite, Expansions } from "./expansion.ts";
 
 /** Attributes for an operator of the same ones, but for lists that are absent. */
@@ -75,6 +76,7 @@ function skipGroupNormalized(c: Composite<"com.microsoft.SkipGroupNorm">): reado
 }
 
 export const fused = {
+  ...aliases,
   // y = x / √(mean(x²) + ε) · scale, over the axes from `axis` on
   SimplifiedLayerNormalization: ({ g, x: [x, scale], attrs: { axis, epsilon, stash_type } }) => {
     const wide = stash_type === 1 ? g.cast(x, "float32") : x;

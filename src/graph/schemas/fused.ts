@@ -3,8 +3,27 @@ import { ints, type Schema, unary, windows } from "./schema.ts";
 const skipNormalized = { outputs: ["output", "mean?", "inv_std_var?", "input_skip_bias_sum?"] } as const;
 const floats: readonly number[] = ints;
 
+/** Older names of ONNX Runtime's domain for what the main one, or FusedMatMul, has. */
+const aliases = {
+  "com.microsoft.ExpandDims": { inputs: ["X", "axis"], outputs: ["Y"], attributes: {} },
+  "com.microsoft.GatherND": { inputs: ["data", "indices"], outputs: ["output"], attributes: {} },
+  "com.microsoft.GemmFastGelu": { inputs: ["X", "W", "bias?"], outputs: ["Y"], attributes: {} },
+  "com.microsoft.Pad": {
+    inputs: ["data", "pads", "value?"],
+    outputs: ["output"],
+    attributes: { mode: "constant" },
+  },
+  "com.microsoft.TransposeMatMul": {
+    inputs: ["A", "B"],
+    outputs: ["Y"],
+    attributes: { alpha: 1, transA: 0, transB: 0 },
+  },
+  "com.microsoft.Trilu": { inputs: ["X", "k?"], outputs: ["Y"], attributes: { upper: 1 } },
+} as const satisfies { readonly [op: string]: Schema };
+
 /** What runtimes' optimisers and builders write for several operators at once; but for attention. */
 export const fused = {
+  ...aliases,
   SimplifiedLayerNormalization: {
     inputs: ["X", "scale"],
     outputs: ["Y", "inv_std_var?"],

@@ -1,5 +1,6 @@
 import { inferShapes } from "../graph/infer.ts";
 import type { Graph, Value } from "../graph/ir.ts";
+import { foldSequences } from "../graph/passes/fold-sequences.ts";
 import { hoistWeights } from "../graph/passes/hoist-weights.ts";
 import { normalize } from "../graph/passes/normalize.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
@@ -29,6 +30,7 @@ export async function prepareGraph(
     if (!whole && graph.inputs.length > 1 && !graph.outputs.includes(input)) graph.removeValue(input);
   const notes = whole ? nameBatchOfAll(graph) : nameBatch(graph);
   inferShapes(graph);
+  foldSequences(graph);
   const halves = widenHalves(graph);
   if (halves.size > 0)
     notes.push(

@@ -1,5 +1,6 @@
 import type { Graph } from "../ir.ts";
 import { type FoldOptions, foldConstants } from "./fold-constants.ts";
+import { foldSequences } from "./fold-sequences.ts";
 import { normalize } from "./normalize.ts";
 import { removeDead } from "./remove-dead.ts";
 import { removeIdentities } from "./remove-identities.ts";
@@ -9,5 +10,6 @@ export function cleanUp(graph: Graph, options: FoldOptions = {}): void {
   normalize(graph);
   removeIdentities(graph);
   foldConstants(graph, options);
+  foldSequences(graph);
   removeDead(graph);
 }

@@ -1,0 +1,95 @@
+import { describe, expect, test } from "vitest";
+import { differentiate } from "../../autodiff/differentiate.ts";
+import { Graph, type Value } from "../ir.ts";
+import { interpret } from "../kernels/interpret.ts";
+import { ndArray } from "../kernels/nd-array.ts";
+import { int64 } from "../tensor.ts";
+import { cleanUp } from "./clean-up.ts";
+
+type Ints = { readonly [key: string]: number };
+
+/** Builds a graph over x: [4, 3], in which `add` appends operators and `at` gives positions. */
+function folded(
+  make: (
+    add: (op: string, inputs: readonly (Value | undefined)[], attributes?: Ints) => Value,
+    x: Value,
+    at: (...values: readonly number[]) => Value,
+  ) => Value,
+): Graph {
+  const graph = new Graph("sequences");
+  const x = graph.addInput("x", "float32", [4, 3]);
+  const y = make(
+    (op, inputs, attributes = {}) =>
+      graph.addNode(op, inputs, {
+        attributes: Object.entries(attributes).map(([key, value]) => [key, { type: "int", value }] as const),
+      }).outputs[0]!,
+    x,
+    (...values) =>
+      graph.addInitializer(graph.freshName("at"), int64(values.length === 1 ? [] : [values.length], values)),
+  );
+  graph.rename(y, "y");
+  graph.addOutput(y);
+  cleanUp(graph);
+  return graph;
+}
+
+const x = ndArray(
+  "float32",
+  [4, 3],
+  Float64Array.from({ length: 12 }, (_, i) => i),
+);
+const rowsOf = (graph: Graph): readonly number[] => [...interpret(graph, new Map([["x", x]])).get("y")!.data];
+
+describe("sequences whose elements are known become tensors", () => {
+  test("an element of a split, from the end", () => {
+    const graph = folded((add, value, at) => add("SequenceAt", [add("SplitToSequence", [value]), at(-1)]));
+    expect(graph.get("y").shape).toEqual([1, 3]);
+    expect(rowsOf(graph)).toEqual([9, 10, 11]);
+  });
+  test("without the axis it was split along", () => {
+    const graph = folded((add, value, at) =>
+      add("SequenceAt", [add("SplitToSequence", [value], { axis: 1, keepdims: 0 }), at(1)]),
+    );
+    expect(graph.get("y").shape).toEqual([4]);
+    expect(rowsOf(graph)).toEqual([1, 4, 7, 10]);
+  });
+  test("parts of given sizes, the last one smaller", () => {
+    const part = (sizes: readonly number[], which: number) =>
+      rowsOf(
+        folded((add, value, at) =>
+          add("SequenceAt", [add("SplitToSequence", [value, at(...sizes)]), at(which)]),
+        ),
+      );
+    expect(part([3], 1)).toEqual([9, 10, 11]);
+    expect(part([1, 3], 1)).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 11]);
+  });
+  test("put together again in another order", () => {
+    const graph = folded((add, value, at) => {
+      const rows = add("SplitToSequence", [value, at(2)]);
+      const turned = add("SequenceInsert", [
+        add("SequenceErase", [rows, at(0)]),
+        add("Neg", [add("SequenceAt", [rows, at(0)])]),
+      ]);
+      return add("ConcatFromSequence", [turned], { axis: 0 });
+    });
+    expect(rowsOf(graph)).toEqual([6, 7, 8, 9, 10, 11, -0, -1, -2, -3, -4, -5]);
+    expect(graph.nodes.some(({ op }) => op.includes("Sequence"))).toBe(false);
+  });
+  test("stacked along a new axis, with a gradient", () => {
+    const graph = folded((add, value) => {
+      const pair = add("SequenceConstruct", [value, add("Exp", [value])]);
+      const stacked = add("ConcatFromSequence", [pair], { axis: -1, new_axis: 1 });
+      return add("ReduceSum", [stacked], { keepdims: 0 });
+    });
+    const backward = differentiate(graph, { loss: "y", parameters: ["x"] });
+    const gradient = interpret(backward.graph, new Map([["x", x]])).get("x.grad")!;
+    for (const [i, value] of x.data.entries()) expect(gradient.data[i]).toBeCloseTo(1 + Math.exp(value), 9);
+  });
+  test("a position that only the run knows stays", () => {
+    const graph = folded((add, value) => {
+      const at = add("ArgMax", [add("ReduceSum", [value], { keepdims: 0 })], { keepdims: 0 });
+      return add("SequenceAt", [add("SplitToSequence", [value]), at]);
+    });
+    expect(graph.nodes.map(({ op }) => op)).toContain("SequenceAt");
+  });
+});

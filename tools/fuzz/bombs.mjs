@@ -58,6 +58,7 @@ function sized(op, sizes) {
 
 /** Files that are made to be expensive: each a few bytes that ask for much. */
 export const bombs = {
+  "If nested 30 deep": nested(30),
   "If nested 200 deep": nested(200),
   "If nested 20,000 deep": nested(20_000),
   "a length beyond the file": Uint8Array.from([0x3a, 0xff, 0xff, 0xff, 0x7f, 1]),

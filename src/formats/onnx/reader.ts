@@ -50,6 +50,8 @@ export function readOnnx(bytes: Uint8Array, options: ReadOptions = {}): Graph {
       "Export it with a newer opset, or convert it with ONNX's version converter.",
     );
   }
+  const wild = [...opsets].find(([, version]) => !Number.isSafeInteger(version));
+  if (wild) throw badGraph(`it uses version ${wild[1]} of the operators of "${wild[0]}"`);
   const graph = new Graph(model.graph.name || "graph", opsets);
   for (const { key, value } of model.metadataProps) graph.metadata.set(key, value);
   graph.metadata.set(`${fileFact}ir_version`, String(model.irVersion));

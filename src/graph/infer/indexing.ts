@@ -61,11 +61,16 @@ const constantOfShape: ShapeRule<"ConstantOfShape"> = (ask) => {
   const fill = fillOf(ask.node);
   const wanted = ask.values(0);
   const length = ask.shape(0)?.[0];
-  const isRank = typeof length === "number" && length <= mostAxes;
+  const isRank = typeof length === "number" && length >= 0 && length <= mostAxes;
   const unknown = isRank ? new Array<undefined>(length).fill(undefined) : undefined;
   const count = wanted ? product(wanted) : undefined;
   const element = numbersOf(fill)?.[0];
-  const isSmall = typeof count === "number" && count >= 0 && count <= 1024 && element !== undefined;
+  const isSmall =
+    typeof count === "number" &&
+    Number.isInteger(count) &&
+    count >= 0 &&
+    count <= 1024 &&
+    element !== undefined;
   return [
     {
       dtype: fill.dtype,

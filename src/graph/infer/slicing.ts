@@ -49,6 +49,11 @@ const slice: ShapeRule<"Slice"> = (ask) => {
   const steps = ask.inputs[4] ? knownNumbers(ask.inputs[4]) : new Array<number>(count).fill(1);
   const axes = given?.map((axis) => fromFront(axis, shape.length));
   if (!axes) return [{ dtype, shape: shape.map(() => undefined) }];
+  if (axes.some((axis) => !(axis >= 0 && axis < shape.length)) || steps?.includes(0))
+    return ask.mismatch(
+      `it slices the axes [${given}] by steps of [${steps ?? "?"}]`,
+      "Name axes that the array has, and steps other than 0.",
+    );
   const result = shape.map((dim, axis) => {
     const i = axes.indexOf(axis);
     if (i < 0) return dim;
@@ -131,6 +136,8 @@ const pad: ShapeRule<"Pad"> = (ask) => {
   const sizes = shape?.map((dim, axis) => {
     const i = axes?.indexOf(axis);
     if (i === undefined || !pads) return undefined;
+    if (pads.length !== 2 * axes!.length)
+      return ask.mismatch(`${pads.length} pads for ${axes!.length} axes`, "Give two pads for each axis.");
     return i < 0 ? dim : sum([dim, pads[i]!, pads[i + axes!.length]!]);
   });
   return [{ dtype: ask.dtype(0), shape: sizes }];

@@ -156,6 +156,14 @@ export const attentionMicrosoft: { readonly [title: string]: GradCase } = {
     [...present, "w"],
     (g, q, k, v) => [q, k, v, ...gaps(2), i32(g, [1, 2]), g.constant([3], "int32", [])],
   ),
+  "GroupQueryAttention after an empty past of known size": whole(
+    group,
+    "2x3x32, 2x3x16, 2x3x16, 2x2x0x8",
+    { ...shared, do_rotary: 1 },
+    present,
+    (g, q, k, v, past) => [q, k, v, past, past, ...seqlens(g, 2), ...angles(g, [6, 4])],
+    { of: [0, 1, 2] },
+  ),
   "GroupQueryAttention, sizes unknown, an empty past": row(
     group,
     "2x3x32, 2x3x16, 2x3x16, 2x2x0x8",

@@ -80,6 +80,16 @@ const refused: readonly (readonly [
     /cache is a window/,
   ],
   [
+    "a buffer for tokens to come",
+    "2x3x64",
+    (g, x) => {
+      const past = g.constant(new Array<number>(320).fill(0.1), "float32", [2, 2, 10, 8]);
+      const inputs = [x, undefined, undefined, past, past, i32(g, [4, 4]), i32(g, [5], [])];
+      return g.op(group, inputs, shared);
+    },
+    /buffer of another length/,
+  ],
+  [
     "normalised heads",
     "2x3x64",
     (g, x) =>
@@ -109,6 +119,14 @@ const refused: readonly (readonly [
     /activation "Snake" is not known/,
   ],
 ];
+
+test("the shape of an attention that is refused is known all the same", () => {
+  const graph = new Graph("case", [["", 21]]);
+  const g = new GraphBuilder(graph);
+  const x = graph.addInput("x", "float32", ["batch", "tokens", 64]);
+  const y = grouped(g, x, { k_quant_type: "PER_TENSOR" })[0]!;
+  expect([y.dtype, y.shape]).toEqual(["float32", ["batch", "tokens", 32]]);
+});
 
 test.each(refused)("%s is refused with its reason", (_title, shape, build, why) => {
   const graph = new Graph("case", [["", 21]]);

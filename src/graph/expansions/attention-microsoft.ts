@@ -1,4 +1,5 @@
 import { range, rankOf } from "../builder.ts";
+import { knownNumbers } from "../infer/known-dims.ts";
 import type { Value } from "../ir.ts";
 import {
   appended,
@@ -169,6 +170,10 @@ function groupQuery(c: Composite<"com.microsoft.GroupQueryAttention">): readonly
   ];
   const [pastK, pastV] = [3, 4].map((i) => (c.has(i) ? x[i] : undefined));
   const before = pastTokens(g, pastK);
+  const [total] = knownNumbers(x[6]) ?? [];
+  const tokens = query.shape?.[2];
+  if (typeof before === "number" && before > 0 && typeof tokens === "number" && total !== undefined)
+    if (total !== before + tokens) noExpansion(node, "what came before lies in a buffer of another length");
   const q = do_rotary ? turned(c, query, before) : query;
   const k = appended(g, pastK, do_rotary ? turned(c, key, before) : key);
   const all: Heads = { q, k, v: appended(g, pastV, value) };

@@ -1,6 +1,7 @@
 import type { CompositeName } from "../expansions/expand.ts";
 import type { OpName } from "../schemas.ts";
 import { alongAxis } from "./along-axis.ts";
+import { attention } from "./attention.ts";
 import { controlFlow } from "./control-flow.ts";
 import { elementwise } from "./elementwise.ts";
 import { imaging } from "./imaging.ts";
@@ -36,5 +37,6 @@ export const shapeRules: { readonly [N in Exclude<OpName, CompositeName>]: Shape
   ...controlFlow,
   ...signal,
   ...quantized,
+  ...attention,
   ...random,
 };

@@ -52,6 +52,7 @@ const networks = [
   "tagger",
   "translator",
   "sunspots",
+  "folded",
   "llama",
   "bert-fused",
 ];

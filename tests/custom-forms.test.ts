@@ -1,4 +1,4 @@
-import { readdirSync, rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { loadOnnx, saveOnnx } from "../src/formats/onnx/file.node.ts";
 import { loadSafetensors } from "../src/formats/safetensors.node.ts";
@@ -43,7 +43,7 @@ describe("a loss that is a graph", () => {
     );
     expect(all.filter(({ type }) => type === "step")).toHaveLength(4 * 7);
     rmSync(at("plain.onnx"));
-    expect(readdirSync(at("no-weights"))).toContain("loss.onnx");
+    expect(existsSync(at("no-weights/loss/loss.onnx"))).toBe(true);
     const again = await scoresOf({ model: at("no-weights"), data: at("train.npz"), batchSize: 250 });
     expect(again.metrics["loss"]).toBeLessThan(0.5);
     await expect(

@@ -1,12 +1,11 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { writeFileAtomic } from "../../base/atomic-file.node.ts";
 import { DiapasonError } from "../../base/errors.ts";
 import { type ArrayBatches, openBatches } from "../../data/array-batches.node.ts";
 import { defaultKeptBytes } from "../../data/array-column.node.ts";
 import { openArrays } from "../../data/array-files.node.ts";
 import type { ArrayDataset } from "../../data/array-set.ts";
 import { type DeclaredEvaluation, evaluateDeclared } from "../../evaluate/evaluate-declared.ts";
+import { loadOnnx, saveOnnx } from "../../formats/onnx/file.node.ts";
 import { removeDead } from "../../graph/passes/remove-dead.ts";
 import { roundToStored } from "../../graph/passes/stored-types.ts";
 import { describeModel } from "../../models/describe.ts";
@@ -46,7 +45,7 @@ export async function prepareCustom(options: TuneSettings, runtime: Runtime): Pr
   const judging = { loss: attached, metrics, batchSize: options.batchSize };
   const outputs = evaluatedOutputs(custom);
   const goal = metrics[0];
-  const lossText = isLossFile(settings.loss) ? await readFile(settings.loss) : undefined;
+  const lossGraph = isLossFile(settings.loss) ? await loadOnnx(settings.loss) : undefined;
   return {
     model,
     isFreshHead: false,
@@ -116,7 +115,7 @@ export async function prepareCustom(options: TuneSettings, runtime: Runtime): Pr
     saving: {
       keepNames: true,
       async more(folder) {
-        if (lossText) await writeFileAtomic(join(folder, lossFile), lossText);
+        if (lossGraph) await saveOnnx(lossGraph, join(folder, lossFile));
       },
     },
     async close() {},

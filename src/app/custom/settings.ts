@@ -53,8 +53,8 @@ function keptIn({ config }: Model): Given | undefined {
   };
 }
 
-/** Name of the loss's file in a tuned model's folder. */
-export const lossFile = "loss.onnx";
+/** Where a loss that is a graph lies in a tuned model's folder: apart, so that it is not taken for the model. */
+export const lossFile = "loss/loss.onnx";
 
 /** The config.json of a tuned model: what was there, with what it was tuned for. */
 export const configWith = (model: Model, { loss, metric, fix }: CustomSettings): Model["config"] => ({

@@ -360,10 +360,16 @@ function carryType(from: Value, to: Value): void {
 /** The body that a node holds under a name. */
 export function bodyOf(node: Node, key: string): Graph {
   const attribute = node.attributes.get(key);
-  if (attribute?.type === "graph") return attribute.value;
+  return attribute?.type === "graph"
+    ? attribute.value
+    : badNode(node, `has no graph "${key}", which it is to run`);
+}
+
+/** Refuses a node that lacks what its operator's definition demands. */
+export function badNode(node: Node, what: string): never {
   throw new DiapasonError(
     "graph/bad-node",
-    `${node.op}${node.name === "" ? "" : ` "${node.name}"`} has no graph "${key}", which it is to run.`,
+    `${node.op}${node.name === "" ? "" : ` "${node.name}"`} ${what}.`,
     "Export or download the model again; the file is damaged.",
   );
 }

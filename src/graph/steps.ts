@@ -1,6 +1,6 @@
 import { attributesOf } from "./attributes.ts";
 import { knownNumbers } from "./infer/known-dims.ts";
-import { bodyOf, type Graph, type Node, type Value } from "./ir.ts";
+import { badNode, bodyOf, type Graph, type Node, type Value } from "./ir.ts";
 
 /** A value that a step hands to the next one. */
 export interface Carried {
@@ -41,6 +41,7 @@ export type StepsOf = (node: Node, body?: Graph) => Steps;
 export const scanSteps: StepsOf = (node, body = bodyOf(node, "body")) => {
   const attrs = attributesOf(node, "Scan");
   const states = node.inputs.length - attrs.num_scan_inputs;
+  demand(node, states >= 0, body.inputs.length === node.inputs.length, body.outputs.length >= states);
   return {
     body,
     carried: carriedOf(node, body, states, { input: 0, inner: 0, output: 0 }),
@@ -64,6 +65,7 @@ export const scanSteps: StepsOf = (node, body = bodyOf(node, "body")) => {
 /** Inputs: limit?, condition?, initial values. The body: turn, condition, values in; condition, values, slices out. */
 export const loopSteps: StepsOf = (node, body = bodyOf(node, "body")) => {
   const states = body.inputs.length - 2;
+  demand(node, states >= 0, node.inputs.length === states + 2, body.outputs.length > states);
   const [limit, start] = node.inputs;
   const [, condition] = body.inputs;
   const always = handedOn(body.outputs[0]!);
@@ -84,6 +86,13 @@ export const loopSteps: StepsOf = (node, body = bodyOf(node, "body")) => {
     mayBeNone: count === undefined || count < 1,
   };
 };
+
+/** That a node and its body have inputs and outputs for each other. */
+function demand(node: Node, ...conditions: readonly boolean[]): void {
+  const given = node.inputs.slice(node.op === "Loop" ? 2 : 0);
+  if (conditions.every((holds) => holds) && given.every((input) => input !== undefined)) return;
+  badNode(node, "has inputs or outputs that its body has no place for, or the other way round");
+}
 
 const handedOn = (value: Value): Value =>
   value.producer?.op === "Identity" ? handedOn(value.producer.inputs[0]!) : value;

@@ -1,7 +1,8 @@
 import { DiapasonError } from "../../base/errors.ts";
-import { constantOf } from "../attributes.ts";
+import { constantOf, opNameOf } from "../attributes.ts";
 import { inferShapes } from "../infer.ts";
-import { bodiesOf, type Graph, type Node } from "../ir.ts";
+import { badNode, bodiesOf, type Graph, type Node } from "../ir.ts";
+import { type Schema, schemas } from "../schemas.ts";
 import { replaceByConstants } from "./constants.ts";
 import type { Upgrade } from "./upgrade.ts";
 import { upgrades } from "./upgrades.ts";
@@ -44,7 +45,23 @@ function normalizeFrom(graph: Graph, from: number): void {
     const why = upgrade.rewrite(graph, node, from);
     if (why) throw refused(node, from, why);
   }
+  for (const node of graph.nodes) checkInputs(node);
   graph.opsets.set("", Math.max(from, spokenOpset));
+}
+
+/** That every input is there that the operator cannot do without, so that no rule has to ask. @throws graph/bad-node */
+function checkInputs(node: Node): void {
+  const name = opNameOf(node);
+  if (!name) return;
+  const { inputs, outputs }: Schema = schemas[name];
+  const missing = inputs.findIndex((input, i) => !/[?*]$/.test(input) && !node.inputs[i]);
+  if (missing >= 0) badNode(node, `lacks its input ${inputs[missing]}`);
+  const hole = inputs.at(-1)?.endsWith("*") ? node.inputs.indexOf(undefined, inputs.length - 1) : -1;
+  if (hole >= 0) badNode(node, `lacks its input ${hole}`);
+  if (!inputs.at(-1)?.endsWith("*") && node.inputs.length > inputs.length)
+    badNode(node, `has ${node.inputs.length} inputs; its definition knows ${inputs.length}`);
+  if (!outputs.at(-1)?.endsWith("*") && node.outputs.length > outputs.length)
+    badNode(node, `has ${node.outputs.length} outputs; its definition knows ${outputs.length}`);
 }
 
 const refused = (node: Node, from: number, why: string): DiapasonError =>

@@ -83,9 +83,17 @@ describe("older spellings", () => {
     normalize(upsample);
     expect(nodesOf(upsample)).toEqual(["Resize"]);
     expect(knownNumbers(upsample.nodes[0]!.inputs[2])).toEqual([1, 2, 2]);
-    const scatter = old(9, "Scatter", {});
+    const scatter = new Graph("scatter", [["", 9]]);
+    const [data, updates] = ["data", "updates"].map((name) => scatter.addInput(name, "float32", [3]));
+    const indices = scatter.addInput("indices", "int64", [3]);
+    scatter.addOutput(scatter.addNode("Scatter", [data, indices, updates]).outputs[0]!);
     normalize(scatter);
     expect(nodesOf(scatter)).toEqual(["ScatterElements"]);
+  });
+  test("a node without an input that its operator must have is refused", () => {
+    const graph = new Graph("damaged");
+    graph.addOutput(graph.addNode("MatMul", [graph.addInput("x", "float32", [2, 2])]).outputs[0]!);
+    expect(() => normalize(graph)).toThrow("MatMul lacks its input B");
   });
   test("GroupNormalization's scales go from groups to channels", () => {
     const graph = new Graph("groups", [["", 18]]);

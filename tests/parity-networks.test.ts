@@ -6,6 +6,7 @@ import { readOnnx } from "../src/formats/onnx/reader.ts";
 import { writeOnnx } from "../src/formats/onnx/writer.ts";
 import type { Graph } from "../src/graph/ir.ts";
 import { normalize } from "../src/graph/passes/normalize.ts";
+import { collectParameters } from "../src/models/parameters.ts";
 
 interface Stored {
   readonly dtype: "float32" | "int64";
@@ -80,6 +81,14 @@ describe.each(networks)("%s: loss and every parameter gradient equal PyTorch's",
       expect(relativeError(gradient.data as Float32Array, data as Float32Array), key).toBeLessThan(1e-4);
     }
   });
+});
+
+test.each(["llama", "bert-fused"])("%s: what PyTorch trains is what may move", (name) => {
+  const source = readOnnx(fixture(`${name}.onnx`));
+  normalize(source);
+  const found = collectParameters(source).parameters.map((parameter) => parameter.name);
+  const expected = [...reference(name).keys()].filter((key) => key.startsWith("grad."));
+  expect(found.map((parameter) => `grad.${parameter}`).sort()).toEqual(expected.sort());
 });
 
 /** Largest difference, relative to the largest gradient; an expected gradient of 0 (a bias before a norm) counts as 1e-5. */

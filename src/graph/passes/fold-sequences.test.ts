@@ -14,6 +14,7 @@ function folded(
     add: (op: string, inputs: readonly (Value | undefined)[], attributes?: Ints) => Value,
     x: Value,
     at: (...values: readonly number[]) => Value,
+    graph: Graph,
   ) => Value,
 ): Graph {
   const graph = new Graph("sequences");
@@ -26,6 +27,7 @@ function folded(
     x,
     (...values) =>
       graph.addInitializer(graph.freshName("at"), int64(values.length === 1 ? [] : [values.length], values)),
+    graph,
   );
   graph.rename(y, "y");
   graph.addOutput(y);
@@ -84,6 +86,42 @@ describe("sequences whose elements are known become tensors", () => {
     const backward = differentiate(graph, { loss: "y", parameters: ["x"] });
     const gradient = interpret(backward.graph, new Map([["x", x]])).get("x.grad")!;
     for (const [i, value] of x.data.entries()) expect(gradient.data[i]).toBeCloseTo(1 + Math.exp(value), 9);
+  });
+  describe("a list that a Loop fills", () => {
+    /** Row i of x, times i, is appended in turn i; `reader` reads the list. */
+    const listed = (reader: string, attributes: Ints, positions: readonly number[] = []) =>
+      folded((add, value, at, outer) => {
+        const body = new Graph("body", undefined, outer);
+        const [turn, goes, list] = [
+          body.addInput("turn", "int64", []),
+          body.addInput("goes", "bool", []),
+          body.addInput("list"),
+        ];
+        const op = (name: string, inputs: readonly Value[], output: string, ints: Ints = {}) =>
+          body.addNode(name, inputs, {
+            outputs: [output],
+            attributes: Object.entries(ints).map(([key, n]) => [key, { type: "int", value: n }] as const),
+          }).outputs[0]!;
+        const row = op("Gather", [value, turn], "row");
+        const scaled = op("Mul", [row, op("Cast", [turn], "real", { to: 1 })], "scaled");
+        body.addOutput(op("Identity", [goes], "on"));
+        body.addOutput(op("SequenceInsert", [list, scaled], "longer"));
+        const loop = outer.addNode("Loop", [at(4), undefined, add("SequenceEmpty", [])], {
+          attributes: [["body", { type: "graph", value: body }]],
+          outputs: ["all"],
+        });
+        return add(reader, [loop.outputs[0], ...positions.map((position) => at(position))], attributes);
+      });
+    test("is stacked along a new axis", () => {
+      const graph = listed("ConcatFromSequence", { axis: 1, new_axis: 1 });
+      expect(rowsOf(graph)).toEqual([0, 3, 12, 27, 0, 4, 14, 30, 0, 5, 16, 33]);
+    });
+    test("is put together along its own", () =>
+      expect(rowsOf(listed("ConcatFromSequence", { axis: 0 }))).toEqual([
+        0, 0, 0, 3, 4, 5, 12, 14, 16, 27, 30, 33,
+      ]));
+    test("is read at a place", () => expect(rowsOf(listed("SequenceAt", {}, [-2]))).toEqual([12, 14, 16]));
+    test("has a length", () => expect(rowsOf(listed("SequenceLength", {}))).toEqual([4]));
   });
   test("a position that only the run knows stays", () => {
     const graph = folded((add, value) => {

@@ -3,6 +3,7 @@ import { GraphBuilder, range } from "../builder.ts";
 import { inferShapes, knownNumbers } from "../infer.ts";
 import type { Graph, Node, Value } from "../ir.ts";
 import { removeDead } from "./remove-dead.ts";
+import { stackLoopLists } from "./stack-loop-lists.ts";
 
 /** Makes an element of a sequence for the builder's place. */
 type Element = (g: GraphBuilder) => Value;
@@ -11,11 +12,12 @@ type Element = (g: GraphBuilder) => Value;
  * Replaces what reads a sequence of tensors by what reads the tensors, where it is known which they are: SequenceAt,
  * ConcatFromSequence and SequenceLength of what SequenceConstruct, SequenceInsert, SequenceErase or SplitToSequence made.
  *
- * Sequences whose length or positions only the run knows stay.
+ * Lists that a Loop fills become rows that it stacks. Sequences whose length or positions only the run knows stay.
  */
 export function foldSequences(graph: Graph): void {
   if (!graph.nodes.some(readsSequence)) return;
   inferShapes(graph);
+  stackLoopLists(graph);
   for (const node of [...graph.nodes]) {
     const elements = readsSequence(node) ? elementsOf(node.inputs[0]) : undefined;
     if (!elements) continue;

@@ -142,8 +142,8 @@ async function compare(graph, loss, name, array) {
       // beside the stored point a Range may have another length
       if (error.code === "graph/shape-mismatch") continue;
       if (error.code !== "autodiff/no-path") throw error;
-      if (readsAsSetting(graph, name)) return none(`"${name}" is a setting, which has no gradient`);
       if (isFlat(graph, loss, name, point)) return none("the output does not change with it, or in steps");
+      if (readsAsSetting(graph, name)) return none(`"${name}" is a setting, which has no gradient`);
       found = "is none, but the output changes";
     }
   }

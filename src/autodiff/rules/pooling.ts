@@ -9,7 +9,7 @@ const spatial = (x: Value): number[] => range(2, rankOf(x));
 
 /** Each maximum's gradient goes to where its index says; the indices are positions in the whole array. */
 function maxPool(b: Backward<"MaxPool">): Value {
-  const { g, dy, x, attrs } = b;
+  const { g, dy, x } = b;
   const [indices, updates] = [positions(b), dy].map((value) => g.reshape(value, [-1])) as [Value, Value];
   const count = g.op("Size", [x[0]]);
   const flat = g.zeros(g.reshape(count, [1]), dy);

@@ -59,6 +59,8 @@ class Gradients {
     if (!parts) return undefined;
     const total =
       parts.length > 2 ? this.#g.op("Sum", parts) : parts.reduce((sum, part) => this.#g.add(sum, part));
+    // a branch may leave open what is known of the value itself
+    total.shape ??= value.shape;
     this.#parts.set(value, [total]);
     return total;
   }

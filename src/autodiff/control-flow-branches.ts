@@ -1,3 +1,4 @@
+import { DiapasonError } from "../base/errors.ts";
 import { freshNames, ownOutput } from "../graph/builder/scan.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import { inferShapes } from "../graph/infer.ts";
@@ -40,9 +41,25 @@ export const backThroughBranches: NodeRule = (backward) => {
 const isRandom = (node: Node): boolean =>
   drawsRandomNumbers(node) || bodiesOf(node).some((body) => body.nodes.some(isRandom));
 
+/** Infers the shapes of a branch; whether they agree with themselves and with what is known of the node's outputs. */
+function fits(work: Graph, node: Node): boolean {
+  try {
+    inferShapes(work);
+  } catch (error) {
+    if (error instanceof DiapasonError && error.code === "graph/shape-mismatch") return false;
+    throw error;
+  }
+  const rank = (value: Value | undefined) => value?.shape?.length;
+  return work.outputs.every((output, i) => {
+    const [own, known] = [rank(output), rank(node.outputs[i])];
+    return own === undefined || known === undefined || own === known;
+  });
+}
+
 /** Appends to a branch the gradients of what it reads from around it. */
 function branchBackward({ node, dys, wanted, inside }: NodeBackward, work: Graph) {
-  inferShapes(work);
+  // for inputs of another rank, which are not at hand: it is not taken, and gives nothing
+  if (!fits(work, node)) return { work, gradients: new Map<Value, Value>() };
   const outside = new Set(work.nodes.flatMap((one) => [...one.inputs, ...capturedBy(one)]));
   for (const output of work.outputs) outside.add(output);
   const sources = capturedBy(node).filter((value) => wanted.has(value) && outside.has(value));

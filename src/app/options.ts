@@ -112,9 +112,17 @@ export const imageOptions = {
   std: z.array(positive).optional().describe("standard deviation per channel, after scaling to 0…1"),
 } as const;
 
+/** Where graphs may run; docs/devices.md says what each needs. */
+export type Device = "cpu" | "webgpu" | "cuda";
+const devices = ["cpu", "webgpu", "cuda"] as const satisfies readonly Device[];
+
 /** Where and how a verb computes. */
 export const deviceOptions = {
-  device: z.enum(["cpu"]).default("cpu").describe("where graphs run"),
+  device: z.enum(devices).default("cpu").describe("where graphs run"),
+  cpuFallback: z
+    .boolean()
+    .default(false)
+    .describe("operators that the device lacks run on the CPU, instead of being named in an error"),
   threads: count.optional().describe("threads of one operator; default: the machine's cores"),
 } as const;
 

@@ -78,6 +78,8 @@ export interface TaskRun {
 /** A model's scores before training. */
 export interface Judged {
   readonly scores: Scores;
+  /** What running the model over the examples took, without compiling it. */
+  readonly seconds: number;
   /** Judges the tuned model on the same examples, and says what changed. */
   against(tuned: Model): Promise<Proof>;
 }

@@ -1,7 +1,8 @@
 import { forwardFlops, stepFlops, stepMemory } from "../models/cost.ts";
 import type { Stage } from "../tune/plan.ts";
 import { planTable } from "../tune/plan-table.ts";
-import type { Before, Found, Scores } from "./tune-events.ts";
+import type { Judged } from "./task.ts";
+import type { Before, Found } from "./tune-events.ts";
 import type { Tuning } from "./tune-prepare.node.ts";
 
 /** What was found, for the user to check before anything happens. `resident`: bytes the process holds already. */
@@ -43,7 +44,7 @@ function sessionBytes({ model, options }: Tuning, moving: ReadonlySet<string>): 
 }
 
 /** The held-out result before training; the time its forward passes took predicts that of an epoch. */
-export function beforeOf(tuning: Tuning, scores: Scores, seconds: number): Before {
+export function beforeOf(tuning: Tuning, { scores, seconds }: Judged): Before {
   const { model, plan, options, task } = tuning;
   // Operators that are no products count nothing; a graph of those alone is timed as if a step were forward three times.
   const forward = forwardFlops(model);

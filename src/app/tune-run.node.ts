@@ -23,9 +23,8 @@ export async function* runTuning(
   let hasStepped = false;
   try {
     yield foundOf(tuning, await runtime.peakMemoryBytes());
-    const started = performance.now();
     const before = await task.judge(model);
-    yield beforeOf(tuning, before.scores, (performance.now() - started) / 1000);
+    yield beforeOf(tuning, before);
 
     // Only now is anything written: what cannot even be evaluated leaves no run behind, nor does what fails before its first step.
     record = await openRecord(tuning);

@@ -85,6 +85,7 @@ export async function prepareCustom(options: TuneSettings, runtime: Runtime): Pr
       const before = await evaluated(network);
       return {
         scores: scoresOf(before),
+        seconds: before.seconds,
         async against(tuned) {
           const after = await evaluated(tuned);
           const sign = signOf(before, after);
@@ -160,7 +161,7 @@ export async function evaluateCustom(
   batches: ArrayBatches,
   batchSize: number,
   onProgress?: (done: number, total: number) => void,
-): Promise<DeclaredEvaluation> {
+): Promise<DeclaredEvaluation & { readonly seconds: number }> {
   const graph = model.graph.clone();
   const loss = custom.attach(graph);
   const wanted = evaluatedOutputs(custom);
@@ -168,9 +169,11 @@ export async function evaluateCustom(
   const executable: Executable = await runtime.compile(graph);
   try {
     const { metrics } = custom;
-    return await inBatchesOf(batchSize, () =>
+    const started = performance.now();
+    const evaluation = await inBatchesOf(batchSize, () =>
       evaluateDeclared({ executable, loss, metrics, batches, batchSize, ...(onProgress && { onProgress }) }),
     );
+    return { ...evaluation, seconds: (performance.now() - started) / 1000 };
   } finally {
     await executable.dispose();
   }

@@ -31,15 +31,19 @@ export async function openImageModel(
   return { model, preprocessor, notes: [...model.notes, ...notes] };
 }
 
-/** Evaluates a model as it stands on some examples, compiling it for inference first. */
+/**
+ * Evaluates a model as it stands on some examples, compiling it for inference first. `seconds`: what came after compiling.
+ */
 export async function evaluateModel(
   model: Model,
   runtime: Runtime,
   options: EvaluateModelOptions,
-): Promise<Evaluation> {
+): Promise<Evaluation & { readonly seconds: number }> {
   const executable = await runtime.compile(model.graph);
   try {
-    return await evaluateExecutable(executable, model, options);
+    const started = performance.now();
+    const evaluation = await evaluateExecutable(executable, model, options);
+    return { ...evaluation, seconds: (performance.now() - started) / 1000 };
   } finally {
     await executable.dispose();
   }

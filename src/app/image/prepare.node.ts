@@ -50,6 +50,7 @@ export async function prepareImages(options: TuneSettings, runtime: Runtime): Pr
       const before = await evaluated(network);
       return {
         scores: scoresOf(before),
+        seconds: before.seconds,
         async against(tuned) {
           const after = await evaluated(tuned);
           const details = await detailsOf(before, after, dataset);

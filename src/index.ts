@@ -69,4 +69,5 @@ export { type LoadOptions, loadModel } from "./models/load.node.ts";
 export type { Block, Model, Parameter } from "./models/model.ts";
 export { type SaveOptions, saveModel } from "./models/save.node.ts";
 export { type CpuOptions, cpuRuntime } from "./runtime/cpu.node.ts";
+export { cudaRuntime, type GpuOptions, webgpuRuntime } from "./runtime/gpu.node.ts";
 export type { Executable, ParameterStore, Runtime } from "./runtime/runtime.ts";

@@ -6,7 +6,7 @@ import { writeOnnx } from "../src/formats/onnx/writer.ts";
 import { Graph } from "../src/graph/ir.ts";
 import { float32 } from "../src/graph/tensor.ts";
 import { cpuRuntime } from "../src/runtime/cpu.node.ts";
-import { CpuSession } from "../src/runtime/cpu-session.node.ts";
+import { HostSession } from "../src/runtime/host-session.node.ts";
 import { ParameterMemory } from "../src/runtime/parameter-memory.ts";
 import type { Runtime } from "../src/runtime/runtime.ts";
 import { caught, describeRuntime, floats } from "./conformance/runtime.ts";
@@ -53,7 +53,7 @@ describe("what only the CPU promises", () => {
       bufferUpdates: [],
       isTraining: true,
     };
-    const session = await CpuSession.create(request, memory, 1);
+    const session = await HostSession.create(request, memory, { threads: 1, provider: "cpu" });
     const run = () => session.run({ feeds: {}, accumulate: false, outputs: [] });
     const gradient = memory.view("w", "gradient");
     await run();

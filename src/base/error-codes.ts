@@ -134,6 +134,8 @@ export const errorCodes = {
   "runtime/bad-feed":
     "What is fed to a graph does not fit its inputs: one is missing, unknown, or of another type or shape.",
   "runtime/failed": "ONNX Runtime failed while running a graph.",
+  "runtime/no-device":
+    "A device cannot be opened: its driver or its files are missing, or ONNX Runtime finds no such device.",
   "runtime/no-kernel": "ONNX Runtime has no implementation of an operator on the device.",
   "runtime/no-output": "A graph is asked for an output that it does not have.",
   "runtime/out-of-memory": "There was not enough memory to compile or run a graph.",

@@ -1,8 +1,18 @@
 import type { DiapasonError } from "../base/errors.ts";
 import type { HostTensor, StoredArray, UpdateOptions } from "./runtime.ts";
 
+/** How the worker is started. `shared`: whether sessions take memory that threads share. */
+export interface WorkerOptions {
+  readonly device: "cpu" | "webgpu" | "cuda";
+  readonly threads: number | undefined;
+  readonly shared: boolean;
+}
+
 /** What the main thread asks of the worker, and what it answers. */
 export interface Requests {
+  open: { request: Record<string, never>; reply: undefined };
+  /** Whether the device runs each of these models without the CPU's help. */
+  takes: { request: { readonly models: readonly Uint8Array[] }; reply: boolean[] };
   store: { request: { readonly arrays: readonly StoredArray[] }; reply: number };
   compile: { request: CompileRequest; reply: number };
   run: { request: RunRequest; reply: Record<string, HostTensor> };

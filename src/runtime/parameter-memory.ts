@@ -1,5 +1,7 @@
 import { bug } from "../base/errors.ts";
+import type { Slot } from "./engine.ts";
 import { plainModule, sharedModule } from "./optimizer.generated.ts";
+import { adamScalars, sgdScalars } from "./optimizer-scalars.ts";
 import type { OptimizerKind, StoredArray, UpdateOptions } from "./runtime.ts";
 
 const pageBytes = 65536;
@@ -39,7 +41,6 @@ interface Kernels {
   ): void;
 }
 
-export type Slot = "value" | "gradient" | "first" | "second";
 const parameterSlots: readonly Slot[] = ["value", "gradient", "first", "second"];
 
 interface Place {
@@ -144,39 +145,37 @@ function step(
 ): void {
   const { kernels, at, bytes, steps } = place;
   if (optimizer.kind === "sgd") {
-    const { momentum, dampening, nesterov } = optimizer;
+    const s = sgdScalars(optimizer, steps, { rate, weightDecay, scale });
     kernels.sgd(
       at.value!,
       at.gradient!,
       at.first!,
       bytes,
-      rate,
-      scale,
-      weightDecay,
-      momentum,
-      steps === 1 ? 0 : momentum,
-      steps === 1 ? 1 : 1 - dampening,
-      nesterov ? 1 : 0,
+      s.rate,
+      s.scale,
+      s.decay,
+      s.momentum,
+      s.kept,
+      s.added,
+      optimizer.nesterov ? 1 : 0,
     );
     return;
   }
-  const { beta1, beta2, epsilon, kind } = optimizer;
-  const [coupled, keep] = kind === "adam" ? [weightDecay, 1] : [0, 1 - rate * weightDecay];
-  const correction = Math.sqrt(1 - beta2 ** steps);
+  const s = adamScalars(optimizer, steps, { rate, weightDecay, scale });
   kernels.adam(
     at.value!,
     at.gradient!,
     at.first!,
     at.second!,
     bytes,
-    1 - beta1,
-    beta2,
-    1 - beta2,
-    correction * epsilon,
-    scale,
-    coupled,
-    keep,
-    (correction * rate) / (1 - beta1 ** steps),
+    s.rest1,
+    s.beta2,
+    s.rest2,
+    s.epsilon,
+    s.scale,
+    s.coupled,
+    s.keep,
+    s.stepSize,
   );
 }
 

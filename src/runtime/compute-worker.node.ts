@@ -1,18 +1,25 @@
 import { parentPort, workerData } from "node:worker_threads";
+import { env } from "onnxruntime-node";
 import { bug, DiapasonError } from "../base/errors.ts";
-import { CpuSession } from "./cpu-session.node.ts";
-import type { ReplyMessage, RequestKind, RequestMessage, Requests } from "./messages.ts";
-import { ParameterMemory } from "./parameter-memory.ts";
+import { deviceEngine } from "./device-engine.node.ts";
+import type { Engine, EngineSession, EngineStore } from "./engine.ts";
+import { hostEngine } from "./host-engine.node.ts";
+import type { ReplyMessage, RequestKind, RequestMessage, Requests, WorkerOptions } from "./messages.ts";
 
 /** The thread that computes: it owns the sessions and the memory that training changes, and answers one request at a time. */
-const { threads, shared } = workerData as { readonly threads: number | undefined; readonly shared: boolean };
+const options = workerData as WorkerOptions;
 // From Node 24 on onnxruntime-common would wrap float16 in this class, which its own native part refuses; without it both
 // use plain 16-bit words.
 Reflect.deleteProperty(globalThis, "Float16Array");
+// What goes wrong is thrown; the log would only repeat it.
+env.logLevel = "fatal";
 const port = parentPort ?? bug("the worker was started as a program");
 
-const stores = new Map<number, ParameterMemory>();
-const sessions = new Map<number, CpuSession>();
+const engine = (
+  options.device === "webgpu" ? deviceEngine(options) : hostEngine(options.device, options)
+) as Engine;
+const stores = new Map<number, EngineStore>();
+const sessions = new Map<number, EngineSession>();
 let nextId = 1;
 
 type Handlers = {
@@ -22,21 +29,26 @@ type Handlers = {
 };
 
 const handlers: Handlers = {
+  async open() {
+    await engine.open();
+    return undefined;
+  },
+  takes: ({ models }) => engine.takes(models),
   store({ arrays }) {
-    stores.set(nextId, new ParameterMemory(arrays, shared));
+    stores.set(nextId, engine.store(arrays));
     return nextId++;
   },
   async compile(request) {
     const store = request.store === undefined ? undefined : storeOf(request.store);
-    sessions.set(nextId, await CpuSession.create(request, store, threads));
+    sessions.set(nextId, await engine.compile(request, store));
     return nextId++;
   },
   run: ({ executable, ...request }) =>
     (sessions.get(executable) ?? bug("a disposed executable was run")).run(request),
   update: ({ store, options }) => storeOf(store).update(options),
-  read: ({ store, name, slot }) => Float32Array.from(storeOf(store).view(name, slot)),
-  write({ store, name, slot, data }) {
-    storeOf(store).view(name, slot).set(data);
+  read: ({ store, name, slot }) => storeOf(store).read(name, slot),
+  async write({ store, name, slot, data }) {
+    await storeOf(store).write(name, slot, data);
     return undefined;
   },
   steps: ({ store }) => storeOf(store).steps(),
@@ -45,6 +57,7 @@ const handlers: Handlers = {
     return undefined;
   },
   disposeStore({ store }) {
+    stores.get(store)?.dispose();
     stores.delete(store);
     return undefined;
   },
@@ -55,7 +68,7 @@ const handlers: Handlers = {
   },
 };
 
-function storeOf(id: number): ParameterMemory {
+function storeOf(id: number): EngineStore {
   return stores.get(id) ?? bug("a disposed store was used");
 }
 

@@ -1,0 +1,33 @@
+import type { CompileRequest, RunRequest } from "./messages.ts";
+import type { HostTensor, StoredArray, UpdateOptions } from "./runtime.ts";
+
+export type Slot = "value" | "gradient" | "first" | "second";
+
+/** Moving parameters, on the computing thread's side of ParameterStore. */
+export interface EngineStore {
+  update(
+    options: UpdateOptions,
+  ): { gradientNorm: number; applied: boolean } | Promise<{ gradientNorm: number; applied: boolean }>;
+  /** A copy, which may be handed over to another thread. */
+  read(name: string, slot: Slot): Float32Array | Promise<Float32Array>;
+  write(name: string, slot: Slot, data: Float32Array): void | Promise<void>;
+  steps(): Record<string, number>;
+  setSteps(steps: Readonly<Record<string, number>>): void;
+  dispose(): void;
+}
+
+/** A compiled graph, on the computing thread's side of Executable. */
+export interface EngineSession {
+  run(request: Omit<RunRequest, "executable">): Promise<Record<string, HostTensor>>;
+  release(): Promise<void>;
+}
+
+/** What the computing thread does with a device; a session is bound to a store of the same engine. */
+export interface Engine<S extends EngineStore = EngineStore> {
+  /** Makes sure that the device is there. @throws runtime/no-device */
+  open(): Promise<void>;
+  /** Whether the device runs each of these models without the CPU's help. */
+  takes(models: readonly Uint8Array[]): Promise<boolean[]>;
+  store(arrays: readonly StoredArray[]): S;
+  compile(request: CompileRequest, store: S | undefined): Promise<EngineSession>;
+}

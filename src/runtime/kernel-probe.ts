@@ -1,0 +1,179 @@
+import { DiapasonError } from "../base/errors.ts";
+import { writeOnnx } from "../formats/onnx/writer.ts";
+import { opNameOf } from "../graph/attributes.ts";
+import { expandNode, isComposite } from "../graph/expansions/expand.ts";
+import { inferShapes } from "../graph/infer.ts";
+import {
+  type Attribute,
+  bodiesOf,
+  capturedBy,
+  cloneAttribute,
+  Graph,
+  type Node,
+  type Value,
+} from "../graph/ir.ts";
+import type { DataType } from "../graph/tensor.ts";
+import { lowerNode } from "./lowerings.ts";
+
+type Takes = (models: readonly Uint8Array[]) => Promise<boolean[]>;
+
+/** Constants up to this size go into a question, because what an operator takes may depend on them. */
+const smallBytes = 512;
+
+/**
+ * Learns which operators a device runs, by offering it models of one node each; every kind of node is asked once, which
+ * takes a few milliseconds. A table would be out of date with the next ONNX Runtime.
+ *
+ * Only nodes that take or give real numbers are asked for: ONNX Runtime computes sizes and indices on the CPU by itself,
+ * on every device.
+ */
+export class KernelProbe {
+  readonly #device: string;
+  readonly #cpuFallback: boolean;
+  readonly #known = new Map<string, boolean>();
+
+  constructor(device: string, cpuFallback: boolean) {
+    this.#device = device;
+    this.#cpuFallback = cpuFallback;
+  }
+
+  /**
+   * The graph, with what the device lacks written in operators that it has.
+   *
+   * @throws runtime/no-kernel, naming every operator that has no such form, unless those may run on the CPU.
+   */
+  async lower(graph: Graph, takes: Takes): Promise<Graph> {
+    const lowered = graph.clone();
+    inferShapes(lowered);
+    const origins = new Map<Node, string>();
+    for (;;) {
+      const lacking = await this.#lacking(lowered, takes);
+      if (lacking.length === 0) return lowered;
+      const isChanged = lacking.map(([at, node]) => replace(at, node, origins)).some(Boolean);
+      if (isChanged) {
+        inferShapes(lowered);
+        continue;
+      }
+      if (this.#cpuFallback) return lowered;
+      throw this.#refused(lacking.map(([, node]) => origins.get(node) ?? fullName(node)));
+    }
+  }
+
+  async #lacking(graph: Graph, takes: Takes): Promise<(readonly [Graph, Node])[]> {
+    const nodes = [...withBodies(graph)].filter(([, node]) => isReal(node));
+    const questions = new Map<string, Uint8Array>();
+    const kinds = nodes.map(([, node]) => kindOf(node));
+    nodes.forEach(([, node], i) => {
+      const kind = kinds[i]!;
+      if (!this.#known.has(kind) && !questions.has(kind)) questions.set(kind, question(graph, node));
+    });
+    const answers = await takes([...questions.values()]);
+    [...questions.keys()].forEach((kind, i) => {
+      this.#known.set(kind, answers[i]!);
+    });
+    return nodes.filter((_, i) => !this.#known.get(kinds[i]!));
+  }
+
+  #refused(names: readonly string[]): DiapasonError {
+    const counts = new Map<string, number>();
+    for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+    const list = [...counts].map(([name, count]) => (count === 1 ? name : `${name} (${count} nodes)`));
+    return new DiapasonError(
+      "runtime/no-kernel",
+      `The device "${this.#device}" has no implementation of ${list.sort().join(", ")} for the types of this graph.`,
+      "Let these run on the CPU with --cpu-fallback, or choose --device cpu.",
+    );
+  }
+}
+
+const fullName = ({ domain, op }: Node): string => (domain === "" ? op : `${domain}.${op}`);
+
+/** Every node, those of bodies included, with the graph it is in. */
+function* withBodies(graph: Graph): Iterable<readonly [Graph, Node]> {
+  for (const node of graph.nodes) {
+    yield [graph, node];
+    for (const body of bodiesOf(node)) yield* withBodies(body);
+  }
+}
+
+const realTypes: ReadonlySet<DataType | undefined> = new Set([
+  "float16",
+  "float32",
+  "float64",
+  "bfloat16",
+  // a type that nobody knows may be one of these
+  undefined,
+]);
+const isReal = (node: Node): boolean =>
+  [...node.inputs, ...node.outputs].some((value) => value && realTypes.has(value.dtype));
+
+/** Writes a node in other operators. False where there is no way to. */
+function replace(graph: Graph, node: Node, origins: Map<Node, string>): boolean {
+  const before = new Set(graph.nodes);
+  try {
+    if (isComposite(opNameOf(node))) expandNode(graph, node);
+    else if (!lowerNode(graph, node)) return false;
+  } catch (error) {
+    // An operator of which only some uses can be written out.
+    if (error instanceof DiapasonError && error.code !== "base/bug") return false;
+    throw error;
+  }
+  for (const made of graph.nodes)
+    if (!before.has(made)) origins.set(made, origins.get(node) ?? fullName(node));
+  return true;
+}
+
+const isSmall = (value: Value): boolean =>
+  value.constant !== undefined && !value.constant.strings && value.constant.data.length <= smallBytes;
+
+/** Equal for nodes that a device treats alike. */
+function kindOf(node: Node): string {
+  return JSON.stringify([
+    fullName(node),
+    node.inputs.map(
+      (value) => value && [value.dtype, value.shape?.length, isSmall(value) && numbersOf(value)],
+    ),
+    node.outputs.map((value) => value?.dtype),
+    [...node.attributes].map(([key, attribute]) => [key, textOf(attribute)]),
+  ]);
+}
+
+const numbersOf = (value: Value): string => value.constant!.data.read().join(" ");
+
+function textOf(attribute: Attribute): unknown {
+  // Bodies are told apart by what they are made of, and tensors by type: their numbers do not matter to a device.
+  if (attribute.type === "graph") return [...withBodies(attribute.value)].map(([, node]) => kindOf(node));
+  if (attribute.type === "tensor") return attribute.value.dtype;
+  const { value } = attribute;
+  return typeof value === "bigint" || Array.isArray(value) ? String(value) : value;
+}
+
+/** A model of nothing but this node. */
+function question(graph: Graph, node: Node): Uint8Array {
+  const one = new Graph("one node", graph.opsets);
+  const seen = new Set<string>();
+  const isFed = node.inputs.some((value) => value && !isSmall(value));
+  for (const value of [...node.inputs, ...capturedBy(node)]) {
+    if (!value || seen.has(value.name)) continue;
+    seen.add(value.name);
+    // A node of constants alone would be computed when the model is read, by the CPU.
+    if (isFed && isSmall(value)) one.addInitializer(value.name, value.constant!);
+    else one.addInput(value.name, value.dtype, value.shape ?? value.constant?.dims);
+  }
+  const made = one.addNode(
+    node.op,
+    node.inputs.map((value) => value && one.get(value.name)),
+    {
+      domain: node.domain,
+      outputs: node.outputs.map((value) => value?.name ?? ""),
+      attributes: [...node.attributes].map(([key, a]) => [key, cloneAttribute(a, one)] as const),
+    },
+  );
+  for (const [i, output] of made.outputs.entries()) {
+    if (!output) continue;
+    output.dtype = node.outputs[i]!.dtype;
+    output.shape = node.outputs[i]!.shape;
+    one.addOutput(output);
+  }
+  return writeOnnx(one);
+}

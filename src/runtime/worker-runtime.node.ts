@@ -1,0 +1,181 @@
+import { readFileSync } from "node:fs";
+import { Worker } from "node:worker_threads";
+import { env } from "onnxruntime-common";
+import { DiapasonError } from "../base/errors.ts";
+import { workerUrl } from "../base/worker-url.node.ts";
+import { writeOnnx } from "../formats/onnx/writer.ts";
+import type { Graph, Value } from "../graph/ir.ts";
+import type { ReplyMessage, RequestKind, Requests, Weight, WorkerOptions } from "./messages.ts";
+import type { CompileOptions, Executable, ParameterStore, Runtime, StoredArray } from "./runtime.ts";
+
+/** Weights from this size on are handed to ONNX Runtime beside the model's bytes, so that they are not copied into them. */
+const besideBytes = 1 << 16;
+
+/** Node 20 refuses tensors over shared memory; from 22 on they are taken. */
+const canShare = Number(process.versions.node.split(".")[0]) >= 22;
+
+export interface WorkerRuntimeOptions extends Pick<WorkerOptions, "device" | "threads"> {
+  /** What to hand to the device in a graph's stead; asked for every graph that is compiled. */
+  readonly lower?: (
+    graph: Graph,
+    takes: (models: readonly Uint8Array[]) => Promise<boolean[]>,
+  ) => Promise<Graph>;
+}
+
+/** A device in a worker thread: the calling thread stays free while a graph runs. @throws runtime/no-device */
+export async function workerRuntime({ device, threads, lower }: WorkerRuntimeOptions): Promise<Runtime> {
+  const worker = new RuntimeWorker({ device, threads, shared: canShare });
+  if (device !== "cpu") {
+    try {
+      await worker.ask("open", {});
+    } catch (error) {
+      await worker.end();
+      throw error;
+    }
+  }
+  const takes = (models: readonly Uint8Array[]) => worker.ask("takes", { models });
+  return {
+    device,
+    description: {
+      onnxruntime: env.versions.common,
+      node: process.versions.node,
+      threads: String(threads ?? "all"),
+    },
+    async store(arrays) {
+      return storeOn(worker, await worker.ask("store", { arrays }), arrays);
+    },
+    async compile(graph, options = {}) {
+      return compileOn(worker, lower ? await lower(graph, takes) : graph, options);
+    },
+    peakMemoryBytes: async () => peakMemory(),
+    dispose: () => worker.end(),
+  };
+}
+
+const storeIds = new WeakMap<ParameterStore, number>();
+
+function storeOn(worker: RuntimeWorker, store: number, arrays: readonly StoredArray[]): ParameterStore {
+  const known = new Set(arrays.map((array) => array.name));
+  const check = (name: string) => {
+    if (!known.has(name))
+      throw new DiapasonError(
+        "base/bug",
+        `The store has no array "${name}".`,
+        "Report this; it is a defect of ours.",
+      );
+  };
+  const made: ParameterStore = {
+    update: (options) => worker.ask("update", { store, options }),
+    async read(name, slot) {
+      check(name);
+      return worker.ask("read", { store, name, slot });
+    },
+    async write(name, slot, data) {
+      check(name);
+      await worker.ask("write", { store, name, slot, data });
+    },
+    steps: () => worker.ask("steps", { store }),
+    setSteps: (steps) => worker.ask("setSteps", { store, steps }),
+    dispose: () => worker.ask("disposeStore", { store }),
+  };
+  storeIds.set(made, store);
+  return made;
+}
+
+async function compileOn(worker: RuntimeWorker, graph: Graph, options: CompileOptions): Promise<Executable> {
+  const weights: Weight[] = [];
+  const place = (value: Value) => {
+    const data = value.constant!.data;
+    if (value.constant!.strings || data.length < besideBytes) return undefined;
+    const path = `w${weights.length}`;
+    const { file, length } = data;
+    weights.push(file ? { path, file: { ...file, length } } : { path, data: data.read() });
+    return { location: path, offset: 0 };
+  };
+  const model = writeOnnx(graph, { place });
+  const executable = await worker.ask("compile", {
+    model,
+    weights,
+    store: options.store && storeIds.get(options.store),
+    gradients: [...(options.gradients ?? [])],
+    bufferUpdates: [...(options.bufferUpdates ?? [])],
+    isTraining: options.purpose === "training",
+  });
+  const kept = new Set([...(options.gradients?.values() ?? []), ...(options.bufferUpdates?.values() ?? [])]);
+  const returned = graph.outputs.map((output) => output.name).filter((name) => !kept.has(name));
+  return {
+    run: (feeds, { accumulate = false, outputs = returned } = {}) =>
+      worker.ask("run", { executable, feeds, accumulate, outputs }),
+    dispose: () => worker.ask("disposeExecutable", { executable }),
+  };
+}
+
+/** The worker thread and the requests that wait for its answer. It keeps the process alive only while one waits. */
+class RuntimeWorker {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, { resolve(reply: unknown): void; reject(error: unknown): void }>();
+  /** Whether the thread has loaded what it needs, or has ended. */
+  readonly #started: Promise<unknown>;
+  #nextId = 1;
+  #ended: unknown;
+
+  constructor(options: WorkerOptions) {
+    this.#worker = new Worker(workerUrl(import.meta.url, "./compute-worker.node.js"), {
+      workerData: options,
+    });
+    this.#worker.unref();
+    this.#started = new Promise((resolve) => {
+      for (const event of ["message", "error", "exit"]) this.#worker.once(event, resolve);
+    });
+    this.#worker.on("message", (message: ReplyMessage) => this.#settle(message));
+    this.#worker.on("error", (error) => this.#fail(error));
+    this.#worker.on("exit", () => this.#fail(undefined));
+  }
+
+  ask<K extends RequestKind>(kind: K, body: Requests[K]["request"]): Promise<Requests[K]["reply"]> {
+    if (this.#ended) return Promise.reject(this.#ended);
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      if (this.#waiting.size === 0) this.#worker.ref();
+      this.#waiting.set(id, { resolve: resolve as (reply: unknown) => void, reject });
+      this.#worker.postMessage({ id, kind, body });
+    });
+  }
+
+  async end(): Promise<void> {
+    // A thread that is ended while it loads ONNX Runtime takes the whole process with it.
+    this.#worker.ref();
+    await this.#started;
+    await this.#worker.terminate();
+  }
+
+  #settle({ id, reply, error }: ReplyMessage): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (this.#waiting.size === 0) this.#worker.unref();
+    if (error) waiting?.reject(new DiapasonError(error.code, error.message, error.fix));
+    else waiting?.resolve(reply);
+  }
+
+  #fail(cause: unknown): void {
+    this.#ended ??= new DiapasonError(
+      "runtime/worker-ended",
+      `The thread that computes has ended${cause instanceof Error ? `: ${cause.message}` : ""}.`,
+      "Start a new runtime; if this came by itself, the machine was most likely out of memory.",
+      cause,
+    );
+    for (const { reject } of this.#waiting.values()) reject(this.#ended);
+    this.#waiting.clear();
+  }
+}
+
+/** Largest resident memory of the process so far; its threads share it. */
+function peakMemory(): number {
+  try {
+    const line = /VmHWM:\s+(\d+) kB/.exec(readFileSync("/proc/self/status", "utf8"));
+    if (line) return Number(line[1]) * 1024;
+  } catch {
+    // Not Linux: the platform's own figure follows.
+  }
+  return process.resourceUsage().maxRSS * 1024;
+}

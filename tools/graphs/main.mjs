@@ -10,7 +10,8 @@ import { page } from "./page.mjs";
 
 /** Sizes that models insist on: the first whose text is in the file's name. */
 const sizes = [
-  ["silero", { "input.1": 512, sequence: 512, samples: 16000 }],
+  ["op18_ifless", { batch: 2, sequence: 512 }],
+  ["silero", { batch: 1, "input.0": 1, "input.1": 512, sequence: 512, samples: 16000, "state.1": 1 }],
   ["Hallway", { batch: 1 }],
   ["hybrid0vis8vec", { batch: 1 }],
   ["obsolete_recurr", { batch: 1 }],

@@ -1,8 +1,7 @@
 import { bodiesOf, type Graph, type Node } from "../ir.ts";
 import { isFloat } from "../kernels/nd-array.ts";
-import { sizeOf } from "../tensor.ts";
 
-/** Moves the float constants of more than one element that lie in bodies of If, Loop and Scan out to the graph itself. */
+/** Moves the float constants that lie in bodies of If, Loop and Scan out to the graph itself. */
 export function hoistWeights(graph: Graph): void {
   const visit = (nodes: readonly Node[], owners: readonly Node[]): void => {
     for (const node of nodes) {
@@ -10,12 +9,7 @@ export function hoistWeights(graph: Graph): void {
         const around = [...owners, node];
         visit(body.nodes, around);
         for (const value of [...body.initializers])
-          if (
-            isFloat(value.constant!.dtype) &&
-            sizeOf(value.constant!.dims) > 1 &&
-            !body.inputs.includes(value)
-          )
-            graph.lift(value, body, around);
+          if (isFloat(value.constant!.dtype) && !body.inputs.includes(value)) graph.lift(value, body, around);
       }
     }
   };

@@ -12,29 +12,40 @@ export function readTensor(proto: TensorProto, external: ExternalData | undefine
   const dtype = dataTypeOf(proto.dataType);
   if (!dtype)
     throw malformed(name, `has the element type number ${proto.dataType}, which ONNX does not define`);
-  const dims = proto.dims.map(Number);
-  const elements = sizeOf(dims);
-  if (dims.some((d) => d < 0) || !Number.isSafeInteger(elements))
-    throw malformed(name, `has the shape [${dims.join(", ")}]`);
+  const { dims, elements } = sizesOf(proto.dims, name);
   if (dtype === "string") {
     if (proto.stringData.length !== elements)
       throw malformed(
         name,
         `holds ${proto.stringData.length} strings; its shape [${dims.join(", ")}] wants ${elements}`,
       );
-    const text = new TextDecoder();
-    return {
-      dtype,
-      dims,
-      data: inMemory(new Uint8Array(0)),
-      strings: proto.stringData.map((bytes) => text.decode(bytes)),
-    };
+    return { dtype, dims, data: inMemory(new Uint8Array(0)), strings: textsOf(proto.stringData, name) };
   }
   const expected = Math.ceil((elements * bitsOf[dtype]) / 8);
   const data = bytesOf(proto, dtype, expected, external, name);
   if (data.length !== expected)
     throw malformed(name, `holds ${data.length} bytes; ${dtype} [${dims.join(", ")}] wants ${expected}`);
   return { dtype, dims, data };
+}
+
+/** Sizes as numbers, and their product. */
+export function sizesOf(sizes: readonly bigint[], name: string) {
+  const dims = sizes.map(Number);
+  const elements = sizeOf(dims);
+  if (dims.some((d) => d < 0) || !Number.isSafeInteger(elements))
+    throw malformed(name, `has the shape [${dims.join(", ")}]`);
+  return { dims, elements };
+}
+
+function textsOf(encoded: readonly Uint8Array[], name: string): string[] {
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  return encoded.map((bytes) => {
+    try {
+      return decoder.decode(bytes);
+    } catch {
+      throw malformed(name, "holds text that is not UTF-8");
+    }
+  });
 }
 
 function bytesOf(
@@ -96,7 +107,7 @@ function typedBytes(proto: TensorProto, dtype: DataType): Uint8Array {
 const bytes = (array: ArrayBufferView): Uint8Array =>
   new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 
-const malformed = (name: string, what: string): DiapasonError =>
+export const malformed = (name: string, what: string): DiapasonError =>
   new DiapasonError(
     "formats/onnx-bad-tensor",
     `The tensor "${name}" ${what}.`,

@@ -1,9 +1,8 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { DiapasonError } from "../../base/errors.ts";
-import type { Shape } from "../../graph/dim.ts";
-import { dataTypeOf } from "../../graph/element-types.ts";
 import { type Attribute, Graph, type Value } from "../../graph/ir.ts";
-import { inlineFunctions } from "./functions.ts";
+import type { Tensor } from "../../graph/tensor.ts";
+import { inlineFunctions, mainDomain } from "./functions.ts";
 import {
   type AttributeProto,
   AttributeProtoSchema,
@@ -13,15 +12,22 @@ import {
   ModelProtoSchema,
   type NodeProto,
   type OperatorSetIdProto,
-  type TypeProto,
-  TypeProtoSchema,
-  type ValueInfoProto,
 } from "./onnx.generated.ts";
+import { badGraph, type FreeNames, orderNodes } from "./order-nodes.ts";
+import { readSparse } from "./read-sparse.ts";
 import { type ExternalData, readTensor } from "./read-tensor.ts";
+import { hint, Symbols } from "./value-types.ts";
 
 export interface ReadOptions {
   /** Finds weights that lie outside the file; without it such a model is refused. */
   readonly external?: ExternalData;
+}
+
+/** What reading one file hands down into bodies. */
+interface Context {
+  readonly external: ExternalData | undefined;
+  readonly symbols: Symbols;
+  readonly free: FreeNames;
 }
 
 /** Facts about the file that the writer gives back: `Graph.metadata` keys that start with this. */
@@ -39,9 +45,11 @@ const oldestOpset = 7;
 export function readOnnx(bytes: Uint8Array, options: ReadOptions = {}): Graph {
   const model = decode(bytes);
   if (!model.graph) throw damaged("it holds no graph");
-  const opsets = opsetsOf(model.opsetImport);
+  const { nodes, imports } = inlineFunctions(model);
+  // the model's own imports count where a function states others
+  const opsets = opsetsOf([...imports, ...model.opsetImport]);
   // the specification's version 1 where none is stated, of which a graph without operators of the main domain is free
-  const usesMain = model.graph.node.some(({ domain }) => mainDomain(domain) === "");
+  const usesMain = nodes.some(({ domain }) => mainDomain(domain) === "");
   const main = opsets.get("") ?? (usesMain ? 1 : oldestOpset);
   if (main < oldestOpset) {
     throw new DiapasonError(
@@ -55,12 +63,22 @@ export function readOnnx(bytes: Uint8Array, options: ReadOptions = {}): Graph {
   const graph = new Graph(model.graph.name || "graph", opsets);
   for (const { key, value } of model.metadataProps) graph.metadata.set(key, value);
   graph.metadata.set(`${fileFact}ir_version`, String(model.irVersion));
-  if (model.producerName) graph.metadata.set(`${fileFact}producer_name`, model.producerName);
-  if (model.producerVersion) graph.metadata.set(`${fileFact}producer_version`, model.producerVersion);
-  const nodes = inlineFunctions(model);
-  fill(graph, { ...model.graph, node: nodes } as GraphProto, options);
+  for (const [fact, text] of Object.entries(factsOf(model)))
+    if (text) graph.metadata.set(`${fileFact}${fact}`, text);
+  const context = { external: options.external, symbols: new Symbols(), free: new WeakMap() };
+  fill(graph, { ...model.graph, node: [...nodes] }, context);
   return graph;
 }
+
+/** What the file says of itself and nothing here reads. */
+const factsOf = (model: ModelProto) => ({
+  producer_name: model.producerName,
+  producer_version: model.producerVersion,
+  domain: model.domain,
+  model_version: model.modelVersion === 0n ? "" : String(model.modelVersion),
+  doc_string: model.docString,
+  graph_doc_string: model.graph?.docString,
+});
 
 function decode(bytes: Uint8Array): ModelProto {
   if (bytes.length === 0) throw damaged("it is empty");
@@ -79,46 +97,52 @@ const damaged = (why: string, cause?: unknown): DiapasonError =>
     cause,
   );
 
-export function opsetsOf(imports: readonly OperatorSetIdProto[]): Map<string, number> {
+function opsetsOf(imports: readonly OperatorSetIdProto[]): Map<string, number> {
   return new Map(imports.map(({ domain, version }) => [mainDomain(domain), Number(version)]));
 }
 
-/** ONNX's main domain has two spellings. */
-export const mainDomain = (domain: string): string => (domain === "ai.onnx" ? "" : domain);
-
 /** Fills an empty graph from its proto. */
-function fill(graph: Graph, proto: GraphProto, options: ReadOptions): void {
-  const initializers = new Map(proto.initializer.map((tensor) => [tensor.name, tensor]));
+function fill(graph: Graph, proto: GraphProto, context: Context): void {
+  const own = new Map<string, Value>();
   for (const info of proto.input) {
-    if (graph.outer === undefined && graph.inputs.some((i) => i.name === info.name))
-      throw badGraph(`two inputs are called "${info.name}"`);
-    hint(graph.addInput(info.name), info);
+    if (own.has(info.name)) throw badGraph(`two inputs are called "${info.name}"`);
+    const input = graph.addInput(info.name);
+    hint(input, info, context.symbols);
+    own.set(info.name, input);
   }
-  for (const [name, tensor] of initializers) {
+  const filled = new Set<string>();
+  for (const [name, read] of constantsOf(proto, context)) {
     if (name === "") continue;
-    const constant = readTensor(tensor, options.external);
-    const input = graph.inputs.find((i) => i.name === name);
-    if (input) graph.setConstant(input, constant);
-    else graph.addInitializer(name, constant);
+    if (filled.has(name)) throw badGraph(`two initializers are called "${name}"`);
+    filled.add(name);
+    const input = own.get(name);
+    if (input) graph.setConstant(input, read());
+    else own.set(name, graph.addInitializer(name, read()));
   }
-  const taken = new Set([...graph.inputs, ...graph.initializers].map((v) => v.name));
-  for (const node of sorted(proto, graph)) {
-    for (const name of node.output) {
-      if (name !== "" && taken.has(name)) throw badGraph(`two values are called "${name}"`);
-      taken.add(name);
-    }
-    addNode(graph, node, options);
+  for (const node of orderNodes(proto.node, (name) => graph.find(name) !== undefined, context.free)) {
+    const twice = node.output.find((name) => name !== "" && own.has(name));
+    if (twice !== undefined) throw badGraph(`two values are called "${twice}"`);
+    addNode(graph, node, context);
   }
   for (const info of [...proto.valueInfo, ...proto.output]) {
     const value = graph.find(info.name);
-    if (value && value.shape === undefined) hint(value, info);
+    if (value && value.shape === undefined) hint(value, info, context.symbols);
   }
+  const outputs = new Set<Value>();
   for (const info of proto.output) {
     const value = graph.find(info.name);
     if (!value) throw badGraph(`the output "${info.name}" is made by no node`);
-    if (graph.outputs.includes(value)) addCopyOutput(graph, value);
+    if (outputs.has(value)) addCopyOutput(graph, value);
     else graph.addOutput(value);
+    outputs.add(value);
   }
+}
+
+/** The initializers of a graph by their names, each read when it is asked for. */
+function* constantsOf(proto: GraphProto, { external }: Context): Generator<readonly [string, () => Tensor]> {
+  for (const tensor of proto.initializer) yield [tensor.name, () => readTensor(tensor, external)];
+  for (const sparse of proto.sparseInitializer)
+    yield [sparse.values?.name ?? "", () => readSparse(sparse, external)];
 }
 
 /** A value that the file names as an output twice gets an Identity for the second time. */
@@ -129,48 +153,7 @@ function addCopyOutput(graph: Graph, value: Value): void {
   graph.addOutput(copy);
 }
 
-/** The nodes in topological order; files that are out of order exist. */
-function sorted(proto: GraphProto, graph: Graph): readonly NodeProto[] {
-  const known = (name: string) => name === "" || made.has(name) || graph.find(name) !== undefined;
-  const made = new Set<string>();
-  let waiting: readonly NodeProto[] = proto.node;
-  const order: NodeProto[] = [];
-  while (waiting.length > 0) {
-    const left: NodeProto[] = [];
-    for (const node of waiting) {
-      if (namesRead(node).every(known)) {
-        order.push(node);
-        for (const name of node.output) made.add(name);
-      } else left.push(node);
-    }
-    if (left.length === waiting.length) {
-      const node = left[0]!;
-      const missing = namesRead(node).find((name) => !known(name));
-      throw badGraph(`node "${node.name || node.opType}" reads "${missing}", which nothing makes`);
-    }
-    waiting = left;
-  }
-  return order;
-}
-
-/** What a node and its bodies read from outside. */
-function namesRead(node: NodeProto): string[] {
-  const bodies = node.attribute.flatMap((a) => [...(a.g ? [a.g] : []), ...a.graphs]);
-  return [...node.input, ...bodies.flatMap(freeNames)];
-}
-
-function freeNames(body: GraphProto): string[] {
-  const own = new Set([
-    ...body.input.map((i) => i.name),
-    ...body.initializer.map((t) => t.name),
-    ...body.node.flatMap((n) => n.output),
-  ]);
-  return [...body.node.flatMap(namesRead), ...body.output.map((o) => o.name)].filter(
-    (name) => !own.has(name),
-  );
-}
-
-function addNode(graph: Graph, proto: NodeProto, options: ReadOptions): void {
+function addNode(graph: Graph, proto: NodeProto, context: Context): void {
   graph.addNode(
     proto.opType,
     proto.input.map((name) => (name === "" ? undefined : graph.get(name))),
@@ -178,15 +161,25 @@ function addNode(graph: Graph, proto: NodeProto, options: ReadOptions): void {
       domain: mainDomain(proto.domain),
       name: proto.name,
       outputs: proto.output,
-      attributes: proto.attribute.map((a) => [a.name, readAttribute(a, graph, options)] as const),
+      attributes: attributesOf(proto, graph, context),
     },
   );
 }
 
-function readAttribute(proto: AttributeProto, graph: Graph, options: ReadOptions): Attribute {
+function attributesOf(proto: NodeProto, graph: Graph, context: Context): Map<string, Attribute> {
+  const attributes = new Map<string, Attribute>();
+  for (const attribute of proto.attribute) {
+    if (attributes.has(attribute.name))
+      throw badGraph(`node "${proto.name || proto.opType}" has two attributes "${attribute.name}"`);
+    attributes.set(attribute.name, readAttribute(attribute, graph, context));
+  }
+  return attributes;
+}
+
+function readAttribute(proto: AttributeProto, graph: Graph, context: Context): Attribute {
   const body = (g: GraphProto) => {
     const inner = new Graph(g.name || "body", graph.opsets, graph);
-    fill(inner, g, options);
+    fill(inner, g, context);
     return inner;
   };
   switch (proto.type || kindOf(proto)) {
@@ -198,7 +191,7 @@ function readAttribute(proto: AttributeProto, graph: Graph, options: ReadOptions
       return { type: "string", value: text(proto.s) };
     case Kind.TENSOR:
       if (!proto.t) throw badGraph(`the attribute "${proto.name}" is a tensor without content`);
-      return { type: "tensor", value: readTensor(proto.t, options.external) };
+      return { type: "tensor", value: readTensor(proto.t, context.external) };
     case Kind.GRAPH:
       if (!proto.g) throw badGraph(`the attribute "${proto.name}" is a graph without content`);
       return { type: "graph", value: body(proto.g) };
@@ -209,7 +202,7 @@ function readAttribute(proto: AttributeProto, graph: Graph, options: ReadOptions
     case Kind.STRINGS:
       return { type: "strings", value: proto.strings.map(text) };
     case Kind.TENSORS:
-      return { type: "tensors", value: proto.tensors.map((t) => readTensor(t, options.external)) };
+      return { type: "tensors", value: proto.tensors.map((t) => readTensor(t, context.external)) };
     case Kind.GRAPHS:
       return { type: "graphs", value: proto.graphs.map(body) };
     default:
@@ -236,38 +229,8 @@ const whole = (value: bigint): number | bigint => {
 /** Text where the bytes are UTF-8, else the bytes. */
 function text(bytes: Uint8Array): string | Uint8Array {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     return bytes;
   }
 }
-
-function hint(value: Value, info: ValueInfoProto): void {
-  const type = info.type;
-  if (!type) return;
-  if (type.value.case !== "tensorType") {
-    value.opaqueType = toBinary(TypeProtoSchema, type);
-    return;
-  }
-  value.dtype ??= dataTypeOf(type.value.value.elemType);
-  value.shape ??= shapeOf(type);
-}
-
-function shapeOf(type: TypeProto): Shape | undefined {
-  if (type.value.case !== "tensorType" || !type.value.value.shape) return undefined;
-  return type.value.value.shape.dim.map(({ value }, axis) => {
-    if (value.case === "dimValue" && value.value >= 0n) return Number(value.value);
-    return value.case === "dimParam" && value.value !== "" ? symbol(value.value) : `d${axis}?`;
-  });
-}
-
-/** A symbol that the text of a dim may hold: exporters write spaces and operators into names. */
-const symbol = (name: string): string =>
-  /^[A-Za-z_][\w.]*$/.test(name) ? name : name.replace(/[^\w.]+/g, "_").replace(/^(\d)/, "_$1");
-
-const badGraph = (what: string): DiapasonError =>
-  new DiapasonError(
-    "formats/onnx-bad-graph",
-    `The graph does not hold together: ${what}.`,
-    "Export the model again; onnx.checker tells more.",
-  );

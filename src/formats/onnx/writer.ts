@@ -37,11 +37,14 @@ export function writeOnnx(graph: Graph, options: WriteOptions = {}): Uint8Array 
     irVersion: irVersionOf(graph),
     producerName: fact("producer_name") ?? "diapason",
     producerVersion: fact("producer_version") ?? "",
+    domain: fact("domain") ?? "",
+    modelVersion: BigInt(fact("model_version") ?? 0),
+    docString: fact("doc_string") ?? "",
     opsetImport: [...graph.opsets].map(([domain, version]) => ({ domain, version: BigInt(version) })),
     metadataProps: [...graph.metadata]
       .filter(([key]) => !key.startsWith(fileFact))
       .map(([key, value]) => ({ key, value })),
-    graph: graphProto(graph, options),
+    graph: { ...graphProto(graph, options), docString: fact("graph_doc_string") ?? "" },
   });
   return toBinary(ModelProtoSchema, model);
 }
@@ -64,7 +67,8 @@ function graphProto(graph: Graph, options: WriteOptions): MessageInitShape<typeo
   const inner = graph.nodes
     .flatMap((node) => node.outputs)
     .filter(
-      (v): v is Value => v !== undefined && !ends.has(v) && v.dtype !== undefined && v.shape !== undefined,
+      (v): v is Value =>
+        v !== undefined && !ends.has(v) && (v.dtype !== undefined || v.opaqueType !== undefined),
     );
   return {
     name: graph.name,

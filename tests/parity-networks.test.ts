@@ -51,6 +51,7 @@ const networks = [
   "resnet-batch-statistics",
   "depthwise",
   "unet",
+  "detector",
   "tagger",
   "translator",
   "sunspots",

@@ -49,5 +49,6 @@ function gradientText({ crashed, gradient }) {
     return (gradient.failed ?? gradient.refused).replaceAll("|", "\\|");
   const flat = gradient.flat > 0 ? `, ${gradient.flat} without effect at these inputs` : "";
   const wrong = gradient.wrong.length > 0 ? `, wrong: ${gradient.wrong.join(", ")}` : "";
-  return `${gradient.verdict}: ${gradient.parameters} tensors, largest error ${gradient.error.toExponential(0)}${flat}${wrong}`;
+  const beside = gradient.beside ? " (beside the file's own weights, which lie on kinks)" : "";
+  return `${gradient.verdict}${beside}: ${gradient.parameters} tensors, largest error ${gradient.error.toExponential(0)}${flat}${wrong}`;
 }

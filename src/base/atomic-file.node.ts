@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, open, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { DiapasonError } from "./errors.ts";
 
 /**
@@ -12,7 +12,7 @@ export async function writeFileAtomic(
   path: string,
   content: string | Uint8Array | Iterable<Uint8Array>,
 ): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+  const temporary = join(dirname(path), `.diapason-${randomBytes(6).toString("hex")}.tmp`);
   try {
     await mkdir(dirname(path), { recursive: true });
     const file = await open(temporary, "wx");
@@ -52,12 +52,14 @@ export function asWriteError(error: unknown, path: string): unknown {
     code === "EROFS" ||
     code === "ENOTDIR" ||
     code === "EEXIST" ||
-    code === "EISDIR"
+    code === "EISDIR" ||
+    code === "ENAMETOOLONG" ||
+    code === "ELOOP"
   ) {
     return new DiapasonError(
       "base/not-writable",
       `"${path}" cannot be written (${code}).`,
-      "Name a folder that you may write to.",
+      "Name a folder that you may write to, and a name that it can hold.",
       error,
     );
   }

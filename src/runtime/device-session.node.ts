@@ -73,11 +73,19 @@ export class DeviceSession implements EngineSession {
         tensor.location === "gpu-buffer" ? await this.#kernels.download(tensor) : tensor,
       );
     }
-    for (const [name, output] of this.#gradients)
-      if (accumulate) await this.#store!.accumulate(name, results[output]!);
-      else this.#store!.keep(name, "gradient", results[output]!);
-    for (const [name, output] of this.#bufferUpdates) this.#store!.keep(name, "value", results[output]!);
+    for (const [name, output] of this.#gradients) {
+      const gradient = await this.#onDevice(results[output]!);
+      if (accumulate) await this.#store!.accumulate(name, gradient);
+      else this.#store!.keep(name, "gradient", gradient);
+    }
+    for (const [name, output] of this.#bufferUpdates)
+      this.#store!.keep(name, "value", await this.#onDevice(results[output]!));
     return returned;
+  }
+
+  /** An output that the CPU made, of constants for example, comes from there whatever was asked for. */
+  async #onDevice(tensor: Tensor): Promise<Tensor> {
+    return tensor.location === "gpu-buffer" ? tensor : this.#kernels.upload(tensor.data as Float32Array);
   }
 
   async release(): Promise<void> {

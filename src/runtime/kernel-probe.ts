@@ -12,10 +12,21 @@ import {
   type Node,
   type Value,
 } from "../graph/ir.ts";
+import type { OpName } from "../graph/schemas.ts";
 import type { DataType } from "../graph/tensor.ts";
 import { lowerNode } from "./lowerings.ts";
 
 type Takes = (models: readonly Uint8Array[]) => Promise<boolean[]>;
+
+const hasSecondOutput = (node: Node): boolean => node.outputs[1] !== undefined;
+
+/** What WebGPU's kernels take when a graph is compiled, and refuse, or compute wrongly, when it runs. */
+const refusedLate: { readonly [N in OpName]?: (node: Node) => boolean } = {
+  MaxPool: hasSecondOutput,
+  BatchNormalization: hasSecondOutput,
+  // The deviation is left at 0.
+  SimplifiedLayerNormalization: hasSecondOutput,
+};
 
 /** Constants up to this size go into a question, because what an operator takes may depend on them. */
 const smallBytes = 512;
@@ -24,8 +35,8 @@ const smallBytes = 512;
  * Learns which operators a device runs, by offering it models of one node each; every kind of node is asked once, which
  * takes a few milliseconds. A table would be out of date with the next ONNX Runtime.
  *
- * Only nodes that take or give real numbers are asked for: ONNX Runtime computes sizes and indices on the CPU by itself,
- * on every device.
+ * Nodes that take no real number may run on the CPU: ONNX Runtime computes sizes and indices there by itself, on every
+ * device.
  */
 export class KernelProbe {
   readonly #device: string;
@@ -54,13 +65,14 @@ export class KernelProbe {
         inferShapes(lowered);
         continue;
       }
-      if (this.#cpuFallback) return lowered;
-      throw this.#refused(lacking.map(([, node]) => origins.get(node) ?? fullName(node)));
+      const needed = lacking.filter(([, node]) => node.inputs.some(isReal));
+      if (this.#cpuFallback || needed.length === 0) return lowered;
+      throw this.#refused(needed.map(([, node]) => origins.get(node) ?? fullName(node)));
     }
   }
 
   async #lacking(graph: Graph, takes: Takes): Promise<(readonly [Graph, Node])[]> {
-    const nodes = [...withBodies(graph)].filter(([, node]) => isReal(node));
+    const nodes = [...withBodies(graph)].filter(([, node]) => [...node.inputs, ...node.outputs].some(isReal));
     const questions = new Map<string, Uint8Array>();
     const kinds = nodes.map(([, node]) => kindOf(node));
     nodes.forEach(([, node], i) => {
@@ -71,7 +83,12 @@ export class KernelProbe {
     [...questions.keys()].forEach((kind, i) => {
       this.#known.set(kind, answers[i]!);
     });
-    return nodes.filter((_, i) => !this.#known.get(kinds[i]!));
+    return nodes.filter(([, node], i) => !this.#known.get(kinds[i]!) || this.#isRefusedLate(node));
+  }
+
+  #isRefusedLate(node: Node): boolean {
+    const name = opNameOf(node);
+    return this.#device === "webgpu" && name !== undefined && refusedLate[name]?.(node) === true;
   }
 
   #refused(names: readonly string[]): DiapasonError {
@@ -104,8 +121,7 @@ const realTypes: ReadonlySet<DataType | undefined> = new Set([
   // a type that nobody knows may be one of these
   undefined,
 ]);
-const isReal = (node: Node): boolean =>
-  [...node.inputs, ...node.outputs].some((value) => value && realTypes.has(value.dtype));
+const isReal = (value: Value | undefined): boolean => value !== undefined && realTypes.has(value.dtype);
 
 /** Writes a node in other operators. False where there is no way to. */
 function replace(graph: Graph, node: Node, origins: Map<Node, string>): boolean {

@@ -2,6 +2,16 @@ import type { InferenceSession } from "onnxruntime-node";
 import { openFileBytes } from "../formats/file-bytes.node.ts";
 import type { CompileRequest, Weight } from "./messages.ts";
 
+/**
+ * WebGPU's convolutions in its own choice of layout, channels last, give wrong numbers where a product of channels and
+ * sizes is odd to its tiles (6 channels to 12, for one; onnxruntime-node 1.30): channels stay first.
+ */
+const providers = {
+  cpu: "cpu",
+  cuda: "cuda",
+  webgpu: { name: "webgpu", preferredLayout: "NCHW" },
+} as const;
+
 /** How every device compiles a graph; `threads`: of one operator on the CPU, undefined for one each core. */
 export function sessionOptions(
   request: Pick<CompileRequest, "weights" | "isTraining">,
@@ -9,7 +19,7 @@ export function sessionOptions(
   threads: number | undefined,
 ): InferenceSession.SessionOptions {
   return {
-    executionProviders: [provider],
+    executionProviders: [providers[provider]],
     graphOptimizationLevel: "all",
     executionMode: "sequential",
     // Patterns are planned for one shape and keep the arena at its largest; they save no time in a training step.

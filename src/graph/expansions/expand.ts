@@ -31,7 +31,11 @@ export function appendExpansion(
 
 /** Puts what a composite node is made of in its place; its outputs keep their names. */
 export function expandNode(graph: Graph, node: Node): void {
-  const made = appendExpansion(new GraphBuilder(graph, node), node);
+  replaceNode(graph, node, appendExpansion(new GraphBuilder(graph, node), node));
+}
+
+/** Puts other values, made before a node, in the place of its outputs, whose names they get. */
+export function replaceNode(graph: Graph, node: Node, made: readonly (Value | undefined)[]): void {
   const outputs = node.outputs.map((output, i) => {
     const value = made[i];
     if (!output || !value) return undefined;

@@ -20,6 +20,7 @@ interface PrepareJob {
 export class ImageWorkers {
   readonly #size: number;
   readonly #threads: Thread[] = [];
+  #isClosed = false;
 
   constructor(size: number) {
     this.#size = size;
@@ -34,10 +35,13 @@ export class ImageWorkers {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     await Promise.all(this.#threads.splice(0).map((thread) => thread.close()));
   }
 
   #leastBusy(): Thread {
+    // An image may have been decoded meanwhile; no thread is to start for it.
+    if (this.#isClosed) throw new Error("the image workers were closed");
     const idle = this.#threads.find((thread) => thread.load === 0);
     if (idle) return idle;
     if (this.#threads.length < this.#size) {

@@ -200,8 +200,10 @@ function roleOf(value: Value, onPath: ReadonlySet<Node>, learned: ReadonlySet<Va
 }
 
 function operandRole(origin: Value, node: Node, row: Slots, learned: ReadonlySet<Value>): Role {
-  if (!row.scalarsAreSettings) return "vector";
   const dims = origin.constant?.dims ?? [];
+  // one number that is spread over a vector is the 1 or 0 that an exporter filled a scale or shift with
+  const isSpread = sizeOf(dims) <= 1 && !node.inputs.includes(origin);
+  if (!row.scalarsAreSettings && !isSpread) return "vector";
   if (sizeOf(dims) <= 1) return namedLikeParameter.test(origin.name) ? "vector" : "setting";
   if (namedLikeStatistic.test(origin.name)) return "input scale";
   const others = node.inputs.filter((input) => input && !input.constant);

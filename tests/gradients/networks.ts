@@ -163,6 +163,19 @@ export const networks: { readonly [title: string]: GradCase } = {
   "BatchNormalization, frozen statistics, no image": grad("4x3, 3, 3", (g, ...all) =>
     g.op("BatchNormalization", [...all, ...running(g)]),
   ),
+  "BatchNormalization, statistics that are computed": grad(
+    "2x3x4x4, 3, 3, 3, 3",
+    (g, ...all) => g.op("BatchNormalization", all),
+    {
+      within: [
+        [-2, 2],
+        [-2, 2],
+        [-2, 2],
+        [-1, 1],
+        [0.5, 2],
+      ],
+    },
+  ),
   "BatchNormalization, statistics of the batch": grad("4x3x2x2, 3, 3", (g, ...all) =>
     g.op("BatchNormalization", [...all, ...running(g)], { training_mode: 1 }, ["y", "mean", "variance"]),
   ),

@@ -1,6 +1,6 @@
 import { weightedSum } from "../../dist/app/gradcheck-inputs.js";
 import { gradcheck } from "../../dist/autodiff/gradcheck.js";
-import { inputRuleOf, outputCarries } from "../../dist/autodiff/path.js";
+import { outputCarries } from "../../dist/autodiff/path.js";
 import { isFloat } from "../../dist/autodiff/rule.js";
 import { DiapasonError } from "../../dist/base/errors.js";
 import { readOnnx } from "../../dist/formats/onnx/reader.js";
@@ -129,7 +129,7 @@ async function checkInput(source, inputs, outputs, name) {
   }
 }
 
-/** Compares at the stored point and beside it; an input without gradient must not change the loss, or be a setting. */
+/** Compares at the stored point and beside it; an input without gradient must not change the loss. */
 async function compare(graph, loss, name, array) {
   let found = "cannot be compared at any point";
   for (const point of besides(array)) {
@@ -143,17 +143,18 @@ async function compare(graph, loss, name, array) {
       if (error.code === "graph/shape-mismatch") continue;
       if (error.code !== "autodiff/no-path") throw error;
       if (isFlat(graph, loss, name, point)) return none("the output does not change with it, or in steps");
-      if (readsAsSetting(graph, name)) return none(`"${name}" is a setting, which has no gradient`);
       found = "is none, but the output changes";
     }
   }
-  return failed(`the gradient of "${name}" ${found}`);
+  const isMissing = found.startsWith("is none");
+  return isMissing ? refusedInput(name) : failed(`the gradient of "${name}" ${found}`);
 }
 
-const readsAsSetting = (graph, name) =>
-  graph.nodes
-    .flatMap((node) => node.inputs.flatMap((x, i) => (x?.name === name ? [inputRuleOf(node, i)] : [])))
-    .every((rule) => rule === null);
+/** An input that changes the output and has no gradient: for a stated reason, or a defect. */
+const refusedInput = (name) => ({
+  status: "refused",
+  reason: `"${name}" changes the output and has no gradient`,
+});
 
 /** Whether a loss stays as it is when any of an input's first elements moves a little. */
 function isFlat(graph, loss, name, array) {

@@ -84,6 +84,10 @@ function batchInput(b: Backward<"BatchNormalization">): Value {
   return g.add(direct, shifted);
 }
 
+/** scale·inverse: what a BatchNormalization multiplies each channel by. */
+const batchSlope = (b: Backward<"BatchNormalization">): Value =>
+  b.g.mul(b.g.cast(b.x[1], b.dy), batchStatistics(b).inverse);
+
 /** x̂ of a GroupNormalization with channels in groups: [batch, groups, rest]. */
 function groupStandardized(b: Backward<"GroupNormalization">) {
   const { g, x, attrs } = b;
@@ -111,7 +115,18 @@ export const normalization = {
     (b) => b.g.mul(b.dy, layerStandardized(b).standardized),
     ({ dy }) => dy,
   ],
-  BatchNormalization: [batchInput, alongStandardized, ({ g, dy }) => perChannel(g, dy), null, null],
+  // frozen statistics may be computed: exporters write a LayerNormalization so
+  BatchNormalization: [
+    batchInput,
+    alongStandardized,
+    ({ g, dy }) => perChannel(g, dy),
+    (b) => (b.attrs.training_mode ? undefined : b.g.neg(b.g.mul(batchSlope(b), perChannel(b.g, b.dy)))),
+    (b) => {
+      if (b.attrs.training_mode) return undefined;
+      const { inverse } = batchStatistics(b);
+      return b.g.mul(b.g.mul(batchSlope(b), inverse), b.g.mul(-0.5, alongStandardized(b)));
+    },
+  ],
   InstanceNormalization: [
     (b) => {
       const { g, dy, x } = b;

@@ -17,10 +17,15 @@ export interface CommandOptions {
   readonly uid?: number;
   /** Called with what the command has printed so far, and the process, whenever it prints. */
   readonly onOutput?: (text: string, child: ChildProcess) => void;
+  /** The same for what it has printed on standard error. */
+  readonly onNotice?: (text: string, child: ChildProcess) => void;
 }
 
 /** Runs the built command line as a user would. */
-export function diapason(words: readonly string[], { cwd, uid, onOutput }: CommandOptions): Promise<Outcome> {
+export function diapason(
+  words: readonly string[],
+  { cwd, uid, onOutput, onNotice }: CommandOptions,
+): Promise<Outcome> {
   const child = spawn(process.execPath, [cli, ...words], { cwd, ...(uid === undefined ? {} : { uid }) });
   let out = "";
   let err = "";
@@ -30,6 +35,7 @@ export function diapason(words: readonly string[], { cwd, uid, onOutput }: Comma
   });
   child.stderr.on("data", (text) => {
     err += text;
+    onNotice?.(err, child);
   });
   return new Promise((done, fail) => {
     child.on("error", fail);

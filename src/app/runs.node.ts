@@ -3,6 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { parseOptions } from "./options.ts";
+import { readEvents } from "./run-record.node.ts";
 import type { Verb, VerbEvent } from "./verb.ts";
 
 const options = z.strictObject({
@@ -44,19 +45,8 @@ export const runs: Verb<typeof options, RunRow> = {
 
 async function rowOf(path: string): Promise<RunRow | undefined> {
   const description = JSON.parse(await readFile(join(path, "run.json"), "utf8")) as Record<string, unknown>;
-  const metrics = join(path, "metrics.jsonl");
-  const lines = existsSync(metrics)
-    ? (await readFile(metrics, "utf8")).trim().split("\n").filter(Boolean)
-    : [];
-  const last =
-    lines.length > 0
-      ? (JSON.parse(lines.at(-1)!) as {
-          type: string;
-          reason?: string;
-          best?: { metric: string; value: number };
-        })
-      : undefined;
-  const best = last?.best;
+  const last = (await readEvents(path)).at(-1);
+  const best = last?.type === "run-end" ? last.best : undefined;
   return {
     type: "run",
     path,

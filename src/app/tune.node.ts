@@ -1,8 +1,10 @@
+import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { DiapasonError } from "../base/errors.ts";
 import { parseOptions, tuneOptions } from "./options.ts";
 import { readRecipe } from "./recipe.node.ts";
+import { readEvents } from "./run-record.node.ts";
 import { checkTaskOptions } from "./tasks.node.ts";
 import type { TuneVerbEvent } from "./tune-events.ts";
 import { prepareTuning } from "./tune-prepare.node.ts";
@@ -57,6 +59,18 @@ export const resume: Verb<typeof resumeOptions, TuneVerbEvent> = {
         );
       }),
     );
+    await refuseFinished(run, options.out);
     yield* runTuning(await prepareTuning({ ...options, run: resolve(run) }, { resume: true }), context);
   },
 };
+
+/** A run that ended but could not save what it made goes on, to save it. */
+async function refuseFinished(run: string, out: string): Promise<void> {
+  const last = (await readEvents(run)).at(-1);
+  if (last?.type !== "run-end" || last.reason === "stopped" || !existsSync(join(out, "report.html"))) return;
+  throw new DiapasonError(
+    "app/run-finished",
+    `The run "${run}" is finished; what it made is in "${out}".`,
+    `Judge it with "diapason evaluate", or tune it further with "diapason tune --model ${out}".`,
+  );
+}

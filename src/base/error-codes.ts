@@ -144,6 +144,7 @@ export const errorCodes = {
     "Shapes that follow from no rule could not be learned by running the graph either.",
   "runtime/worker-ended": "The thread that computes ended before it had answered.",
   "app/not-a-run": "A folder is not a run of Diapason.",
+  "app/run-finished": "A run is to go on that has come to its end.",
 } as const satisfies Record<`${string}/${string}`, string>;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -1,4 +1,4 @@
-import { Command, Option } from "commander";
+import { Command, Help, Option } from "commander";
 import { z } from "zod";
 import type { Verb } from "../app/verb.ts";
 
@@ -20,7 +20,10 @@ export function commandOf(
   verb: Verb,
   act: (verb: Verb, options: Record<string, unknown>) => Promise<void>,
 ): Command {
-  const command = new Command(verb.name).description(verb.summary).allowExcessArguments(false);
+  const command = new Command(verb.name)
+    .description(verb.summary)
+    .allowExcessArguments(false)
+    .configureHelp(helpLayout);
   const names = verb.positionals.map(({ option, many }) => `${option}${many ? "..." : ""}`);
   const places = names.map((name, i) => (verb.positionals[i]!.required ? `<${name}>` : `[${name}]`));
   command.usage(["[options]", ...places].join(" "));
@@ -42,6 +45,22 @@ export function commandOf(
   });
   return command;
 }
+
+/** A column of text narrower than this is no pleasure to read. */
+const narrowest = 40;
+const indent = 6;
+
+/** A flag and what it means side by side; one below the other where the terminal is too narrow for that. */
+function formatItem(this: Help, term: string, termWidth: number, description: string, helper: Help): string {
+  const width = helper.helpWidth ?? 80;
+  if (width - termWidth - 4 >= narrowest || !description)
+    return Help.prototype.formatItem.call(this, term, termWidth, description, helper);
+  const lines = helper.boxWrap(description, width - indent).split("\n");
+  return [`  ${term}`, ...lines.map((line) => " ".repeat(indent) + line)].join("\n");
+}
+
+/** How help is laid out, also on narrow terminals. */
+export const helpLayout = { formatItem, minWidthToWrap: 20 };
 
 /** Camel case to the command line's kebab-case: "learningRate" to "--learning-rate". */
 export const flagOf = (name: string): string =>

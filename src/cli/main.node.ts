@@ -1,19 +1,24 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { type Verb, verbs, version } from "../app/index.node.ts";
+import { asWriteError } from "../base/atomic-file.node.ts";
 import { DiapasonError, nearest } from "../base/errors.ts";
-import { commandOf } from "./command.ts";
+import { commandOf, helpLayout } from "./command.ts";
 import { consolePrinter } from "./printer.node.ts";
 import { exitCodeOf } from "./render.ts";
 
 const interrupted = 130;
 const printer = consolePrinter({ json: process.argv.includes("--json") });
 
-// Whoever reads may have read enough, as "head" does.
-for (const stream of [process.stdout, process.stderr])
+for (const [stream, name] of [
+  [process.stdout, "standard output"],
+  [process.stderr, "standard error"],
+] as const)
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit();
-    throw error;
+    if (error.code === "EPIPE") process.exit(); // Whoever reads may have read enough, as "head" does.
+    const mistake = asWriteError(error, name);
+    if (stream !== process.stderr) printer.error(mistake);
+    process.exit(exitCodeOf(mistake));
   });
 
 const program = new Command("diapason")
@@ -23,6 +28,7 @@ const program = new Command("diapason")
   .version(version)
   .exitOverride()
   .configureOutput({ writeErr: () => {}, writeOut: (text) => process.stdout.write(text) })
+  .configureHelp(helpLayout)
   .showHelpAfterError(false);
 for (const verb of verbs) {
   const command = commandOf(verb, act)

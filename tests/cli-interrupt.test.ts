@@ -1,0 +1,110 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type CommandOptions, diapason } from "./command-line.ts";
+import { eventsIn, layOutDigits, statesOfRuns, stepsIn, tuneHead } from "./command-line-digits.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "diapason-interrupt-"));
+const at = (...names: string[]) => join(folder, ...names);
+const run = (words: readonly string[], options: Partial<CommandOptions> = {}) =>
+  diapason(words, { cwd: folder, ...options });
+const weights = (name: string) => readFileSync(at(name, "model.safetensors")).toString("base64");
+
+beforeAll(async () => {
+  await layOutDigits(folder);
+  expect((await run(tuneHead("whole"))).code).toBe(0);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Sends Ctrl-C once what was printed shows that it is time. */
+function interruptAt(isTime: (out: string) => boolean): Pick<CommandOptions, "onOutput"> {
+  let isSent = false;
+  return {
+    onOutput(out, child) {
+      if (isSent || !isTime(out)) return;
+      isSent = true;
+      child.kill("SIGINT");
+    },
+  };
+}
+/** Sends Ctrl-C again as soon as the first one was heard. */
+function onceMore(): Pick<CommandOptions, "onNotice"> {
+  let isSent = false;
+  return {
+    onNotice(err, child) {
+      if (isSent || !err.includes("press Ctrl-C again")) return;
+      isSent = true;
+      child.kill("SIGINT");
+    },
+  };
+}
+const notice = "Stopping after this step; press Ctrl-C again to leave at once.";
+
+describe("Ctrl-C while tuning", () => {
+  test("once: it ends after the step, and goes on to the weights of a run without a break", async () => {
+    const stopped = await run(
+      tuneHead("once"),
+      interruptAt((out) => stepsIn(out).length >= 5),
+    );
+    expect([stopped.code, stopped.signal]).toEqual([130, null]);
+    expect(stopped.err).toContain(notice);
+    expect(stopped.err).not.toContain("code:");
+    expect(eventsIn(stopped.out).at(-1)).toMatchObject({ type: "run-end", reason: "stopped" });
+    expect(existsSync(at("once"))).toBe(false);
+    expect(await statesOfRuns(at("runs"))).toMatchObject({ once: "unfinished", whole: "finished" });
+    const resumed = await run(["resume", "runs/once", "--json"]);
+    expect([resumed.code, stepsIn(resumed.out)[0]]).toEqual([0, stepsIn(stopped.out).at(-1)! + 1]);
+    expect(weights("once")).toBe(weights("whole"));
+  });
+
+  test("twice before the first step: it leaves at once, and nothing behind", async () => {
+    const words = "tune --model model --data digits --out twice --json".split(" ");
+    const left = await run(words, {
+      ...interruptAt((out) => out.includes('"type":"found"')),
+      ...onceMore(),
+    });
+    expect([left.code, left.signal]).toEqual([130, null]);
+    expect(left.err).toContain(notice);
+    expect(eventsIn(left.out).map(({ type }) => type)).toEqual(["found"]);
+    expect([existsSync(at("twice")), existsSync(at("runs/twice"))]).toEqual([false, false]);
+  });
+
+  test("twice among the steps: the run can go on all the same", async () => {
+    const left = await run(tuneHead("both"), {
+      ...interruptAt((out) => stepsIn(out).length >= 3),
+      ...onceMore(),
+    });
+    expect([left.code, left.signal]).toEqual([130, null]);
+    expect(await statesOfRuns(at("runs"))).toMatchObject({ both: "unfinished" });
+    expect((await run(["resume", "runs/both"])).code).toBe(0);
+    expect(weights("both")).toBe(weights("whole"));
+  });
+});
+
+describe("Ctrl-C while judging", () => {
+  test("evaluate ends without a judgement and without a file", async () => {
+    const words = "evaluate whole --data many --batch-size 1 --predictions said.jsonl --json".split(" ");
+    const left = await run(
+      words,
+      interruptAt((out) => out.includes('"type":"progress"')),
+    );
+    expect([left.code, left.signal, existsSync(at("said.jsonl"))]).toEqual([130, null, false]);
+    expect(left.out).not.toContain('"type":"evaluated"');
+    expect(left.err.trim().split("\n").at(-1)).toBe(notice);
+  });
+
+  test("predict ends with what it has said", async () => {
+    const images = readdirSync(at("many/3")).map((name) => join("many/3", name));
+    const words = ["predict", "whole", ...images, "--batch-size", "1", "--json"];
+    const left = await run(
+      words,
+      interruptAt((out) => out.includes('"type":"prediction"')),
+    );
+    expect([left.code, left.signal, left.err]).toEqual([130, null, expect.stringContaining(notice)]);
+    expect(left.err).not.toContain("code:");
+    const said = eventsIn(left.out).filter(({ type }) => type === "prediction");
+    expect(said.length).toBeGreaterThan(0);
+    expect(said.length).toBeLessThan(images.length);
+  });
+});

@@ -1,4 +1,4 @@
-import type { Attribute, Node } from "./ir.ts";
+import { type Attribute, badNode, type Node } from "./ir.ts";
 import type { AttributeDefault } from "./schemas/schema.ts";
 import { type AttributesOf, type OpName, type Schema, schemas } from "./schemas.ts";
 import { float32, type Tensor, tensorOf } from "./tensor.ts";
@@ -12,8 +12,9 @@ export function opNameOf(node: Node): OpName | undefined {
 }
 
 /**
- * A node's attributes with defaults filled in and axes counted from the front where the first input's rank is known.
+ * A node's attributes with defaults filled in and axes counted from the front where the rank they count is known.
  * Transpose's `perm` is filled in where the rank is known.
+ * @throws graph/bad-node for an axis that the array has not.
  */
 export function attributesOf<N extends OpName>(node: Node, name: N): AttributesOf<N> {
   const found: Record<string, AttributeDefault> = {};
@@ -21,10 +22,14 @@ export function attributesOf<N extends OpName>(node: Node, name: N): AttributesO
     const attribute = node.attributes.get(key);
     found[key] = attribute ? plain(attribute) : fallback;
   }
-  const rank = node.inputs[0]?.shape?.length;
+  const rank = node.inputs[table[name]!.axisOf ?? 0]?.shape?.length;
   if (rank !== undefined) {
-    if (typeof found["axis"] === "number")
-      found["axis"] = fromFront(found["axis"], name === "OneHot" ? rank + 1 : rank);
+    if (typeof found["axis"] === "number") {
+      const axis = fromFront(found["axis"], name === "OneHot" ? rank + 1 : rank);
+      if (!(axis >= 0 && axis <= rank))
+        badNode(node, `names the axis ${found["axis"]} of an array of ${rank} axes`);
+      found["axis"] = axis;
+    }
     if (name === "Transpose" && !node.attributes.has("perm"))
       found["perm"] = Array.from({ length: rank }, (_, i) => rank - 1 - i);
   }

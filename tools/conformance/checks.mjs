@@ -11,6 +11,7 @@ import { interpret, toNdArray } from "../../dist/graph/kernels/interpret.js";
 import { isSmallFloat } from "../../dist/graph/kernels/small-floats.js";
 import { normalize } from "../../dist/graph/passes/normalize.js";
 import { print } from "../../dist/graph/print.js";
+import { settingReason } from "./reasons.mjs";
 import { differenceOf, firstLine, runModel } from "./run-model.mjs";
 
 const passed = { status: "passed" };
@@ -96,7 +97,7 @@ const refusal = (error) =>
  * The gradient of every float input on which a float output depends, against central differences in float64. The other
  * inputs are constants. At a point that lies on a kink, where differences mean nothing, one beside it is tried.
  */
-export async function checkGradients({ graph, inputs, outputs }) {
+export async function checkGradients({ graph, inputs, outputs }, operator) {
   if (isRandom(graph)) return none("its outputs are random");
   const values = [...graph.inputs, ...graph.outputs];
   if (values.some(({ dtype }) => dtype && isSmallFloat(dtype)))
@@ -104,14 +105,14 @@ export async function checkGradients({ graph, inputs, outputs }) {
   const floats = [...inputs].filter(([, x]) => isFloat({ dtype: x.dtype }));
   if (floats.length === 0) return none("no float input");
   const results = [];
-  for (const [name] of floats) results.push(await checkInput(graph, inputs, outputs, name));
+  for (const [name] of floats) results.push(await checkInput(graph, inputs, outputs, name, operator));
   const worst = ["failed", "refused", "passed"].map((status) =>
     results.find((result) => result.status === status),
   );
   return worst.find((result) => result) ?? results[0];
 }
 
-async function checkInput(source, inputs, outputs, name) {
+async function checkInput(source, inputs, outputs, name, operator) {
   const graph = source.clone();
   try {
     normalize(graph);
@@ -123,14 +124,14 @@ async function checkInput(source, inputs, outputs, name) {
     inferShapes(graph);
     const loss = appendLoss(graph, outputs);
     if (!loss) return none("no float output");
-    return await compare(graph, loss, name, toNdArray(inputs.get(name)));
+    return await compare(graph, loss, name, toNdArray(inputs.get(name)), operator);
   } catch (error) {
     return refusal(error);
   }
 }
 
-/** Compares at the stored point and beside it; an input without gradient must not change the loss. */
-async function compare(graph, loss, name, array) {
+/** Compares at the stored point and beside it; an input without gradient must not change the loss, or have a reason. */
+async function compare(graph, loss, name, array, operator) {
   let found = "cannot be compared at any point";
   for (const point of besides(array)) {
     const feeds = new Map([[name, point]]);
@@ -146,15 +147,9 @@ async function compare(graph, loss, name, array) {
       found = "is none, but the output changes";
     }
   }
-  const isMissing = found.startsWith("is none");
-  return isMissing ? refusedInput(name) : failed(`the gradient of "${name}" ${found}`);
+  const setting = found.startsWith("is none") ? settingReason(operator, name) : undefined;
+  return setting ? none(setting) : failed(`the gradient of "${name}" ${found}`);
 }
-
-/** An input that changes the output and has no gradient: for a stated reason, or a defect. */
-const refusedInput = (name) => ({
-  status: "refused",
-  reason: `"${name}" changes the output and has no gradient`,
-});
 
 /** Whether a loss stays as it is when any of an input's first elements moves a little. */
 function isFlat(graph, loss, name, array) {

@@ -17,6 +17,19 @@ const families = [
   [/^ImageDecoder$/, "decodes files"],
 ];
 
+/** Float inputs that change the output and still have no gradient: operator, names, why. */
+const settings = [
+  ["NegativeLogLikelihoodLoss", /^weight$/, "class weights are settings of the loss"],
+  ["SoftmaxCrossEntropyLoss", /^w$/, "class weights are settings of the loss"],
+  ["Resize", /^roi$/, "the region of a crop is a setting, as are scales"],
+  ["RoiAlign", /^rois$/, "regions have no gradient, as in PyTorch"],
+  ["RotaryEmbedding", /_cache$/, "tables of cosines and sines are settings"],
+];
+
+/** Why an input that changes the output has no gradient, or undefined where it should have one. */
+export const settingReason = (operator, input) =>
+  settings.find(([name, inputs]) => name === operator && inputs.test(input))?.[2];
+
 /** A reason that an expert would accept, or undefined. */
 export function reasonOf(operator, message) {
   const family = families.find(([pattern]) => pattern.test(operator));

@@ -15,7 +15,7 @@ async function runCase(folder, name) {
       opset: read.opset,
       roundTrip: await checkRoundTrip(read),
       values: await checkValues(read),
-      gradient: await checkGradients(read),
+      gradient: await checkGradients(read, operator),
     };
   } catch (error) {
     const check = { status: error.code ? "refused" : "failed", reason: firstLine(error) };

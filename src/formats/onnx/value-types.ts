@@ -40,7 +40,8 @@ export function hint(value: Value, info: ValueInfoProto, symbols: Symbols): void
 function shapeOf(type: TypeProto, symbols: Symbols): Shape | undefined {
   if (type.value.case !== "tensorType" || !type.value.value.shape) return undefined;
   return type.value.value.shape.dim.map(({ value }, axis) => {
-    if (value.case === "dimValue" && value.value >= 0n) return Number(value.value);
+    const isSize = value.case === "dimValue" && value.value >= 0n && value.value < 2n ** 53n;
+    if (isSize) return Number(value.value);
     return value.case === "dimParam" && value.value !== "" ? symbols.of(value.value) : `d${axis}?`;
   });
 }

@@ -1,4 +1,3 @@
-import { intsOf } from "../attributes.ts";
 import { type GraphBuilder, range, rankOf } from "../builder.ts";
 import { numberOf } from "../element-types.ts";
 import type { Node, Value } from "../ir.ts";
@@ -120,13 +119,12 @@ export const quantized = {
     ),
   "com.microsoft.QLinearAveragePool": (c) => between(c, (x) => averagePool(c, x)),
   "com.microsoft.QLinearSoftmax": (c) => between(c, (x) => softmax(c, x)),
-  "com.microsoft.QLinearConcat": ({ g, node, x }) => {
+  "com.microsoft.QLinearConcat": ({ g, x, attrs: { axis } }) => {
     const [scale, zero, ...parts] = x as readonly Value[];
     const reals = range(parts.length / 3).map((i) =>
       dequantized(g, parts[3 * i]!, parts[3 * i + 1]!, parts[3 * i + 2]),
     );
-    // the table counts axes from the front of the first input, which is the scale
-    return quantizedLike(g, g.concat(reals, intsOf(node, "axis")![0]!), scale!, zero, parts[0]!);
+    return quantizedLike(g, g.concat(reals, axis), scale!, zero, parts[0]!);
   },
   "com.microsoft.QLinearWhere": ({ g, x }) => {
     const [condition, a, aScale, aZero, b, bScale, bZero, scale, zero] = x;

@@ -63,6 +63,7 @@ export const quantized = {
   "com.microsoft.QLinearConcat": {
     inputs: ["Y_scale", "Y_zero_point", "inputs*"],
     outputs: ["Y"],
+    axisOf: 2,
     attributes: { axis: 0 },
   },
   "com.microsoft.QLinearWhere": {

@@ -11,6 +11,8 @@ export interface Schema {
   readonly outputs: readonly string[];
   readonly attributes: { readonly [name: string]: AttributeDefault };
   readonly broadcast?: "all" | "matmul";
+  /** Input whose axes the attribute `axis` counts; the first by default. */
+  readonly axisOf?: number;
   /** Whether it gives other numbers in each run. */
   readonly draws?: true;
 }

@@ -27,6 +27,7 @@ export function foundByExpansion(node: Node): readonly Found[] {
   const back = (dim: Dim): Dim | undefined =>
     symbolsOf(dim).every((symbol) => outside.has(symbol)) ? substitute(dim, outside) : undefined;
 
+  if (node.inputs.some((input) => input && input.dtype === undefined)) return [];
   const graph = new Graph(node.op);
   const inputs = node.inputs.map((input, i) => input && insideInput(graph, `x${i}`, input, rename));
   const found = (value: Value | undefined): Found => {

@@ -18,6 +18,7 @@ import { lowerNode } from "./lowerings.ts";
 
 type Takes = (models: readonly Uint8Array[]) => Promise<boolean[]>;
 
+const always = (): boolean => true;
 const hasSecondOutput = (node: Node): boolean => node.outputs[1] !== undefined;
 
 /** What WebGPU's kernels take when a graph is compiled, and refuse, or compute wrongly, when it runs. */
@@ -26,6 +27,11 @@ const refusedLate: { readonly [N in OpName]?: (node: Node) => boolean } = {
   BatchNormalization: hasSecondOutput,
   // The deviation is left at 0.
   SimplifiedLayerNormalization: hasSecondOutput,
+  // Of some uses of the fused attentions the process dies (onnxruntime-node 1.30), so they are always written out.
+  Attention: always,
+  "com.microsoft.Attention": always,
+  "com.microsoft.MultiHeadAttention": always,
+  "com.microsoft.GroupQueryAttention": always,
 };
 
 /** Constants up to this size go into a question, because what an operator takes may depend on them. */

@@ -143,8 +143,13 @@ async function compare(graph, loss, name, array, operator) {
       // beside the stored point a Range may have another length
       if (error.code === "graph/shape-mismatch") continue;
       if (error.code !== "autodiff/no-path") throw error;
-      if (isFlat(graph, loss, name, point)) return none("the output does not change with it, or in steps");
-      found = "is none, but the output changes";
+      try {
+        if (isFlat(graph, loss, name, point)) return none("the output does not change with it, or in steps");
+        found = "is none, but the output changes";
+      } catch (unfit) {
+        if (unfit.code === "graph/shape-mismatch") return none("it decides the shape of the output");
+        throw unfit;
+      }
     }
   }
   const setting = found.startsWith("is none") ? settingReason(operator, name) : undefined;
@@ -155,12 +160,7 @@ async function compare(graph, loss, name, array, operator) {
 function isFlat(graph, loss, name, array) {
   const at = (data) => interpret(graph, new Map([[name, { ...array, data }]])).get(loss).data[0];
   const here = at(array.data);
-  try {
-    return [...array.data.slice(0, 6)].every((value, i) => at(array.data.with(i, value + 1e-7)) === here);
-  } catch (error) {
-    if (error.code === "graph/shape-mismatch") return false;
-    throw error;
-  }
+  return [...array.data.slice(0, 6)].every((value, i) => at(array.data.with(i, value + 1e-7)) === here);
 }
 
 /** A point, and two beside it, each element moved by another amount; what is infinite or no number is replaced. */

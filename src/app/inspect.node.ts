@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { obstaclesOf } from "../autodiff/path.ts";
-import { bodiesOf, type Graph, type Node } from "../graph/ir.ts";
+import { nameOfType } from "../formats/onnx/value-types.ts";
+import { bodiesOf, type Graph, type Node, type Value } from "../graph/ir.ts";
 import { forwardFlops, type StepMemory, stepFlops, stepMemory } from "../models/cost.ts";
 import { loadModel } from "../models/load.node.ts";
 import type { Model } from "../models/model.ts";
@@ -57,8 +58,10 @@ export interface Inspected extends VerbEvent {
 
 export interface Port {
   readonly name: string;
+  /** The element type, or what a value that is no tensor is: "sequence of float32". */
   readonly dtype: string;
-  readonly shape: readonly (number | string)[];
+  /** Absent where not even the number of axes is known. */
+  readonly shape?: readonly (number | string)[];
 }
 
 export interface PlanCost {
@@ -136,18 +139,10 @@ function withoutGradient({ graph, parameters }: Model): Inspected["withoutGradie
   return [...stops].map(([node, names]) => ({ op: node.op, node: node.name, stops: [...names] }));
 }
 
-const portOf = ({
+const portOf = ({ name, dtype, shape, opaqueType }: Value): Port => ({
   name,
-  dtype,
-  shape,
-}: {
-  name: string;
-  dtype?: string | undefined;
-  shape?: readonly (number | string)[] | undefined;
-}): Port => ({
-  name,
-  dtype: dtype ?? "unknown",
-  shape: shape ?? [],
+  dtype: opaqueType ? nameOfType(opaqueType) : (dtype ?? "unknown"),
+  ...(shape && { shape }),
 });
 
 function countOperators({ graph }: Model): Inspected["operators"] {

@@ -137,7 +137,8 @@ function tunableText({ blocks, withoutGradient }: Inspected, plan: PlanCost): st
 }
 
 function modelText(event: Inspected): string {
-  const port = (p: Inspected["inputs"][number]) => `${p.name} ${p.dtype} [${p.shape.join(", ")}]`;
+  const port = (p: Inspected["inputs"][number]) =>
+    `${p.name} ${p.dtype}${p.shape ? ` [${p.shape.join(", ")}]` : ""}`;
   return [
     `Model    ${event.source}`,
     `Seems    ${event.purpose}`,

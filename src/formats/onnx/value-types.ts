@@ -1,4 +1,4 @@
-import { toBinary } from "@bufbuild/protobuf";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Shape } from "../../graph/dim.ts";
 import { dataTypeOf } from "../../graph/element-types.ts";
 import type { Value } from "../../graph/ir.ts";
@@ -35,6 +35,28 @@ export function hint(value: Value, info: ValueInfoProto, symbols: Symbols): void
   }
   value.dtype ??= dataTypeOf(type.value.value.elemType);
   value.shape ??= shapeOf(type, symbols);
+}
+
+/** How a type that is no tensor is called: "sequence of float32", "optional sequence of int64", "map", "sparse". */
+export function nameOfType(encoded: Uint8Array): string {
+  return nameOf(fromBinary(TypeProtoSchema, encoded));
+}
+
+function nameOf({ value }: TypeProto): string {
+  switch (value.case) {
+    case "tensorType":
+      return dataTypeOf(value.value.elemType) ?? "unknown";
+    case "sequenceType":
+      return `sequence of ${value.value.elemType ? nameOf(value.value.elemType) : "unknown"}`;
+    case "optionalType":
+      return `optional ${value.value.elemType ? nameOf(value.value.elemType) : "unknown"}`;
+    case "mapType":
+      return "map";
+    case "sparseTensorType":
+      return "sparse";
+    default:
+      return "unknown";
+  }
 }
 
 function shapeOf(type: TypeProto, symbols: Symbols): Shape | undefined {

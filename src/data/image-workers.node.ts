@@ -63,12 +63,14 @@ class Thread {
   readonly #worker = new Worker(workerUrl(import.meta.url, "./image-worker.node.js"));
   readonly #waiting: Waiting[] = [];
   #failure: Error | undefined;
+  /** An answer that still comes then must not let the process end before the thread has. */
+  #isClosing = false;
 
   constructor() {
     this.#worker.unref();
     this.#worker.on("message", (result: Pixels | ImageBatch) => {
       this.#waiting.shift()?.resolve(result);
-      if (this.#waiting.length === 0) this.#worker.unref();
+      if (this.#waiting.length === 0 && !this.#isClosing) this.#worker.unref();
     });
     this.#worker.on("error", (error: Error) => this.#fail(error));
     this.#worker.on("exit", () => this.#fail(new Error("the image worker was closed")));
@@ -88,6 +90,7 @@ class Thread {
   }
 
   async close(): Promise<void> {
+    this.#isClosing = true;
     await this.#worker.terminate();
   }
 

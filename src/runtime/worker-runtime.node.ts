@@ -118,6 +118,8 @@ class RuntimeWorker {
   readonly #started: Promise<unknown>;
   #nextId = 1;
   #ended: unknown;
+  #isEnding = false;
+  #onIdle = () => {};
 
   constructor(options: WorkerOptions) {
     this.#worker = new Worker(workerUrl(import.meta.url, "./compute-worker.node.js"), {
@@ -143,16 +145,21 @@ class RuntimeWorker {
   }
 
   async end(): Promise<void> {
-    // A thread that is ended while it loads ONNX Runtime takes the whole process with it.
+    // A thread that is ended while it loads ONNX Runtime, or inside it, takes the whole process with it.
+    this.#isEnding = true;
     this.#worker.ref();
     await this.#started;
+    if (this.#waiting.size > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
     await this.#worker.terminate();
   }
 
   #settle({ id, reply, error }: ReplyMessage): void {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
-    if (this.#waiting.size === 0) this.#worker.unref();
+    if (this.#waiting.size === 0) {
+      this.#onIdle();
+      if (!this.#isEnding) this.#worker.unref();
+    }
     if (error) waiting?.reject(new DiapasonError(error.code, error.message, error.fix));
     else waiting?.resolve(reply);
   }
@@ -166,6 +173,7 @@ class RuntimeWorker {
     );
     for (const { reject } of this.#waiting.values()) reject(this.#ended);
     this.#waiting.clear();
+    this.#onIdle();
   }
 }
 

@@ -64,7 +64,7 @@ describe("Ctrl-C while tuning", () => {
       ...interruptAt((out) => out.includes('"type":"found"')),
       ...onceMore(),
     });
-    expect([left.code, left.signal]).toEqual([130, null]);
+    expect([left.code, left.signal]).toEqual([null, "SIGINT"]); // which a shell calls 130
     expect(left.err).toContain(notice);
     expect(eventsIn(left.out).map(({ type }) => type)).toEqual(["found"]);
     expect([existsSync(at("twice")), existsSync(at("runs/twice"))]).toEqual([false, false]);
@@ -75,7 +75,7 @@ describe("Ctrl-C while tuning", () => {
       ...interruptAt((out) => stepsIn(out).length >= 3),
       ...onceMore(),
     });
-    expect([left.code, left.signal]).toEqual([130, null]);
+    expect(left.signal ?? left.code).toBeOneOf(["SIGINT", 130]); // the step may have ended meanwhile
     expect(await statesOfRuns(at("runs"))).toMatchObject({ both: "unfinished" });
     expect((await run(["resume", "runs/both"])).code).toBe(0);
     expect(weights("both")).toBe(weights("whole"));

@@ -38,7 +38,7 @@ describe.skipIf(process.platform === "win32")("what reads or holds the output", 
   test("has read enough (head -1): no word about it", () => {
     const images = readdirSync(at("images/3")).map((name) => join("images/3", name));
     for (const words of [
-      ["predict", "large", ...images, "--batch-size", "1"],
+      ["predict", "model", ...images, "--batch-size", "1"],
       ["tune", "--help"],
     ]) {
       const { stdout, stderr } = shell('"$@" | head -1', words);

@@ -15,7 +15,7 @@ for (const [stream, name] of [
   [process.stderr, "standard error"],
 ] as const)
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(); // Whoever reads may have read enough, as "head" does.
+    if (error.code === "EPIPE") return leave("SIGINT"); // Whoever reads may have read enough, as "head" does.
     const mistake = asWriteError(error, name);
     if (stream !== process.stderr) printer.error(mistake);
     process.exit(exitCodeOf(mistake));
@@ -51,8 +51,8 @@ try {
 /** Runs a verb to its end; Ctrl-C asks it to stop and write what must not be lost, a second one ends at once. */
 async function act(verb: Verb, options: Record<string, unknown>): Promise<void> {
   const abort = new AbortController();
-  const onInterrupt = () => {
-    if (abort.signal.aborted) process.exit(interrupted);
+  const onInterrupt = (signal: "SIGINT" | "SIGTERM") => {
+    if (abort.signal.aborted) return leave(signal);
     printer.note("Stopping after this step; press Ctrl-C again to leave at once.");
     abort.abort();
   };
@@ -68,6 +68,15 @@ async function act(verb: Verb, options: Record<string, unknown>): Promise<void> 
     process.off("SIGTERM", onInterrupt);
   }
   if (abort.signal.aborted) process.exitCode = interrupted;
+}
+
+/**
+ * Ends the process as the signal does where nobody listens for it. `process.exit` would end threads first, and one that is
+ * inside ONNX Runtime then aborts the process.
+ */
+function leave(signal: "SIGINT" | "SIGTERM"): void {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
 }
 
 /** A mistake on the command line as one of our errors; undefined for --help and --version, which are none. */

@@ -75,26 +75,14 @@ const lowerings: { readonly [N in OpName]?: Lowering<N> } = {
     const [off, on] = [0, 1].map((at) => g.slice(values!, [0], [at], [at + 1]));
     return [g.where(isClass(g, fromFirst, count, fromFront(axis, rank + 1), rank + 1), on!, off!)];
   },
+  NegativeLogLikelihoodLoss: ({ g, x: [logs, labels, weights], attrs }) => {
+    const loss = weights ? undefined : labelLoss(g, logs!, labels!, attrs);
+    return loss && [loss];
+  },
   SoftmaxCrossEntropyLoss: ({ g, node, x: [scores, labels, weights], attrs }) => {
-    const shape = scores!.shape;
-    if (weights || !shape) return undefined;
+    if (weights || !scores!.shape) return undefined;
     const logs = logSoftmax(g, scores!, 1);
-    const label = g.cast(labels!, "int32");
-    const classes = g.reshape(g.cast(g.sizeOf(scores!, 1), "int32"), []);
-    const ignored = attrs.ignore_index;
-    const isCounted =
-      ignored === undefined
-        ? undefined
-        : g.cast(g.op("Not", [g.op("Equal", [label, g.scalar(Number(ignored), label)])]), scores!);
-    const hot = g.cast(isClass(g, label, classes, 1, shape.length), scores!);
-    const picked = g.op("Neg", [g.sum(g.mul(hot, logs), [1])]);
-    const losses = isCounted ? g.mul(picked, isCounted) : picked;
-    if (attrs.reduction === "none") return [losses, node.outputs[1] && logs];
-    const axes = shape.slice(1).map((_, axis) => axis);
-    const total = g.sum(losses, axes);
-    if (attrs.reduction === "sum") return [total, node.outputs[1] && logs];
-    const count = isCounted ? g.sum(isCounted, axes) : g.count(losses, losses);
-    return [g.div(total, count), node.outputs[1] && logs];
+    return [labelLoss(g, logs, labels!, attrs), node.outputs[1] && logs];
   },
 };
 
@@ -156,6 +144,32 @@ function pooledWithIndices({
 }
 
 const isNumber = (dim: Dim | undefined): dim is number => typeof dim === "number";
+
+/** −log p of each example's class (axis 1), reduced as the operators of this loss do. */
+function labelLoss(
+  g: GraphBuilder,
+  logs: Value,
+  labels: Value,
+  attrs: AttributesOf<"NegativeLogLikelihoodLoss">,
+): Value | undefined {
+  const { shape } = logs;
+  if (!shape) return undefined;
+  const label = g.cast(labels, "int32");
+  const classes = g.reshape(g.cast(g.sizeOf(logs, 1), "int32"), []);
+  const ignored = attrs.ignore_index;
+  const isCounted =
+    ignored === undefined
+      ? undefined
+      : g.cast(g.op("Not", [g.op("Equal", [label, g.scalar(Number(ignored), label)])]), logs);
+  const hot = g.cast(isClass(g, label, classes, 1, shape.length), logs);
+  const picked = g.op("Neg", [g.sum(g.mul(hot, logs), [1])]);
+  const losses = isCounted ? g.mul(picked, isCounted) : picked;
+  if (attrs.reduction === "none") return losses;
+  const axes = shape.slice(1).map((_, axis) => axis);
+  const total = g.sum(losses, axes);
+  if (attrs.reduction === "sum") return total;
+  return g.div(total, isCounted ? g.sum(isCounted, axes) : g.count(losses, losses));
+}
 
 /** x − max − log Σ exp(x − max). */
 function logSoftmax(g: GraphBuilder, x: Value, axis: number): Value {

@@ -156,15 +156,19 @@ function addCopyOutput(graph: Graph, value: Value): void {
 function addNode(graph: Graph, proto: NodeProto, context: Context): void {
   graph.addNode(
     proto.opType,
-    proto.input.map((name) => (name === "" ? undefined : graph.get(name))),
+    withoutAbsentEnd(proto.input).map((name) => (name === "" ? undefined : graph.get(name))),
     {
       domain: mainDomain(proto.domain),
       name: proto.name,
-      outputs: proto.output,
+      outputs: withoutAbsentEnd(proto.output),
       attributes: attributesOf(proto, graph, context),
     },
   );
 }
+
+/** Names without the absent ones at the end, which say nothing. */
+const withoutAbsentEnd = (names: readonly string[]): readonly string[] =>
+  names.slice(0, names.findLastIndex((name) => name !== "") + 1);
 
 function attributesOf(proto: NodeProto, graph: Graph, context: Context): Map<string, Attribute> {
   const attributes = new Map<string, Attribute>();

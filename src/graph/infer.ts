@@ -46,9 +46,13 @@ function ruled<N extends OpName>(node: Node, name: N): readonly Found[] {
 /** Writes what was found; where it is open the earlier hint counts, but never against what was found. */
 function settle(value: Value, { dtype, shape, values }: Found): void {
   value.dtype = dtype ?? value.dtype;
-  value.shape = merged(shape, value.shape)?.map((dim, axis) => named(dim, value, axis));
+  value.shape = merged(shape?.map(possible), value.shape)?.map((dim, axis) => named(dim, value, axis));
   setKnownDims(value, values);
 }
+
+/** A size, or unknown where attributes that nobody meant make one that no array has. */
+const possible = (dim: Dim | undefined): Dim | undefined =>
+  typeof dim === "number" && !(Number.isSafeInteger(dim) && dim >= 0) ? undefined : dim;
 
 function merged(found: OpenShape | undefined, hint: Shape | undefined): OpenShape | undefined {
   if (!found || hint?.length !== found.length) return found ?? hint;

@@ -49,6 +49,7 @@ function gradientText({ crashed, gradient }) {
     return (gradient.failed ?? gradient.refused).replaceAll("|", "\\|");
   const flat = gradient.flat > 0 ? `, ${gradient.flat} without effect at these inputs` : "";
   const wrong = gradient.wrong.length > 0 ? `, wrong: ${gradient.wrong.join(", ")}` : "";
+  const filled = gradient.filled ? " (with random weights, as the file's are all one number)" : "";
   const beside = gradient.beside ? " (beside the file's own weights, which lie on kinks)" : "";
-  return `${gradient.verdict}${beside}: ${gradient.parameters} tensors, largest error ${gradient.error.toExponential(0)}${flat}${wrong}`;
+  return `${gradient.verdict}${filled}${beside}: ${gradient.parameters} tensors, ${gradient.error === 0 ? "no error above rounding" : `largest error ${gradient.error.toExponential(0)}`}${flat}${wrong}`;
 }

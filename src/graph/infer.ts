@@ -1,5 +1,5 @@
 import { opNameOf } from "./attributes.ts";
-import type { Dim, Shape } from "./dim.ts";
+import { type Dim, product, type Shape } from "./dim.ts";
 import { foundByExpansion } from "./infer/by-expansion.ts";
 import { setKnownDims } from "./infer/known-dims.ts";
 import { Ask, type Found, type OpenShape, type ShapeRule } from "./infer/rule.ts";
@@ -47,7 +47,9 @@ function ruled<N extends OpName>(node: Node, name: N): readonly Found[] {
 function settle(value: Value, { dtype, shape, values }: Found): void {
   value.dtype = dtype ?? value.dtype;
   value.shape = merged(shape?.map(possible), value.shape)?.map((dim, axis) => named(dim, value, axis));
-  setKnownDims(value, values);
+  // a damaged file may hint a shape that the elements do not fill
+  const count = value.shape && product(value.shape);
+  setKnownDims(value, typeof count === "number" && count !== values?.length ? undefined : values);
 }
 
 /** A size, or unknown where attributes that nobody meant make one that no array has. */

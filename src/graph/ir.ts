@@ -318,8 +318,11 @@ export class Graph {
     for (const output of this.#outputs) copy.addOutput(copy.get(output.name));
     return copy;
   }
-  /** Appends copies of another graph's nodes, with the names they have there; what they read is found by name. */
-  adopt(nodes: Iterable<Node>): void {
+  /**
+   * Appends copies of another graph's nodes, or inserts them before a node, with the names they have there; what they read
+   * is found by name.
+   */
+  adopt(nodes: Iterable<Node>, options: { readonly before?: Node } = {}): void {
     for (const node of nodes) {
       const made = this.addNode(
         node.op,
@@ -329,6 +332,7 @@ export class Graph {
           name: node.name,
           outputs: node.outputs.map((output) => output?.name ?? ""),
           attributes: [...node.attributes].map(([key, a]) => [key, cloneAttribute(a, this)] as const),
+          ...options,
         },
       );
       for (const [i, output] of node.outputs.entries()) if (output) carryType(output, made.outputs[i]!);

@@ -4,6 +4,7 @@ import { DiapasonError } from "../../base/errors.ts";
 import { fromFloat16 } from "../../base/half.ts";
 import { openBatches } from "../../data/array-batches.node.ts";
 import { openArraySet } from "../../data/array-files.node.ts";
+import { isFedType, makeArray } from "../../data/array-values.ts";
 import { saveNpz } from "../../formats/npz.node.ts";
 import { saveSafetensors } from "../../formats/safetensors.node.ts";
 import { inMemory, sizeOf, type Tensor } from "../../graph/tensor.ts";
@@ -104,21 +105,12 @@ function* linesOf(tensors: ReadonlyMap<string, Tensor>): Generator<Uint8Array> {
   }
 }
 
-const views = {
-  float32: Float32Array,
-  float64: Float64Array,
-  float16: Uint16Array,
-  int64: BigInt64Array,
-  int32: Int32Array,
-  int8: Int8Array,
-  uint8: Uint8Array,
-  bool: Uint8Array,
-} as const;
-
 function hostOf({ dtype, dims, data }: Tensor): HostTensor {
   const bytes = new Uint8Array(data.read());
-  const View = views[dtype as keyof typeof views] ?? Uint8Array;
-  return { dtype, dims, data: new View(bytes.buffer) };
+  if (!isFedType(dtype)) return { dtype, dims, data: bytes };
+  const array = makeArray(dtype, sizeOf(dims));
+  new Uint8Array(array.buffer).set(bytes);
+  return { dtype, dims, data: array };
 }
 
 /** The batches of an output, one after the other. */

@@ -1,5 +1,5 @@
-import { inferNode } from "../infer.ts";
-import { cloneAttribute, type Graph, type Node, type Value } from "../ir.ts";
+import { inferShapes } from "../infer.ts";
+import type { Graph, Node, Value } from "../ir.ts";
 import { foldConstants } from "./fold-constants.ts";
 import { removeDead } from "./remove-dead.ts";
 
@@ -17,6 +17,7 @@ export function takeBranches(graph: Graph): number {
     if (decided.length === 0) return taken;
     for (const node of decided) takeBranch(graph, node);
     removeDead(graph);
+    inferShapes(graph);
     taken += decided.length;
   }
 }
@@ -33,23 +34,7 @@ function takeBranch(graph: Graph, node: Node): void {
   for (const value of own)
     if (value && graph.find(value.name)) branch.rename(value, freeName(value.name, graph, branch));
   for (const { name, constant } of branch.initializers) graph.addInitializer(name, constant!);
-  for (const inner of branch.nodes) {
-    const made = graph.addNode(
-      inner.op,
-      inner.inputs.map((input) => input && graph.get(input.name)),
-      {
-        domain: inner.domain,
-        name: inner.name,
-        outputs: inner.outputs.map((output) => output?.name ?? ""),
-        attributes: [...inner.attributes].map(([key, value]) => [key, cloneAttribute(value, graph)] as const),
-        before: node,
-      },
-    );
-    inner.outputs.forEach((output, i) => {
-      if (output) Object.assign(made.outputs[i]!, { dtype: output.dtype, shape: output.shape });
-    });
-    inferNode(made);
-  }
+  graph.adopt(branch.nodes, { before: node });
   const results = branch.outputs.map(({ name }) => graph.get(name));
   branch.discard();
   node.outputs.forEach((output, i) => {

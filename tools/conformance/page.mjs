@@ -16,7 +16,7 @@ export function page(results, version) {
 ONNX's own backend node cases (${results.length} of onnx ${version}), each read, written, run and differentiated. This page is made by
 
 \`\`\`
-npm run conformance -- DIR --write
+npm run conformance -- DIR --write ${version}
 \`\`\`
 
 where DIR is the folder \`onnx/backend/test/data/node\` of the Python package \`onnx\` (1.22 is the last release that carries it).

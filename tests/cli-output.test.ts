@@ -60,8 +60,8 @@ describe.skipIf(process.platform === "win32")("what reads or holds the output", 
 function onNarrowTerminal(words: string): string[] {
   const command = `stty cols 40; '${process.execPath}' '${cli}' ${words}`;
   const { stdout } = spawnSync("script", ["-qec", command, "/dev/null"], { cwd: folder, encoding: "utf8" });
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: what clears the line of progress
-  return stdout.split(/\r\u001b\[K|\r?\n/);
+  const clearsLine = "\r\u001b[K";
+  return stdout.replaceAll(clearsLine, "\n").split(/\r?\n/);
 }
 const hasScript = spawnSync("script", ["-qec", "true", "/dev/null"]).status === 0;
 

@@ -42,7 +42,7 @@ interface Given {
   readonly activation_beta: readonly number[];
 }
 
-/** The activations of each direction. Each takes the next of the given numbers where it has any, as ONNX Runtime does. */
+/** The activations of each direction. Alphas and betas are handed out in order, to those that have one, as in ONNX Runtime. */
 export function activationsOf(
   node: Node,
   { activations, activation_alpha, activation_beta }: Given,

@@ -1,67 +1,11 @@
-import { bug, DiapasonError } from "../base/errors.ts";
+import { bug } from "../base/errors.ts";
+import { bodiesOf, capturedBy, cloneAttribute, release, removeOnce } from "./bodies.ts";
 import type { Shape } from "./dim.ts";
 import type { DataType, Tensor } from "./tensor.ts";
+import { type Attribute, carryType, type Node, Value } from "./value.ts";
 
-/** An attribute's value. Graph attributes are the bodies of If, Loop and Scan. */
-export type Attribute =
-  | { readonly type: "int"; readonly value: number | bigint }
-  | { readonly type: "float"; readonly value: number }
-  | { readonly type: "string"; readonly value: string | Uint8Array }
-  | { readonly type: "tensor"; readonly value: Tensor }
-  | { readonly type: "graph"; readonly value: Graph }
-  | { readonly type: "ints"; readonly value: readonly (number | bigint)[] }
-  | { readonly type: "floats"; readonly value: readonly number[] }
-  | { readonly type: "strings"; readonly value: readonly (string | Uint8Array)[] }
-  | { readonly type: "tensors"; readonly value: readonly Tensor[] }
-  | { readonly type: "graphs"; readonly value: readonly Graph[] }
-  /** Kept as its encoded bytes (sparse tensors, type protos, references inside functions). */
-  | { readonly type: "opaque"; readonly kind: number; readonly value: Uint8Array };
-
-/**
- * An edge of the graph: produced once (by a node, as a graph input or as a constant), read any number of times.
- *
- * `shape`: undefined while the rank is unknown. `constant`: set for initializers. `storedType`: the type that the file
- * has, where the graph computes in a wider one for the time being (passes/stored-types.ts). Identity matters: compare
- * with ===.
- */
-export class Value {
-  name: string;
-  dtype: DataType | undefined;
-  shape: Shape | undefined;
-  constant: Tensor | undefined;
-  storedType: DataType | undefined;
-  /** Types that are not tensors (sequence, optional, map, sparse) as their encoded TypeProto. */
-  opaqueType: Uint8Array | undefined;
-  /** @internal kept by Graph. */
-  producerNode: Node | undefined;
-  /** @internal kept by Graph: one entry per use, so a node that reads the value twice appears twice. */
-  readonly useList: Node[] = [];
-
-  constructor(name: string, dtype?: DataType, shape?: Shape, constant?: Tensor) {
-    this.name = name;
-    this.dtype = dtype;
-    this.shape = shape;
-    this.constant = constant;
-  }
-  get producer(): Node | undefined {
-    return this.producerNode;
-  }
-  /** The nodes that read this value, each once, in the order they were connected. Outer-scope reads of subgraphs count. */
-  get consumers(): readonly Node[] {
-    return [...new Set(this.useList)];
-  }
-}
-
-/** One operator application. Inputs may be absent (undefined) where ONNX allows it. Change it through Graph's methods. */
-export interface Node {
-  readonly op: string;
-  /** "" is ONNX's main domain. */
-  readonly domain: string;
-  readonly name: string;
-  readonly inputs: readonly (Value | undefined)[];
-  readonly outputs: readonly (Value | undefined)[];
-  readonly attributes: ReadonlyMap<string, Attribute>;
-}
+export { badNode, bodiesOf, bodyOf, capturedBy, cloneAttribute } from "./bodies.ts";
+export { type Attribute, type Node, Value } from "./value.ts";
 
 type MutableNode = { -readonly [K in keyof Node]: Node[K] };
 
@@ -352,71 +296,4 @@ export class Graph {
   #countName(name: string, by: number): void {
     if (this.outer) this.#innerNames.set(name, (this.#innerNames.get(name) ?? 0) + by);
   }
-}
-
-function carryType(from: Value, to: Value): void {
-  to.dtype = from.dtype;
-  to.shape = from.shape;
-  to.opaqueType = from.opaqueType;
-  to.storedType = from.storedType;
-}
-
-/** The body that a node holds under a name. */
-export function bodyOf(node: Node, key: string): Graph {
-  const attribute = node.attributes.get(key);
-  return attribute?.type === "graph"
-    ? attribute.value
-    : badNode(node, `has no graph "${key}", which it is to run`);
-}
-
-/** Refuses a node that lacks what its operator's definition demands. */
-export function badNode(node: Node, what: string): never {
-  throw new DiapasonError(
-    "graph/bad-node",
-    `${node.op}${node.name === "" ? "" : ` "${node.name}"`} ${what}.`,
-    "Export or download the model again; the file is damaged.",
-  );
-}
-
-/** The bodies of an If, Loop or Scan node. */
-export function bodiesOf(node: Node): readonly Graph[] {
-  return [...node.attributes.values()].flatMap((a) =>
-    a.type === "graph" ? [a.value] : a.type === "graphs" ? a.value : [],
-  );
-}
-
-/** Values of enclosing graphs that the bodies of a node read, each once. */
-export function capturedBy(node: Node): readonly Value[] {
-  const captured = new Set<Value>();
-  const visit = (graph: Graph) => {
-    const own = new Set<Value>([...graph.inputs, ...graph.initializers]);
-    for (const inner of graph.nodes) for (const output of inner.outputs) if (output) own.add(output);
-    for (const inner of graph.nodes) {
-      for (const input of inner.inputs) if (input && !own.has(input)) captured.add(input);
-      for (const value of capturedBy(inner)) if (!own.has(value)) captured.add(value);
-    }
-    for (const output of graph.outputs) if (!own.has(output)) captured.add(output);
-  };
-  for (const body of bodiesOf(node)) visit(body);
-  return [...captured];
-}
-
-/** An attribute for a node of another graph: bodies are copied, with their free names read there. */
-export function cloneAttribute(attribute: Attribute, outer: Graph): Attribute {
-  if (attribute.type === "graph") return { type: "graph", value: attribute.value.clone(outer) };
-  if (attribute.type === "graphs")
-    return { type: "graphs", value: attribute.value.map((g) => g.clone(outer)) };
-  return attribute;
-}
-
-/** Takes a node that goes out of use, and what its bodies hold, from the use-lists of what they read. */
-function release(node: Node): void {
-  for (const input of node.inputs) if (input) removeOnce(input.useList, node);
-  for (const captured of capturedBy(node)) removeOnce(captured.useList, node);
-  for (const body of bodiesOf(node)) for (const inner of body.nodes) release(inner);
-}
-
-function removeOnce<T>(list: T[], item: T): void {
-  const at = list.indexOf(item);
-  if (at >= 0) list.splice(at, 1);
 }

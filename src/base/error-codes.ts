@@ -57,6 +57,12 @@ export const errorCodes = {
   "data/bad-option": "An option of the data layer has a value that cannot work.",
   "data/bad-preprocessor":
     "A preprocessor_config.json cannot be read, contradicts itself or the model, or asks for what is not supported.",
+  "models/unknown-architecture":
+    "A checkpoint's config.json names a model_type that Diapason has no architecture for.",
+  "models/no-such-head": "The architecture has no head for the task.",
+  "models/missing-weight": "A checkpoint lacks a weight that the network of its config.json needs.",
+  "models/weight-shape": "A weight of a checkpoint has other sizes than its config.json gives it.",
+  "models/weight-type": "A weight of a checkpoint is of a type that cannot be tuned, such as whole numbers.",
   "models/not-found": "No ONNX model lies at the given path, or the folder holds none.",
   "models/no-image-input":
     "The model has no float input of rank 4 with 1 or 3 channels, so it does not take images.",

@@ -1,4 +1,5 @@
 import type { Graph, Value } from "../graph/ir.ts";
+import type { Architecture, HeadKind } from "./architecture.ts";
 
 /** A named float tensor of the model that training may change. Its value is the graph's initializer of the same name. */
 export interface Parameter {
@@ -37,4 +38,16 @@ export interface Model {
   readonly config: Readonly<Record<string, unknown>>;
   /** Where it came from: a path as given. */
   readonly source: string;
+  /** What built the graph, where it was not read from an ONNX file. */
+  readonly network?: BuiltNetwork;
+}
+
+/** How an architecture built a network. */
+export interface BuiltNetwork {
+  readonly architecture: Architecture;
+  readonly head: HeadKind;
+  /** transformers' class for it. */
+  readonly className: string;
+  /** Names of the weights that the checkpoint did not give. */
+  readonly fresh: ReadonlySet<string>;
 }

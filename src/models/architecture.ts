@@ -1,0 +1,49 @@
+import type { z } from "zod";
+import type { Network } from "./network.ts";
+
+/** What a network gives, beside what it is made of. Each has one name for its outputs, whatever the architecture. */
+export type HeadKind =
+  | "features"
+  | "sequence-classification"
+  | "token-classification"
+  | "masked-lm"
+  | "causal-lm"
+  | "image-classification"
+  | "image-text";
+
+/** A network with one kind of head. */
+export interface Head<C> {
+  /** The class of transformers that has this head, as config.json names it. */
+  readonly className: string;
+  /**
+   * Adds inputs, nodes and outputs. Inputs and outputs have transformers' names: `input_ids`, `attention_mask`,
+   * `token_type_ids` int64 [batch, tokens], `pixel_values` float32 [batch, channels, height, width];
+   * `last_hidden_state` [batch, tokens, width], `logits` [batch, classes] or [batch, tokens, classes].
+   */
+  build(m: Network, config: C): void;
+}
+
+/**
+ * A family of networks that Diapason builds from a checkpoint: one file each.
+ *
+ * Weights have the names of transformers' checkpoints, so that what is saved loads there.
+ */
+export interface Architecture<C extends object = object> {
+  /** Values of `model_type` in config.json. */
+  readonly modelTypes: readonly string[];
+  /** Fields of config.json that the network reads, with transformers' defaults. */
+  readonly config: z.ZodType<C>;
+  /** transformers' `base_model_prefix`: where the body's weights lie in a network with a head; a bare one has them at the root. */
+  readonly prefix: string;
+  /** Paths of the body's blocks, from the input end, without the prefix: what freezing counts. What is in none of them is "head". */
+  blocks(config: C): readonly string[];
+  readonly heads: { readonly [K in HeadKind]?: Head<C> };
+  /** Weights of the body that a checkpoint may lack, because its own head had no use for them; matched without the prefix. */
+  readonly optional?: RegExp;
+  /** Spellings that older checkpoints have, and what they are called now. */
+  readonly renames?: readonly (readonly [RegExp, string])[];
+}
+
+/** The same, with the types of its config kept inside: how a table holds several. */
+export const architecture = <C extends object>(row: Architecture<C>): Architecture =>
+  row as unknown as Architecture;

@@ -131,6 +131,19 @@ test("bound symbols leave no shape to find at run time", () => {
   expect(operators({ batch: 8 })).not.toContain("Shape");
 });
 
+test("a detached value counts as a constant", () => {
+  const graph = new Graph("norm");
+  const g = new GraphBuilder(graph);
+  const x = graph.addInput("x", "float32", [2]);
+  const norm = g.sqrt(g.sum(g.mul(x, x), [0]));
+  norm.detached = true;
+  const loss = g.sum(g.div(x, norm), [0]);
+  graph.addOutput(loss);
+  const made = differentiate(graph, { loss: loss.name, parameters: ["x"] });
+  const feeds = new Map([["x", { dtype: "float32" as const, dims: [2], data: Float64Array.of(3, 4) }]]);
+  expect([...interpret(made.graph, feeds).get("x.grad")!.data]).toEqual([0.2, 0.2]);
+});
+
 test("two parameters with the same gradient have an output each", () => {
   const graph = new Graph("same");
   const [a, b] = ["a", "b"].map((name) => graph.addInput(name, "float32", [2])) as [Value, Value];

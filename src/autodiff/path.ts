@@ -162,7 +162,7 @@ function rounds(node: Node): boolean {
 
 /**
  * Float values that change when a parameter does, with the parameters as their own, and the whole numbers that stand for
- * such values: those that an operator rounds to, and what is computed from them.
+ * such values: those that an operator rounds to, and what is computed from them. Detached values count as constants.
  */
 export function reachedFrom(graph: Graph, parameters: readonly Value[]): ReadonlySet<Value> {
   const moved = new Set(parameters);
@@ -174,7 +174,7 @@ export function reachedFrom(graph: Graph, parameters: readonly Value[]): Readonl
     if (moving.length === 0) continue;
     const areRounded = rounds(node) || moving.some((input) => isWhole(input!));
     for (const [i, output] of node.outputs.entries()) {
-      if (!output) continue;
+      if (!output || output.detached) continue;
       const standsForReal = areRounded && isWhole(output) && outputCarries(node, i);
       if (isFloat(output) || output.dtype === undefined || standsForReal) moved.add(output);
     }

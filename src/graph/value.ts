@@ -21,8 +21,8 @@ export type Attribute =
  * An edge of the graph: produced once (by a node, as a graph input or as a constant), read any number of times.
  *
  * `shape`: undefined while the rank is unknown. `constant`: set for initializers. `storedType`: the type that the file
- * has, where the graph computes in a wider one for the time being (passes/stored-types.ts). Identity matters: compare
- * with ===.
+ * has, where the graph computes in a wider one for the time being (passes/stored-types.ts). `detached`: to a gradient it
+ * is a constant. Identity matters: compare with ===.
  */
 export class Value {
   name: string;
@@ -30,6 +30,7 @@ export class Value {
   shape: Shape | undefined;
   constant: Tensor | undefined;
   storedType: DataType | undefined;
+  detached = false;
   /** Types that are not tensors (sequence, optional, map, sparse) as their encoded TypeProto. */
   opaqueType: Uint8Array | undefined;
   /** @internal kept by Graph. */
@@ -69,4 +70,5 @@ export function carryType(from: Value, to: Value): void {
   to.shape = from.shape;
   to.opaqueType = from.opaqueType;
   to.storedType = from.storedType;
+  to.detached = from.detached;
 }

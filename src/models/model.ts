@@ -9,6 +9,8 @@ export interface Parameter {
   readonly elements: number;
   /** Matrices and kernels decay; biases, scales and other vectors do not. */
   readonly decays: boolean;
+  /** Multiplier on the learning rate of its block; absent: 1. */
+  readonly rate?: number;
 }
 
 /** An ordered group of parameters, counted from the input end; what freezing counts. The last one is the head. */

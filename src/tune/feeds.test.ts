@@ -69,6 +69,15 @@ describe("dropout masks", () => {
     expect(mask.filter((m) => m === 0).length / mask.length).toBeCloseTo(0.25, 1);
   });
 
+  test("have the sizes of the batch at hand", () => {
+    const open = new Graph("g");
+    open.addInput("x", "float32", ["batch", "tokens"]);
+    open.addInput(name, "float32", ["batch", "2*tokens", 3]);
+    const [input] = randomInputs(open, 4);
+    expect(input!.dims).toEqual([4, "2*tokens", 3]);
+    expect(feedsOf(batchOf(4), 4, open, [input!], position).tensors[name]!.dims).toEqual([4, 4, 3]);
+  });
+
   test("hang on seed, epoch and batch, and on nothing else", () => {
     expect(draw()).toEqual(draw());
     expect(draw()).not.toEqual(draw({ seed: 2 }));

@@ -1,5 +1,6 @@
 import { bug, DiapasonError } from "../base/errors.ts";
 import { random } from "../base/random.ts";
+import { type Shape, substitute } from "../graph/dim.ts";
 import type { Graph } from "../graph/ir.ts";
 import { sizeOf } from "../graph/tensor.ts";
 import type { HostTensor } from "../runtime/runtime.ts";
@@ -12,7 +13,8 @@ const weightsInput = "weights";
 export interface RandomInput {
   readonly name: string;
   readonly p: number;
-  readonly dims: readonly number[];
+  /** May hold symbols, whose sizes are those of the batch at hand. */
+  readonly dims: Shape;
 }
 
 /** The name of the input that carries a dropout mask; the graph multiplies by it. */
@@ -20,13 +22,12 @@ export const dropoutInput = (p: number, name: string): string => `dropout:${p}:$
 
 /** The random inputs of a graph, told by their names, with `batch` in place of the symbol. */
 export function randomInputs(graph: Graph, batch: number): readonly RandomInput[] {
+  const sizes = new Map([["batch", batch]]);
   return graph.inputs.flatMap(({ name, shape }) => {
     const match = /^dropout:([0-9.eE-]+):/.exec(name);
     if (!match) return [];
-    const dims = (shape ?? bug(`the random input "${name}" has no shape`)).map((dim) =>
-      dim === "batch" ? batch : typeof dim === "number" ? dim : bug(`"${name}" has the size ${dim}`),
-    );
-    return [{ name, p: Number(match[1]), dims }];
+    const dims = shape ?? bug(`the random input "${name}" has no shape`);
+    return [{ name, p: Number(match[1]), dims: dims.map((dim) => substitute(dim, sizes)) }];
   });
 }
 
@@ -80,7 +81,10 @@ export function feedsOf(
       );
     (tensors[weights]!.data as Float32Array).fill(0, count);
   }
-  for (const input of drawn) tensors[input.name] = mask(input, position);
+  if (drawn.length > 0) {
+    const sizes = sizesIn(graph, tensors);
+    for (const input of drawn) tensors[input.name] = mask(input, sizes, position);
+  }
   return { ids: batch.ids, tensors };
 }
 
@@ -99,11 +103,30 @@ const ones = (count: number, size: number): HostTensor => ({
   data: new Float32Array(size).fill(1, 0, count),
 });
 
-function mask({ name, p, dims }: RandomInput, { seed, epoch, batch }: BatchPosition): HostTensor {
+/** What the symbols of a graph's inputs stand for in the tensors that are fed. */
+function sizesIn(graph: Graph, tensors: Readonly<Record<string, HostTensor>>): ReadonlyMap<string, number> {
+  const sizes = new Map<string, number>();
+  for (const { name, shape } of graph.inputs)
+    for (const [axis, dim] of (shape ?? []).entries()) {
+      const size = tensors[name]?.dims[axis];
+      if (typeof dim === "string" && size !== undefined) sizes.set(dim, size);
+    }
+  return sizes;
+}
+
+function mask(
+  { name, p, dims }: RandomInput,
+  symbols: ReadonlyMap<string, number>,
+  { seed, epoch, batch }: BatchPosition,
+): HostTensor {
+  const sizes = dims.map((dim) => {
+    const size = substitute(dim, symbols);
+    return typeof size === "number" ? size : bug(`"${name}" has the size ${size}, which no input tells`);
+  });
   const stream = random(seed, name, epoch, batch);
   const kept = 1 / (1 - p);
-  const data = Float32Array.from({ length: sizeOf(dims) }, () => (stream.uniform() < p ? 0 : kept));
-  return { dtype: "float32", dims, data };
+  const data = Float32Array.from({ length: sizeOf(sizes) }, () => (stream.uniform() < p ? 0 : kept));
+  return { dtype: "float32", dims: sizes, data };
 }
 
 const badBatch = (found: string, fix: string) => new DiapasonError("tune/bad-batch", `${found}.`, `${fix}.`);

@@ -126,6 +126,17 @@ describe("a run", () => {
     expect([...result.values.get("stem.weight")!]).toEqual([...new Float32Array(stem.slice().buffer)]);
   });
 
+  test("multiplies a parameter's rate by its own multiplier", async () => {
+    const model = tinyModel();
+    const own = model.parameters.map((p) => (p.name === "stem.weight" ? { ...p, rate: 0 } : p));
+    const plan = planOf("full", model.blocks, { epochs: 2, learningRate: 0.1 });
+    const { result } = await finish(shortRun({ model: { ...model, parameters: own }, plan }));
+    const stem = model.graph.get("stem.weight").constant!.data.read();
+    expect([...result.values.get("stem.weight")!]).toEqual([...new Float32Array(stem.slice().buffer)]);
+    const bias = model.graph.get("stem.bias").constant!.data.read();
+    expect([...result.values.get("stem.bias")!]).not.toEqual([...new Float32Array(bias.slice().buffer)]);
+  });
+
   test("the biases plan moves biases and the head", async () => {
     const plan = planOf("biases", tinyModel().blocks, { epochs: 1 });
     const { result } = await finish(shortRun({ plan }));

@@ -38,7 +38,7 @@ export async function trainStep(
   const updates = program.movers.map(
     ({ parameter, block }): ParameterUpdate => ({
       name: parameter.name,
-      rate: rates[block]!,
+      rate: rates[block]! * (parameter.rate ?? 1),
       weightDecay: parameter.decays ? weightDecay : 0,
     }),
   );

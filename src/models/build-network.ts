@@ -4,7 +4,7 @@ import { removeDead } from "../graph/passes/remove-dead.ts";
 import { sizeOf, type Tensor } from "../graph/tensor.ts";
 import type { Architecture, HeadKind } from "./architecture.ts";
 import { architectureOf, knownModelTypes } from "./architectures/table.ts";
-import { labelsOf, type ModelConfig } from "./config.ts";
+import { labelsOf, type ModelConfig, withLabels } from "./config.ts";
 import type { Block, Model, Parameter } from "./model.ts";
 import { Network, type NetworkOptions } from "./network.ts";
 import { networkWeights } from "./network-weights.ts";
@@ -47,31 +47,30 @@ export function buildNetwork(options: BuildOptions): Model {
     );
   const parsed = parseArchitectureConfig(architecture, config, source);
   const known = labelsOf(config, source) ?? placeholders(config);
+  const isClassifier = kind.endsWith("classification");
   const labels = options.labels ?? known;
-  const renewsHead =
-    options.labels !== undefined && (!known || known.join("\n") !== options.labels.join("\n"));
+  const isNew = options.labels !== undefined && known.join("\n") !== options.labels.join("\n");
   const weights = networkWeights({
     tensors,
     source,
     prefix: architecture.prefix,
     bare: kind === "features",
-    renewsHead,
+    newClasses: isNew ? labels.length : undefined,
     seed,
     deviation: typeof config["initializer_range"] === "number" ? config["initializer_range"] : 0.02,
     ...(architecture.renames && { renames: architecture.renames }),
     ...(architecture.optional && { optional: architecture.optional }),
   });
-  const m = Network.start(`${config["model_type"]}`, weights, { ...options, classes: labels?.length ?? 2 });
+  const m = Network.start(`${config["model_type"]}`, weights, { ...options, classes: labels.length });
   head.build(m, parsed);
   removeDead(m.graph);
-  const isClassifier = kind.endsWith("classification");
   const notes = notesOn(weights.fresh, weights.unused(), tensors !== undefined);
   return {
     ...describeNetwork(m.graph, architecture, parsed, kind),
     labels: isClassifier ? labels : undefined,
     transposed: new Set(),
     notes,
-    config: { ...config, architectures: [head.className] },
+    config: { ...(isClassifier ? withLabels(config, labels) : config), architectures: [head.className] },
     source,
     network: { architecture, head: kind, className: head.className, fresh: weights.fresh },
   };
@@ -157,11 +156,12 @@ export function parseArchitectureConfig(
   );
 }
 
-/** As many class names as `num_labels` says. */
-const placeholders = (config: ModelConfig): readonly string[] | undefined =>
-  typeof config["num_labels"] === "number"
-    ? Array.from({ length: config["num_labels"] }, (_, i) => `LABEL_${i}`)
-    : undefined;
+/** As many class names as `num_labels` says; two where nothing does, as in transformers. */
+const placeholders = (config: ModelConfig): readonly string[] =>
+  Array.from(
+    { length: typeof config["num_labels"] === "number" ? config["num_labels"] : 2 },
+    (_, i) => `LABEL_${i}`,
+  );
 
 function notesOn(fresh: ReadonlySet<string>, unused: readonly string[], hasCheckpoint: boolean): string[] {
   if (!hasCheckpoint) return ["The network begins with random weights."];

@@ -55,7 +55,7 @@ export function withLabels(config: ModelConfig, labels: readonly string[]): Mode
     num_labels: labels.length,
     id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),
     label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
-    problem_type: "single_label_classification",
+    problem_type: config["problem_type"] ?? "single_label_classification",
     "transformers.js_config": { dtype: "fp32" },
   };
 }

@@ -8,6 +8,7 @@ import { describeModel } from "./describe.ts";
 import { findHead, type Head, isPool, isShapeOnly } from "./find-head.ts";
 import type { Model } from "./model.ts";
 import { withRealHead } from "./real-head.ts";
+import { rebuilt } from "./rebuild.ts";
 
 export interface HeadOptions {
   /** Class names in the order of the new output. */
@@ -34,6 +35,10 @@ export function replaceHead(model: Model, { labels, seed, keep = true }: HeadOpt
       ...model,
       notes: [...model.notes, `The head is kept: it already tells these ${labels.length} classes.`],
     };
+  if (model.network) {
+    const note = `The head is fresh. It tells ${labels.length} classes.`;
+    return { ...rebuilt(model, { labels, seed }), notes: [...model.notes, note] };
+  }
   const graph = withRealHead(model.graph.clone());
   const head = findHead(graph.outputs[0]);
   const [logits, note] = head

@@ -12,6 +12,7 @@ import { findHead } from "./find-head.ts";
 import { stepBeforeSoftmax } from "./head.ts";
 import { findImageInput } from "./image-input.ts";
 import type { Model } from "./model.ts";
+import { isNetworkFolder, type OpenNetworkOptions, openNetwork } from "./open-network.node.ts";
 import { collectParameters } from "./parameters.ts";
 import { prepareGraph, type ShapeLearner } from "./prepare.ts";
 
@@ -25,18 +26,22 @@ export interface LoadOptions {
    * model may take anything. Default false.
    */
   readonly whole?: boolean;
+  /** How a network is built that an architecture of ours builds from a checkpoint. Default: as its config says. */
+  readonly network?: Partial<OpenNetworkOptions>;
 }
 
 /**
- * Reads a model: an .onnx file, or a folder with `onnx/model.onnx` or `model.onnx`.
+ * Reads a model: a Hugging Face folder of a known `model_type` with its weights, an .onnx file, or a folder with
+ * `onnx/model.onnx` or `model.onnx`.
  *
- * In a folder, config.json gives the class names and model.safetensors the weights' names. The graph comes out
+ * Beside an ONNX file in a folder, config.json gives the class names and model.safetensors the weights' names. The graph comes out
  * normalised, with shapes and a symbolic batch, and with one output: logits where the model is a classifier. With
  * `whole` it keeps all of them.
  * @throws models/not-found, models/bad-config, models/no-image-input, models/no-parameters, and what reading throws.
  */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<Model> {
   const { whole = false, images = !whole, learnShapes } = options;
+  if (await isNetworkFolder(path)) return openNetwork(path, { seed: 0, ...options.network });
   const found = await findFiles(path);
   const notes = [...found.notes];
   const graph = await loadOnnx(found.onnx);

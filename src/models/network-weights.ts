@@ -39,8 +39,11 @@ export interface WeightsOptions {
   readonly renames?: readonly (readonly [RegExp, string])[];
   /** Weights of the body that the checkpoint may lack; matched without the prefix. */
   readonly optional?: RegExp;
-  /** Whether weights outside the body are those of another task, so that ones of other sizes are replaced. */
-  readonly renewsHead: boolean;
+  /**
+   * How many classes a head must tell that the checkpoint's does not: weights outside the body that count classes, or have
+   * other sizes than the network wants, begin fresh. Undefined where the head is the checkpoint's own.
+   */
+  readonly newClasses: number | undefined;
   readonly seed: number;
   /** Standard deviation of fresh matrices. */
   readonly deviation: number;
@@ -48,7 +51,7 @@ export interface WeightsOptions {
 
 /** Opens the weights of a checkpoint for an architecture. */
 export function networkWeights(options: WeightsOptions): NetworkWeights {
-  const { tensors, source, prefix, bare, renames = [], optional, renewsHead, seed, deviation } = options;
+  const { tensors, source, prefix, bare, renames = [], optional, newClasses, seed, deviation } = options;
   const stem = prefix === "" ? "" : `${prefix}.`;
   const inBody = (name: string) =>
     bare ? name : name.startsWith(stem) ? name.slice(stem.length) : undefined;
@@ -78,7 +81,8 @@ export function networkWeights(options: WeightsOptions): NetworkWeights {
     take(name, dims, kind) {
       const body = inBody(name);
       const place = placeOf(name);
-      const tensor = place === undefined ? undefined : tensors?.get(place);
+      const isRenewed = body === undefined && newClasses !== undefined && dims[0] === newClasses;
+      const tensor = place === undefined || isRenewed ? undefined : tensors?.get(place);
       if (!tensor || place === undefined) {
         if (!tensors || body === undefined || optional?.test(body)) return begin(name, dims, kind);
         throw new DiapasonError(
@@ -89,7 +93,7 @@ export function networkWeights(options: WeightsOptions): NetworkWeights {
       }
       taken.add(place);
       if (tensor.dims.length !== dims.length || tensor.dims.some((size, i) => size !== dims[i])) {
-        if (body === undefined && renewsHead) return begin(name, dims, kind);
+        if (body === undefined && newClasses !== undefined) return begin(name, dims, kind);
         throw new DiapasonError(
           "models/weight-shape",
           `"${place}" is [${tensor.dims.join(", ")}] in ${source}; its config.json makes it [${dims.join(", ")}].`,

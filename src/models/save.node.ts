@@ -65,8 +65,9 @@ export async function checkFree(path: string, force: boolean): Promise<void> {
 /** The graph in its file's types, under the names of the Hub's image classifiers: `pixel_values` in, `logits` out. */
 function exportGraph(model: Model, { keepNames = false }: SaveOptions) {
   const graph = model.graph.clone();
-  narrowToStored(graph);
-  if (keepNames) return graph;
+  // A network computes in float32 whatever its checkpoint is stored in.
+  if (!model.network) narrowToStored(graph);
+  if (keepNames || model.network) return graph;
   if (!graph.find("pixel_values")) graph.rename(graph.get(model.input.name), "pixel_values");
   if (model.labels && !graph.find("logits")) graph.rename(graph.get(model.output.name), "logits");
   return graph;

@@ -26,7 +26,10 @@ export async function openImageModel(
   options: ImageModelOptions,
   runtime: Runtime,
 ): Promise<ImageModel> {
-  const model = await loadModel(path, { learnShapes: (graph) => learnShapes(graph, runtime) });
+  const model = await loadModel(path, {
+    learnShapes: (graph) => learnShapes(graph, runtime),
+    network: { head: "image-classification" },
+  });
   const { preprocessor, notes } = await resolvePreprocessor(path, options, model.input.shape ?? []);
   return { model, preprocessor, notes: [...model.notes, ...notes] };
 }

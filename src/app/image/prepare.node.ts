@@ -31,7 +31,7 @@ export async function prepareImages(options: TuneSettings, runtime: Runtime): Pr
   const proof = splits.test.length > 0 ? "test" : "validation";
   return {
     model,
-    isFreshHead: model.graph !== opened.model.graph,
+    isFreshHead: model.graph !== opened.model.graph || (model.network?.fresh.size ?? 0) > 0,
     data: foundIn(dataset),
     notes: [...new Set([...opened.notes, ...model.notes, ...findings.map(({ message }) => message)])],
     keptBytes: cachedBytes(dataset, opened.preprocessor),

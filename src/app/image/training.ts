@@ -3,9 +3,9 @@ import type { ImageBatch, ImageDataset, ImageLoader } from "../../data/dataset.t
 import { inferNode } from "../../graph/infer.ts";
 import type { Graph } from "../../graph/ir.ts";
 import { roundToStored } from "../../graph/passes/stored-types.ts";
-import { describeModel } from "../../models/describe.ts";
 import { findHead } from "../../models/find-head.ts";
 import type { Model } from "../../models/model.ts";
+import { withGraph } from "../../models/with-graph.ts";
 import { imageClassification } from "../../tasks/image-classification.ts";
 import type { TrainData } from "../../tune/data.ts";
 import { dropoutInput } from "../../tune/feeds.ts";
@@ -81,6 +81,5 @@ export function trainDataOf(
 
 /** The model with the values that training gave and the names of its classes; the given one is left as it is. */
 export function withTuned(model: Model, labels: readonly string[], values: Values): Model {
-  const graph = roundToStored(withValues(model.graph, values));
-  return describeModel({ ...model, graph, labels, inputName: model.input.name });
+  return { ...withGraph(model, roundToStored(withValues(model.graph, values))), labels };
 }

@@ -173,7 +173,11 @@ describe("damaged files", () => {
     });
   });
 
-  test.each([
+  const filling = { a: { dtype: "F32", shape: [2], data_offsets: [0, 8] } };
+  const two = JSON.stringify(filling.a);
+  const none = JSON.stringify({ ...filling.a, shape: [0], data_offsets: [8, 8] });
+
+  test.each<[string, object | string]>([
     ["a hole", { a: { dtype: "F32", shape: [1], data_offsets: [4, 8] } }],
     [
       "an overlap",
@@ -186,13 +190,41 @@ describe("damaged files", () => {
     ["an unknown type", { a: { dtype: "F99", shape: [2], data_offsets: [0, 8] } }],
     ["a negative size", { a: { dtype: "F32", shape: [-2], data_offsets: [0, 8] } }],
     ["bytes that belong to nothing", {}],
+    ["a tensor that ends before it begins", { a: { dtype: "F32", shape: [0], data_offsets: [8, 0] } }],
+    ["a tensor beyond the end", { a: { dtype: "F32", shape: [4], data_offsets: [0, 16] } }],
+    ["three offsets", { a: { dtype: "F32", shape: [2], data_offsets: [0, 8, 8] } }],
+    ["a size that is no whole number", { a: { dtype: "F32", shape: [0.5, 4], data_offsets: [0, 8] } }],
+    ["sizes that overflow", { a: { dtype: "F32", shape: [2 ** 52, 2 ** 52], data_offsets: [0, 8] } }],
+    ["no shape", { a: { dtype: "F32", data_offsets: [0, 8] } }],
+    ["a tensor that is null", { a: null }],
+    ["metadata that are no texts", { ...filling, __metadata__: { epochs: 3 } }],
+    ["metadata in a list", { ...filling, __metadata__: ["pt"] }],
+    ["a name twice", `{"a":${two},"b":${none},"a":${two}}`],
+    ["white space before its header", `  ${JSON.stringify(filling)}`],
+    ["a header that is a list", `[${two}]`],
+    ["a header that goes on after its end", `${JSON.stringify(filling)}{}`],
+    ["a byte order mark", `\ufeff${JSON.stringify(filling)}`],
+    ["a header that is not UTF-8", Uint8Array.from(Buffer.from(`{"\xff":${two}}`, "latin1"))],
   ])("safetensors with %s", (_, header) => {
-    const text = new TextEncoder().encode(JSON.stringify(header));
+    expect(codeOf(() => readTensors(fileOf(header)))).toBe("formats/safetensors-damaged");
+  });
+
+  test("safetensors with a header that is padded, and keys that the format does not know, are read", () => {
+    const text = JSON.stringify({ a: { ...filling.a, note: { a: 1, b: { a: 2 } } } });
+    expect(codeOf(() => readTensors(fileOf(`${text}   `)))).toBeUndefined();
+  });
+
+  /** A file with this header and eight bytes of weights. */
+  function fileOf(header: object | string): Uint8Array {
+    const text =
+      header instanceof Uint8Array
+        ? header
+        : new TextEncoder().encode(typeof header === "string" ? header : JSON.stringify(header));
     const bytes = new Uint8Array(8 + text.length + 8);
     new DataView(bytes.buffer).setBigUint64(0, BigInt(text.length), true);
     bytes.set(text, 8);
-    expect(codeOf(() => readTensors(bytes))).toBe("formats/safetensors-damaged");
-  });
+    return bytes;
+  }
 });
 
 describe("safetensors", () => {

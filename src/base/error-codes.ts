@@ -122,6 +122,13 @@ export const errorCodes = {
   "base/not-writable":
     "A file or folder cannot be written: permissions, a read-only place, or a file where a folder is wanted.",
   "formats/file-unreadable": "A model file is not there, or may not be read.",
+  "formats/index-damaged":
+    "The index of a checkpoint in several files (`*.index.json`) is not JSON, or does not map tensors to files.",
+  "formats/index-mismatch":
+    "The index of a checkpoint and its files do not say the same: a tensor is missing, elsewhere, or there twice.",
+  "formats/index-outside": "The index of a checkpoint names a file outside of its folder.",
+  "formats/no-checkpoint":
+    "A folder holds no weights under a name that is known, or a file is no file of weights.",
   "formats/npy-damaged": "A file or an entry of a .npz archive is not a .npy array, or not a whole one.",
   "formats/npy-type":
     "A .npy array holds something other than numbers (pickled objects, text, records), or numbers NumPy has no type for.",
@@ -136,6 +143,7 @@ export const errorCodes = {
     "Weights that lie beside a model file are said to be outside its folder; such a path is never followed.",
   "formats/onnx-opset": "A model uses operators of a version that is too old.",
   "formats/safetensors-damaged": "A file is not safetensors, or not a whole one.",
+  "formats/shard-missing": "A file that the index of a checkpoint names is not there.",
   "formats/safetensors-type": "A tensor has a type that the safetensors format does not know.",
   "runtime/bad-feed":
     "What is fed to a graph does not fit its inputs: one is missing, unknown, or of another type or shape.",

@@ -1,5 +1,6 @@
 import { DiapasonError } from "../base/errors.ts";
 import { type ByteSource, bitsOf, type DataType, sizeOf, type Tensor } from "../graph/tensor.ts";
+import { repeatedKey } from "./json-keys.ts";
 
 /** What a safetensors file holds. */
 export interface Safetensors {
@@ -55,8 +56,12 @@ export function readSafetensors(length: number, range: ByteRange): Safetensors {
   const spans: (readonly [number, number])[] = [];
   for (const [name, entry] of Object.entries(header)) {
     if (name === "__metadata__") {
-      if (typeof entry !== "object" || entry === null) throw damaged("its metadata are not a JSON object");
-      for (const [key, value] of Object.entries(entry)) metadata.set(key, String(value));
+      if (typeof entry !== "object" || entry === null || Array.isArray(entry))
+        throw damaged("its metadata are not a JSON object");
+      for (const [key, value] of Object.entries(entry)) {
+        if (typeof value !== "string") throw damaged(`its metadata "${key}" are not a text`);
+        metadata.set(key, value);
+      }
       continue;
     }
     const { dtype, dims, begin, end } = readEntry(name, entry);
@@ -71,14 +76,18 @@ export function readSafetensors(length: number, range: ByteRange): Safetensors {
 }
 
 function parseHeader(bytes: Uint8Array): Record<string, unknown> {
+  if (bytes[0] !== 0x7b) throw damaged("its header does not begin with {");
+  let text = "";
+  let header: unknown;
   try {
-    const header: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    if (typeof header === "object" && header !== null && !Array.isArray(header))
-      return header as Record<string, unknown>;
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    header = JSON.parse(text);
   } catch (cause) {
     throw damaged("its header is not JSON", cause);
   }
-  throw damaged("its header is not a JSON object");
+  const twice = repeatedKey(text);
+  if (twice !== undefined) throw damaged(`its header has the key "${twice}" twice`);
+  return header as Record<string, unknown>;
 }
 
 interface Entry {
@@ -128,7 +137,7 @@ export function* writeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Generator<Uint8Array> {
   const order = [...tensors].sort(([a, x], [b, y]) => bitsOf[y.dtype] - bitsOf[x.dtype] || (a < b ? -1 : 1));
-  const header: Record<string, unknown> = Object.keys(metadata).length > 0 ? { __metadata__: metadata } : {};
+  const entries: [string, unknown][] = Object.keys(metadata).length > 0 ? [["__metadata__", metadata]] : [];
   let at = 0;
   for (const [name, { dtype, dims, data }] of order) {
     const type = names.get(dtype);
@@ -139,10 +148,10 @@ export function* writeSafetensors(
         "Convert it to a type of the format, or save the model as ONNX.",
       );
     }
-    header[name] = { dtype: type, shape: dims, data_offsets: [at, at + data.length] };
+    entries.push([name, { dtype: type, shape: dims, data_offsets: [at, at + data.length] }]);
     at += data.length;
   }
-  const text = JSON.stringify(header);
+  const text = JSON.stringify(Object.fromEntries(entries));
   const json = new TextEncoder().encode(text);
   const head = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
   head.set(json, 8);

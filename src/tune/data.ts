@@ -5,6 +5,8 @@ export interface TuneBatch {
   /** One stable name for each example; errors name them. */
   readonly ids: readonly string[];
   readonly inputs: Readonly<Record<string, HostTensor>>;
+  /** How much loss the batch carries, where the graph takes `Tunable.scale`: its examples, or those of its tokens that count. */
+  readonly count?: number;
 }
 
 /** Where training examples come from. The order may depend on nothing but `epoch` and seeds of its own. */

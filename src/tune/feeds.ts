@@ -34,6 +34,8 @@ export function randomInputs(graph: Graph, batch: number): readonly RandomInput[
 /** What one run of a training graph is fed, and what for. */
 export interface Feeds {
   readonly ids: readonly string[];
+  /** How much loss it carries; of batches that do not say it, their examples. */
+  readonly count: number;
   readonly tensors: Readonly<Record<string, HostTensor>>;
 }
 
@@ -85,7 +87,23 @@ export function feedsOf(
     const sizes = sizesIn(graph, tensors);
     for (const input of drawn) tensors[input.name] = mask(input, sizes, position);
   }
-  return { ids: batch.ids, tensors };
+  return { ids: batch.ids, count: batch.count ?? count, tensors };
+}
+
+/**
+ * The batches of a step with the number that a loss which is a sum is multiplied by: batches / what they count together,
+ * because the step averages over its batches. `scale`: name of the graph's input for it.
+ * @throws tune/bad-batch when nothing in them carries loss
+ */
+export function scaledTogether(batches: readonly Feeds[], scale: string): readonly Feeds[] {
+  const total = batches.reduce((sum, { count }) => sum + count, 0);
+  if (!(total > 0))
+    throw badBatch(
+      `Nothing in the ${batches.length === 1 ? "batch" : "batches"} of ${batches[0]?.ids[0] ?? "no example"} … carries loss`,
+      "Leave out examples without a label",
+    );
+  const factor: HostTensor = { dtype: "float32", dims: [], data: Float32Array.of(batches.length / total) };
+  return batches.map((batch) => ({ ...batch, tensors: { ...batch.tensors, [scale]: factor } }));
 }
 
 function filledUp({ dtype, dims, data }: HostTensor, size: number): HostTensor {

@@ -2,7 +2,7 @@ import { DiapasonError } from "../base/errors.ts";
 import { afterStep, spentBudget } from "./after-step.ts";
 import { lookahead } from "./data.ts";
 import type { Best, EndReason, StageStart, TuneEvent } from "./events.ts";
-import { type Feeds, feedsOf } from "./feeds.ts";
+import { type Feeds, feedsOf, scaledTogether } from "./feeds.ts";
 import { adamw, checkOptions, type TuneLoopOptions } from "./options.ts";
 import type { Stage } from "./plan.ts";
 import { compileStage, type Program } from "./program.ts";
@@ -78,7 +78,7 @@ async function* runEpoch(
   stage: Stage,
   program: Program,
 ): AsyncGenerator<TuneEvent, EndReason | undefined> {
-  const { accumulate = 1, optimizer = adamw, weightDecay = 0, clipNorm } = state.options;
+  const { accumulate = 1, optimizer = adamw, weightDecay = 0, clipNorm, model } = state.options;
   const schedule = scheduleOf(stage.schedule, timeline.stepsOf(stage));
   const batches = lookahead(feedsOfEpoch(state, program));
   let group: Feeds[] = [];
@@ -90,7 +90,8 @@ async function* runEpoch(
       if (group.length < accumulate && batchInEpoch < timeline.batchesPerEpoch) continue;
       const step = state.progress.step + 1;
       const rates = ratesOf(stage, schedule(state.progress.stepInStage));
-      const running = trainStep(program, group, { optimizer, weightDecay, clipNorm, rates, step });
+      const together = model.scale === undefined ? group : scaledTogether(group, model.scale);
+      const running = trainStep(program, together, { optimizer, weightDecay, clipNorm, rates, step });
       batches.prepare();
       const outcome = await running;
       const examples = group.reduce((sum, { ids }) => sum + ids.length, 0);

@@ -17,6 +17,12 @@ export interface Tunable {
   readonly loss: string;
   /** Name of the input that says how much each example counts. Default "weights". */
   readonly weights?: string;
+  /**
+   * Name of the scalar input that the loss is multiplied by, where it is a sum rather than a mean. The loop feeds one over
+   * what the batches of a step count together, so that a step over several batches is the step over all of their examples,
+   * however unevenly their tokens are spread.
+   */
+  readonly scale?: string;
   /** Outputs that an evaluation reads; the loss and its inputs are not part of evaluation. */
   readonly outputs: readonly string[];
   readonly parameters: readonly Parameter[];

@@ -9,10 +9,10 @@ import type { Runtime } from "../../runtime/runtime.ts";
 import { emitting } from "../emit.ts";
 import type { EvaluateSettings, Scored } from "../judging.ts";
 import { type Note, noteOf, type Progress, progressTo } from "../progress.ts";
+import { worstOf } from "../scored/result.ts";
 import type { VerbContext } from "../verb.ts";
 import { openCustom } from "./open.node.ts";
 import { evaluateCustom } from "./prepare.node.ts";
-import { worstOf } from "./result.ts";
 
 /** Judges a graph by its loss and metrics. */
 export async function* evaluateArrays(

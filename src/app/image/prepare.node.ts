@@ -9,11 +9,11 @@ import type { Evaluation } from "../../evaluate/evaluate.ts";
 import { replaceHead } from "../../models/head.ts";
 import type { Model } from "../../models/model.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
+import { type ClassifierResult, mistakesOf, scoresOf } from "../classifier/result.ts";
 import type { TuneSettings } from "../options.ts";
 import type { Judged, TaskRun } from "../task.ts";
 import type { Found } from "../tune-events.ts";
 import { evaluateExecutable, evaluateModel, openImageModel } from "./classifier.node.ts";
-import { type ImageResult, mistakesOf, scoresOf } from "./result.ts";
 import { trainDataOf, tunableOf, withTuned } from "./training.ts";
 
 /** Opens images and a classifier with a head for their classes. */
@@ -100,10 +100,10 @@ async function detailsOf(
   before: Evaluation,
   after: Evaluation,
   { classes, splits }: ImageDataset,
-): Promise<Pick<ImageResult, "classes" | "trainCounts" | "before" | "after" | "mcnemar" | "mistakes">> {
+): Promise<Pick<ClassifierResult, "classes" | "trainCounts" | "before" | "after" | "mcnemar" | "mistakes">> {
   const { mcnemar } = compareEvaluations(before, after);
-  const pictures = new Map<string, string>();
-  for (const { id, path } of after.worst) pictures.set(id, await readThumbnail(path));
+  const pictures = new Map<string, { readonly picture: string }>();
+  for (const { id, path } of after.worst) pictures.set(id, { picture: await readThumbnail(path) });
   return {
     classes,
     trainCounts: classes.map((_, label) => countOf(splits.train, label)),

@@ -83,7 +83,7 @@ function confusions(classes: readonly string[], counts: readonly (readonly numbe
       ({ i, j, count }) =>
         `<tr><td>${escaped(classes[i]!)}</td><td>${escaped(classes[j]!)}</td><td>${count}</td></tr>`,
     );
-  return `<div class="scroll"><table><thead><tr><th>true</th><th>predicted</th><th>images</th></tr></thead><tbody>${rows.join("")}</tbody></table></div>`;
+  return `<div class="scroll"><table><thead><tr><th>true</th><th>predicted</th><th>examples</th></tr></thead><tbody>${rows.join("")}</tbody></table></div>`;
 }
 
 function classesTable(rows: readonly ClassRow[]): string {
@@ -91,16 +91,21 @@ function classesTable(rows: readonly ClassRow[]): string {
     const cells = [row.precision, row.recall, row.f1].map((v) => `<td>${(100 * v).toFixed(1)}</td>`).join("");
     return `<tr><td>${escaped(row.name)}</td>${cells}<td>${row.count}</td></tr>`;
   });
-  return `<div class="scroll"><table><thead><tr><th>class</th><th>precision %</th><th>recall %</th><th>F1 %</th><th>images</th></tr></thead><tbody>${body.join("")}</tbody></table></div>`;
+  return `<div class="scroll"><table><thead><tr><th>class</th><th>precision %</th><th>recall %</th><th>F1 %</th><th>examples</th></tr></thead><tbody>${body.join("")}</tbody></table></div>`;
 }
 
 function mistakes(list: readonly Mistake[]): string {
   const items = list.map(
     (m) =>
-      `<li><img src="${escaped(m.picture)}" alt="${escaped(m.id)}"><b>${escaped(m.predicted)}</b> ${(100 * m.probability).toFixed(0)} %<br>is ${escaped(m.label)}<br><small>${escaped(m.id)}</small></li>`,
+      `<li>${shownMistake(m)}<b>${escaped(m.predicted)}</b> ${(100 * m.probability).toFixed(0)} %<br>is ${escaped(m.label)}<br><small>${escaped(m.id)}</small></li>`,
   );
   return `<ul class="mistakes">${items.join("")}</ul>`;
 }
+
+const shownMistake = ({ id, picture, text }: Mistake): string =>
+  picture === undefined
+    ? `<q>${escaped(text ?? "")}</q><br>`
+    : `<img src="${escaped(picture)}" alt="${escaped(id)}">`;
 
 function plainTable({ head, rows, note }: Table): string {
   const cells = (list: readonly string[], tag: string) =>

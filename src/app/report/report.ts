@@ -31,8 +31,10 @@ export interface Mistake {
   readonly predicted: string;
   /** Probability the model gave its prediction, 0…1. */
   readonly probability: number;
-  /** The picture as a data URI. */
-  readonly picture: string;
+  /** The picture as a data URI, of an image. */
+  readonly picture?: string;
+  /** Of a text, as much of it as fits. */
+  readonly text?: string;
 }
 
 export interface ClassRow {

@@ -5,10 +5,10 @@ import type { Mistake } from "../report/report.ts";
 import type { RunResult } from "../run-result.ts";
 import type { Scores } from "../tune-events.ts";
 
-/** What came of tuning an image classifier. */
-export interface ImageResult extends RunResult {
+/** What came of tuning a classifier. */
+export interface ClassifierResult extends RunResult {
   readonly classes: readonly string[];
-  /** Training images of each class. */
+  /** Training examples of each class. */
   readonly trainCounts: readonly number[];
   readonly before: ClassificationMetrics;
   readonly after: ClassificationMetrics;
@@ -16,18 +16,18 @@ export interface ImageResult extends RunResult {
   readonly mistakes: readonly Mistake[];
 }
 
-/** The worst mistakes of an evaluation with class names; `pictures` by example id, as data URIs. */
+/** The worst mistakes of an evaluation with class names. `shown`: what an example looks like, by its id. */
 export function mistakesOf(
   { worst }: Evaluation,
   classes: readonly string[],
-  pictures: ReadonlyMap<string, string>,
+  shown: ReadonlyMap<string, Pick<Mistake, "picture" | "text">>,
 ): Mistake[] {
   return worst.map(({ id, label, predicted, probability }) => ({
     id,
     label: classes[label]!,
     predicted: classes[predicted]!,
     probability,
-    picture: pictures.get(id) ?? "",
+    ...shown.get(id),
   }));
 }
 

@@ -3,16 +3,20 @@ import { count, percent, probability } from "../numbers.ts";
 import type { Report } from "../report/report.ts";
 import { type RunRecord, validationPoints } from "../report/run-report.ts";
 import type { ReportPart } from "../task.ts";
-import type { ImageResult } from "./result.ts";
+import type { ClassifierKind } from "./kind.ts";
+import type { ClassifierResult } from "./result.ts";
 
-/** What a report shows of a tuned image classifier. */
-export function imageReport({ events, result }: RunRecord<ImageResult>): ReportPart {
+/** What a report shows of a tuned classifier. */
+export function classifierReport(
+  { events, result }: RunRecord<ClassifierResult>,
+  { unit, loss }: ClassifierKind,
+): ReportPart {
   return {
-    lead: result ? leadOf(result) : "",
+    lead: result ? leadOf(result, unit) : "",
     headline: result ? headlineOf(result) : [],
     charts: [
       {
-        title: "Accuracy on the validation images",
+        title: `Accuracy on the validation ${unit}`,
         x: "step",
         y: "",
         percent: true,
@@ -23,32 +27,32 @@ export function imageReport({ events, result }: RunRecord<ImageResult>): ReportP
       },
     ],
     loss: {
-      note: "Training: cross-entropy of the augmented batches, averaged over neighbouring steps. Validation: without augmentation.",
+      note: loss,
       unit: "nats",
     },
     classes: result?.classes ?? [],
     confusion: result?.after.confusion ?? [],
-    confusionOf: result ? `tuned model, ${result.split} images` : "",
+    confusionOf: result ? `tuned model, ${result.split} ${unit}` : "",
     perClass: result ? perClassOf(result) : [],
     mistakes: result?.mistakes ?? [],
     tables: [],
   };
 }
 
-function leadOf({ isFreshHead, split, after, before, mcnemar }: ImageResult): string {
+function leadOf({ isFreshHead, split, after, before, mcnemar }: ClassifierResult, unit: string): string {
   const start = isFreshHead
     ? "Before tuning the model did not know these classes: its head was new and guessed."
     : "Before tuning the model already told these classes.";
   const change = after.accuracy - before.accuracy;
   const proof =
     mcnemar.pValue < 0.05
-      ? `The difference is beyond chance (${mcnemar.gained} images gained, ${mcnemar.lost} lost, McNemar p = ${probability(mcnemar.pValue)}).`
-      : `The difference could be chance (${mcnemar.gained} images gained, ${mcnemar.lost} lost, McNemar p = ${probability(mcnemar.pValue)}).`;
+      ? `The difference is beyond chance (${mcnemar.gained} ${unit} gained, ${mcnemar.lost} lost, McNemar p = ${probability(mcnemar.pValue)}).`
+      : `The difference could be chance (${mcnemar.gained} ${unit} gained, ${mcnemar.lost} lost, McNemar p = ${probability(mcnemar.pValue)}).`;
   const direction = change > 0 ? "rose" : change < 0 ? "fell" : "stayed";
-  return `${start} On ${count(after.examples)} held-out ${split} images accuracy ${direction} from ${percent(before.accuracy)} to ${percent(after.accuracy)}. ${proof}`;
+  return `${start} On ${count(after.examples)} held-out ${split} ${unit} accuracy ${direction} from ${percent(before.accuracy)} to ${percent(after.accuracy)}. ${proof}`;
 }
 
-function headlineOf({ before, after, isFreshHead }: ImageResult): Report["headline"] {
+function headlineOf({ before, after, isFreshHead }: ClassifierResult): Report["headline"] {
   const was = isFreshHead ? " (new head)" : "";
   const [low, high] = after.accuracyInterval;
   return [

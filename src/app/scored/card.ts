@@ -3,21 +3,35 @@ import { count, duration, measured } from "../numbers.ts";
 import type { CardFacts } from "../task.ts";
 import { version } from "../version.ts";
 import { leadOf } from "./report.ts";
-import type { CustomResult } from "./result.ts";
+import type { ScoredResult } from "./result.ts";
 
-/** The model card (README.md) of a graph that was tuned by a declared loss. */
-export function customCard({ name, result, recipe }: CardFacts<CustomResult>): string {
+/** What a card says of a kind of model, beside its scores. */
+export interface ScoredKind {
+  /** The Hub's library and, where it has one, its name for the task. */
+  readonly library: string;
+  readonly pipeline?: string;
+  readonly dataset: string;
+  /** What lies in the folder. */
+  readonly files: string;
+}
+
+/** The model card (README.md) of a model that is judged by a loss and metrics. */
+export function scoredCard(
+  { name, result, recipe }: CardFacts<ScoredResult>,
+  { library, pipeline, dataset, files }: ScoredKind,
+): string {
   const { before, after, split } = result;
   const head = stringify({
-    library_name: "onnx",
-    tags: ["onnx", "diapason"],
+    library_name: library,
+    ...(pipeline && { pipeline_tag: pipeline }),
+    tags: [...(pipeline ? [pipeline] : []), "onnx", "diapason"],
     "model-index": [
       {
         name,
         results: [
           {
-            task: { type: "other", name: result.loss },
-            dataset: { name: lastPart(result.data), type: "arrays", split },
+            task: pipeline ? { type: pipeline } : { type: "other", name: result.loss },
+            dataset: { name: lastPart(result.data), type: dataset, split },
             metrics: Object.entries(after).map(([type, value]) => ({
               type,
               value: Number(value.toPrecision(6)),
@@ -56,7 +70,7 @@ ${split === "validation" ? "\nThere was no test split: the checkpoint was chosen
 
 ## Files
 
-\`onnx/model.onnx\` has the inputs and outputs that the base model had and runs in ONNX Runtime; \`model.safetensors\` holds the same weights under the base model's names; \`config.json\` says what it was tuned for, so that \`diapason evaluate\` and \`diapason predict\` need no more than the folder and arrays.
+${files}
 `;
 }
 
@@ -69,6 +83,7 @@ const shown = new Set([
   "weightDecay",
   "batchSize",
   "batchNorm",
+  "maxTokens",
   "metric",
   "fix",
   "seed",

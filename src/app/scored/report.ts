@@ -2,10 +2,10 @@ import { count, measured, probability } from "../numbers.ts";
 import type { Report } from "../report/report.ts";
 import { type RunRecord, validationPoints } from "../report/run-report.ts";
 import type { ReportPart } from "../task.ts";
-import type { CustomResult } from "./result.ts";
+import type { ScoredResult } from "./result.ts";
 
-/** What a report shows of a graph that was tuned by a declared loss. */
-export function customReport({ events, result, recipe }: RunRecord<CustomResult>): ReportPart {
+/** What a report shows of a model that is judged by a loss and metrics. */
+export function scoredReport({ events, result, recipe }: RunRecord<ScoredResult>): ReportPart {
   const names = [...new Set(events.flatMap((e) => (e.type === "evaluation" ? Object.keys(e.metrics) : [])))];
   return {
     lead: result ? leadOf(result) : "",
@@ -28,12 +28,12 @@ export function customReport({ events, result, recipe }: RunRecord<CustomResult>
     confusionOf: "",
     perClass: [],
     mistakes: [],
-    tables: result && result.worst.length > 0 ? [worstTable(result)] : [],
+    tables: [...(result?.tables ?? []), ...(result && result.worst.length > 0 ? [worstTable(result)] : [])],
   };
 }
 
 /** What changed, and whether it could be chance. */
-export function leadOf({ before, after, split, examples, sign }: CustomResult): string {
+export function leadOf({ before, after, split, examples, sign }: ScoredResult): string {
   const [was, is] = [before["loss"]!, after["loss"]!];
   const direction = is < was ? "fell" : is > was ? "rose" : "stayed";
   const change = `On ${count(examples)} held-out ${split} examples the loss ${direction} from ${measured("loss", was)} to ${measured("loss", is)}.`;
@@ -43,14 +43,14 @@ export function leadOf({ before, after, split, examples, sign }: CustomResult): 
   return `${change} The difference ${verdict} (${sign.better} examples better, ${sign.worse} worse, sign test p = ${probability(sign.pValue)}).`;
 }
 
-const headlineOf = ({ before, after }: CustomResult): Report["headline"] =>
+const headlineOf = ({ before, after }: ScoredResult): Report["headline"] =>
   Object.entries(after).map(([name, value]) => ({
     label: name,
     value: measured(name, value),
     ...(before[name] === undefined ? {} : { before: measured(name, before[name]) }),
   }));
 
-const worstTable = ({ worst, split }: CustomResult): Report["tables"][number] => ({
+const worstTable = ({ worst, split }: ScoredResult): Report["tables"][number] => ({
   title: "Examples with the largest loss",
   head: ["example", "loss"],
   rows: worst.map(({ id, loss }) => [id, measured("loss", loss)]),

@@ -1,11 +1,11 @@
 import { signTest } from "../../evaluate/compare.ts";
-import type { DeclaredEvaluation } from "../../evaluate/evaluate-declared.ts";
 import type { Metrics } from "../../tune/events.ts";
 import type { LossOf } from "../judging.ts";
+import type { Table } from "../report/report.ts";
 import type { RunResult } from "../run-result.ts";
 
-/** What came of tuning a graph by a declared loss. */
-export interface CustomResult extends RunResult {
+/** What came of tuning a model that is judged by a loss and metrics. */
+export interface ScoredResult extends RunResult {
   readonly loss: string;
   /** Training examples. */
   readonly trained: number;
@@ -20,6 +20,8 @@ export interface CustomResult extends RunResult {
   readonly sign?: SignTest;
   /** Examples with the largest loss after tuning. */
   readonly worst: readonly LossOf[];
+  /** Further tables for the report. */
+  readonly tables?: readonly Table[];
 }
 
 /** How many examples had a smaller, and a larger, loss after than before. */
@@ -30,8 +32,13 @@ export interface SignTest {
   readonly pValue: number;
 }
 
+/** Losses of examples, where they can be told apart; in the same order before and after. */
+export interface ByLoss {
+  readonly losses?: readonly LossOf[] | undefined;
+}
+
 /** Pairs the losses of the same examples before and after. */
-export function signOf(before: DeclaredEvaluation, after: DeclaredEvaluation): SignTest | undefined {
+export function signOf(before: ByLoss, after: ByLoss): SignTest | undefined {
   if (!before.losses || !after.losses) return undefined;
   let better = 0;
   let worse = 0;
@@ -44,5 +51,5 @@ export function signOf(before: DeclaredEvaluation, after: DeclaredEvaluation): S
 }
 
 /** The examples with the largest losses, worst first. */
-export const worstOf = ({ losses }: DeclaredEvaluation, most = 12): readonly LossOf[] =>
+export const worstOf = ({ losses }: ByLoss, most = 12): readonly LossOf[] =>
   [...(losses ?? [])].sort((a, b) => b.loss - a.loss).slice(0, most);

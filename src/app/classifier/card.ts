@@ -2,26 +2,30 @@ import { stringify } from "yaml";
 import { count, duration, percent, probability } from "../numbers.ts";
 import type { CardFacts } from "../task.ts";
 import { version } from "../version.ts";
-import type { ImageResult } from "./result.ts";
+import type { ClassifierKind } from "./kind.ts";
+import type { ClassifierResult } from "./result.ts";
 
 /** A matrix of more classes is left to the report. */
 const largestMatrix = 20;
 
-/** The model card (README.md) of a tuned image classifier, with the metadata that the Hugging Face Hub reads. */
-export function imageCard({ name, result, recipe }: CardFacts<ImageResult>): string {
+/** The model card (README.md) of a tuned classifier, with the metadata that the Hugging Face Hub reads. */
+export function classifierCard(
+  { name, result, recipe }: CardFacts<ClassifierResult>,
+  { task, unit, dataset, noun, files }: ClassifierKind,
+): string {
   const { after, before, split } = result;
   const head = stringify({
     library_name: "transformers.js",
-    pipeline_tag: "image-classification",
-    tags: ["image-classification", "onnx", "diapason"],
+    pipeline_tag: task,
+    tags: [task, "onnx", "diapason"],
     metrics: ["accuracy", "f1"],
     "model-index": [
       {
         name,
         results: [
           {
-            task: { type: "image-classification" },
-            dataset: { name: lastPart(result.data), type: "imagefolder", split },
+            task: { type: task },
+            dataset: { name: lastPart(result.data), type: dataset, split },
             metrics: [
               { type: "accuracy", value: rounded(after.accuracy) },
               { type: "f1", name: "Macro F1", value: rounded(after.macroF1) },
@@ -38,11 +42,11 @@ ${head}---
 
 # ${name}
 
-An image classifier for ${count(result.classes.length)} classes: ${list(result.classes)}. Fine-tuned from \`${lastPart(result.model)}\` with Diapason ${version}.
+${noun} for ${count(result.classes.length)} classes: ${list(result.classes)}. Fine-tuned from \`${lastPart(result.model)}\` with Diapason ${version}.
 
 ## How good it is
 
-On ${count(after.examples)} ${split} images that it did not train on:
+On ${count(after.examples)} ${split} ${unit} that it did not train on:
 
 | | before tuning | after |
 | --- | ---: | ---: |
@@ -51,12 +55,12 @@ On ${count(after.examples)} ${split} images that it did not train on:
 | negative log-likelihood | ${before.nll.toFixed(3)} | ${after.nll.toFixed(3)} |
 | expected calibration error | ${percent(before.ece)} | ${percent(after.ece)} |
 
-The 95 % interval of the accuracy is ${percent(low)} to ${percent(high)} (Wilson). Against the model before tuning ${gained} images were gained and ${lost} lost (exact McNemar test, p = ${probability(pValue)}).
-${result.split === "validation" ? "\nThere was no test split: the checkpoint was chosen on these same images, so expect slightly less on new ones.\n" : ""}
-${classTable(result)}
+The 95 % interval of the accuracy is ${percent(low)} to ${percent(high)} (Wilson). Against the model before tuning ${gained} ${unit} were gained and ${lost} lost (exact McNemar test, p = ${probability(pValue)}).
+${result.split === "validation" ? `\nThere was no test split: the checkpoint was chosen on these same ${unit}, so expect slightly less on new ones.\n` : ""}
+${classTable(result, unit)}
 ${confusionTable(result)}## How it was made
 
-- Data: ${count(result.trainCounts.reduce((a, b) => a + b, 0))} training images; splits: ${result.origin}.
+- Data: ${count(result.trainCounts.reduce((a, b) => a + b, 0))} training ${unit}; splits: ${result.origin}.
 - Plan: ${result.plan.name}; ${count(result.steps)} steps in ${duration(result.trainedSeconds)}.
 - Settings: ${Object.entries(recipe)
     .filter(([key]) => shown.has(key))
@@ -66,7 +70,7 @@ ${confusionTable(result)}## How it was made
 
 ## Files
 
-\`onnx/model.onnx\` runs in ONNX Runtime and transformers.js; \`model.safetensors\` holds the same weights under the base model's names; \`config.json\` has the class names, \`preprocessor_config.json\` the preparation of images.
+\`onnx/model.onnx\` runs in ONNX Runtime and transformers.js; \`model.safetensors\` holds the same weights under the base model's names; \`config.json\` has the class names, ${files}.
 `;
 }
 
@@ -79,22 +83,23 @@ const shown = new Set([
   "weightDecay",
   "batchSize",
   "augment",
+  "maxTokens",
   "batchNorm",
   "seed",
 ]);
 
-function classTable({ classes, after }: ImageResult): string {
+function classTable({ classes, after }: ClassifierResult, unit: string): string {
   const rows = after.perClass.map(
     ({ precision, recall, f1, support }, i) =>
       `| ${cell(classes[i]!)} | ${percent(precision)} | ${percent(recall)} | ${percent(f1)} | ${support} |`,
   );
-  return `| class | precision | recall | F1 | images |
+  return `| class | precision | recall | F1 | ${unit} |
 | --- | ---: | ---: | ---: | ---: |
 ${rows.join("\n")}
 `;
 }
 
-function confusionTable({ classes, after }: ImageResult): string {
+function confusionTable({ classes, after }: ClassifierResult): string {
   if (classes.length > largestMatrix) return "";
   const rows = after.confusion.map((row, i) => `| **${cell(classes[i]!)}** | ${row.join(" | ")} |`);
   return `Confusion matrix (rows: true class, columns: predicted):

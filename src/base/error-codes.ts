@@ -66,6 +66,8 @@ export const errorCodes = {
   "models/not-found": "No ONNX model lies at the given path, or the folder holds none.",
   "models/no-image-input":
     "The model has no float input of rank 4 with 1 or 3 channels, so it does not take images.",
+  "models/bad-adapter":
+    "An adapter cannot be put on a model: nothing fits its target modules, or a number or a layer does not suit it.",
   "models/no-parameters": "No float weight of the model reaches its output, so there is nothing to tune.",
   "models/no-features": "The model's output has a shape from which no classifier can be built.",
   "models/no-classifier": "The operation needs a classifier, and the model does not end in one.",

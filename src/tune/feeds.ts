@@ -3,6 +3,9 @@ import { random } from "../base/random.ts";
 import { type Shape, substitute } from "../graph/dim.ts";
 import type { Graph } from "../graph/ir.ts";
 import { sizeOf } from "../graph/tensor.ts";
+
+export { dropoutInput } from "../models/dropout-input.ts";
+
 import type { HostTensor } from "../runtime/runtime.ts";
 import type { TuneBatch } from "./data.ts";
 
@@ -16,9 +19,6 @@ export interface RandomInput {
   /** May hold symbols, whose sizes are those of the batch at hand. */
   readonly dims: Shape;
 }
-
-/** The name of the input that carries a dropout mask; the graph multiplies by it. */
-export const dropoutInput = (p: number, name: string): string => `dropout:${p}:${name}`;
 
 /** The random inputs of a graph, told by their names, with `batch` in place of the symbol. */
 export function randomInputs(graph: Graph, batch: number): readonly RandomInput[] {

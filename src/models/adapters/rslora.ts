@@ -1,0 +1,13 @@
+import { kaimingPair, lowRank } from "./low-rank.ts";
+import type { AdapterMethod } from "./method.ts";
+
+/** W + (α/√r)·B·A, whose size does not shrink as the rank grows. Source: Kalajdzievski 2023, arXiv:2312.03732. */
+export const rslora: AdapterMethod = {
+  title: "rsLoRA",
+  learningRate: 5e-4,
+  alpha: (rank) => rank,
+  targets: "lora",
+  bias: "none",
+  peft: { type: "LORA", flags: { use_rslora: true, use_dora: false } },
+  layers: lowRank({ scale: (alpha, rank) => alpha / Math.sqrt(rank), start: kaimingPair }),
+};

@@ -64,7 +64,7 @@ export interface RotaryTable {
  */
 export function rotaryTable(
   { g }: Network,
-  { ids, positions }: DecoderInputs,
+  { ids, positions }: Pick<DecoderInputs, "ids" | "positions">,
   frequencies: readonly number[],
   scale = 1,
 ): RotaryTable {

@@ -1,0 +1,94 @@
+import { z } from "zod";
+import type { Value } from "../../graph/ir.ts";
+import { activationName } from "../activations.ts";
+import { type Architecture, architecture } from "../architecture.ts";
+import { paddingBias } from "../attention.ts";
+import type { Network } from "../network.ts";
+import {
+  count,
+  embedded,
+  encoderHeads,
+  firstTokenDense,
+  type LayerNames,
+  layerPaths,
+  oldNorms,
+  postNormLayers,
+  textInputs,
+  wordLogits,
+} from "../text-encoder.ts";
+
+const distilbertConfig = z
+  .object({
+    vocab_size: count.default(30522),
+    max_position_embeddings: count.default(512),
+    n_layers: count.default(6),
+    n_heads: count.default(12),
+    dim: count.default(768),
+    hidden_dim: count.default(3072),
+    activation: activationName.default("gelu"),
+    tie_word_embeddings: z.boolean().default(true),
+  })
+  .transform((c) => ({
+    ...c,
+    hidden_size: c.dim,
+    num_attention_heads: c.n_heads,
+    intermediate_size: c.hidden_dim,
+    hidden_act: c.activation,
+    type_vocab_size: 0,
+    // the number is in transformers' code, not in its config
+    layer_norm_eps: 1e-12,
+  }));
+type DistilbertConfig = z.output<typeof distilbertConfig>;
+
+const names: LayerNames = {
+  query: "attention.q_lin",
+  key: "attention.k_lin",
+  value: "attention.v_lin",
+  attended: "attention.out_lin",
+  attendedNorm: "sa_layer_norm",
+  inner: "ffn.lin1",
+  outer: "ffn.lin2",
+  outerNorm: "output_layer_norm",
+};
+
+const layers = (c: DistilbertConfig): string[] => layerPaths("transformer.layer", c.n_layers);
+
+/** BERT without kinds of text and without a pooler, distilled from it. Source: Sanh et al. 2019. */
+const distilbert: Architecture<DistilbertConfig> = {
+  modelTypes: ["distilbert"],
+  config: distilbertConfig,
+  prefix: "distilbert",
+  blocks: (c) => ["embeddings", ...layers(c)],
+  renames: oldNorms,
+  heads: encoderHeads<DistilbertConfig>({
+    classStem: "DistilBert",
+    prefix: "distilbert",
+    encoded,
+    sequence: (m, _, hidden) =>
+      m.linear("classifier", firstTokenDense(m, "pre_classifier", hidden, "relu"), m.options.classes),
+    words: (m, c, hidden) =>
+      wordLogits(m, hidden, {
+        names: {
+          dense: "vocab_transform",
+          norm: "vocab_layer_norm",
+          bias: "vocab_projector.bias",
+          decoder: "vocab_projector.weight",
+        },
+        table: "distilbert.embeddings.word_embeddings.weight",
+        words: c.vocab_size,
+        width: c.dim,
+        activation: c.activation,
+        epsilon: c.layer_norm_eps,
+        isTied: c.tie_word_embeddings,
+      }),
+  }),
+};
+
+function encoded(m: Network, c: DistilbertConfig): Value {
+  const { ids, mask } = textInputs(m);
+  const positions = m.countedPositions(ids);
+  const x = embedded(m.at("embeddings"), c, { ids, positions, width: c.dim });
+  return postNormLayers(m, c, x, { paths: layers(c), names, biases: [paddingBias(m, mask)] });
+}
+
+export const distilbertArchitecture = architecture(distilbert);

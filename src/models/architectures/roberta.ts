@@ -1,0 +1,82 @@
+import { z } from "zod";
+import type { Value } from "../../graph/ir.ts";
+import { type Architecture, architecture } from "../architecture.ts";
+import { paddingBias } from "../attention.ts";
+import type { Network } from "../network.ts";
+import {
+  bertFields,
+  bertLayer,
+  count,
+  embedded,
+  encoderHeads,
+  firstTokenDense,
+  layerPaths,
+  oldNorms,
+  positionsBesidePadding,
+  postNormLayers,
+  textInputs,
+  type WordHead,
+  wordLogits,
+} from "../text-encoder.ts";
+
+const robertaConfig = z.object({
+  ...bertFields,
+  vocab_size: count.default(50265),
+  type_vocab_size: count.default(2),
+  pad_token_id: z.int().min(0).default(1),
+});
+type RobertaConfig = z.output<typeof robertaConfig>;
+
+const layers = (c: RobertaConfig): string[] => layerPaths("encoder.layer", c.num_hidden_layers);
+
+/** The head for words of RoBERTa and of networks that took it over. */
+export const robertaWordHead: WordHead = {
+  dense: "lm_head.dense",
+  norm: "lm_head.layer_norm",
+  bias: "lm_head.bias",
+  decoder: "lm_head.decoder.weight",
+};
+
+/** BERT whose positions count from the padding's number on, with another head. Source: Liu et al. 2019. */
+const roberta = (modelType: string, classStem: string): Architecture =>
+  architecture<RobertaConfig>({
+    modelTypes: [modelType],
+    config: robertaConfig,
+    prefix: "roberta",
+    blocks: (c) => ["embeddings", ...layers(c)],
+    renames: oldNorms,
+    heads: encoderHeads<RobertaConfig>({
+      classStem,
+      prefix: "roberta",
+      encoded,
+      sequence: (m, _, hidden) =>
+        m.linear(
+          "classifier.out_proj",
+          firstTokenDense(m, "classifier.dense", hidden, "tanh"),
+          m.options.classes,
+        ),
+      words: (m, c, hidden) =>
+        wordLogits(m, hidden, {
+          names: robertaWordHead,
+          table: "roberta.embeddings.word_embeddings.weight",
+          words: c.vocab_size,
+          width: c.hidden_size,
+          activation: "gelu",
+          epsilon: c.layer_norm_eps,
+          isTied: c.tie_word_embeddings,
+        }),
+    }),
+  });
+
+function encoded(m: Network, c: RobertaConfig): Value {
+  const { ids, mask } = textInputs(m);
+  const positions = positionsBesidePadding(m, ids, c.pad_token_id);
+  const x = embedded(m.at("embeddings"), c, { ids, positions, width: c.hidden_size });
+  return postNormLayers(m, c, x, { paths: layers(c), names: bertLayer, biases: [paddingBias(m, mask)] });
+}
+
+export const robertaArchitectures: readonly Architecture[] = [
+  roberta("roberta", "Roberta"),
+  roberta("xlm-roberta", "XLMRoberta"),
+  roberta("camembert", "Camembert"),
+];

@@ -1,4 +1,5 @@
 import { DiapasonError } from "../base/errors.ts";
+import { parseJson } from "../base/json-numbers.ts";
 
 /** Hugging Face's config.json as far as a classifier has one. */
 export type ModelConfig = Readonly<Record<string, unknown>>;
@@ -7,7 +8,7 @@ export type ModelConfig = Readonly<Record<string, unknown>>;
 export function parseConfig(text: string, path: string): ModelConfig {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (cause) {
     throw badConfig(path, "is not JSON", cause);
   }

@@ -3,6 +3,7 @@ import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { writeFileAtomic } from "../base/atomic-file.node.ts";
 import { DiapasonError } from "../base/errors.ts";
+import { jsonText } from "../base/json-numbers.ts";
 import { saveOnnx } from "../formats/onnx/file.node.ts";
 import { saveSafetensors } from "../formats/safetensors.node.ts";
 import { narrowed, narrowToStored } from "../graph/passes/stored-types.ts";
@@ -37,7 +38,7 @@ export async function saveModel(model: Model, path: string, options: SaveOptions
     await saveOnnx(exportGraph(model, options), join(draft, "onnx", "model.onnx"));
     await saveSafetensors(join(draft, "model.safetensors"), weightsOf(model), { format: "pt" });
     const config = model.labels ? withLabels(model.config, model.labels) : model.config;
-    await writeFileAtomic(join(draft, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+    await writeFileAtomic(join(draft, "config.json"), `${jsonText(config)}\n`);
     await options.more?.(draft);
     await putInPlace(draft, target);
   } catch (error) {

@@ -44,7 +44,10 @@ const spellings = (name) =>
 function rowOf(verb, flags) {
   return ([name, schema]) => {
     const required = verb.required?.includes(name) ? " (required)" : "";
-    const inherited = schema.default === undefined ? "" : `; default \`${schema.default}\``;
+    const inherited =
+      schema.default === undefined || typeof schema.default === "object"
+        ? ""
+        : `; default \`${schema.default}\``;
     const also = flags && spellings(name).length > 0 ? `; also ${spellings(name).join(", ")}` : "";
     const text = `${schema.description ?? ""}${required}${inherited}${also}`;
     const flag = flags?.has(flagOf(name)) ? `\`${flagOf(name)}\`` : "";

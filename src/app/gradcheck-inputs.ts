@@ -1,11 +1,20 @@
-import { DiapasonError } from "../base/errors.ts";
+import { DiapasonError, nearest } from "../base/errors.ts";
 import { random } from "../base/random.ts";
 import { GraphBuilder } from "../graph/builder.ts";
-import { type Dim, substitute } from "../graph/dim.ts";
+import { type Dim, substitute, symbolsOf } from "../graph/dim.ts";
 import type { Graph, Value } from "../graph/ir.ts";
 import type { NdArray } from "../graph/kernels/interpret.ts";
 import { int64, sizeOf } from "../graph/tensor.ts";
-import { isSampleRate, usualSampleRate } from "../runtime/probe-inputs.ts";
+import {
+  batchSymbolOf,
+  fedInputs,
+  isSampleRate,
+  probeLengths,
+  probeSizes,
+  usualSampleRate,
+} from "../runtime/probe-inputs.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { toHost } from "./gradcheck-runtime.ts";
 
 /** Size of a named dim that nobody gave. */
 const usualSize = 2;
@@ -55,6 +64,59 @@ export function randomFeeds(
   const symbols = new Map(names.map((name) => [name, sizes[name] ?? usualSize]));
   const feeds = new Map(fed.map((value) => [value.name, randomArray(value, symbols, seed)]));
   return { feeds, symbols: Object.fromEntries(symbols) };
+}
+
+/**
+ * Sizes for the open dims of the inputs at which the graph runs, small ones first: some models take one example at a
+ * time only, some a window of sound. Those that are given stay. Where none is found: those that are given.
+ * @throws app/bad-option when a size is given that the inputs do not have
+ */
+export async function runnableSizes(
+  graph: Graph,
+  runtime: Runtime,
+  given: Readonly<Record<string, number>>,
+): Promise<Readonly<Record<string, number>>> {
+  const open = [...new Set(fedInputs(graph).flatMap(({ shape = [] }) => shape.flatMap(symbolsOf)))];
+  for (const name of Object.keys(given)) if (!open.includes(name)) throw noSuchSize(name, open);
+  if (open.every((symbol) => Object.hasOwn(given, symbol))) return given;
+  const executable = await runtime.compile(graph);
+  try {
+    for (const sizes of candidates(graph, open, given)) {
+      const { feeds } = randomFeeds(graph, sizes, 0);
+      try {
+        await executable.run(Object.fromEntries([...feeds].map(([name, array]) => [name, toHost(array)])));
+        return sizes;
+      } catch (error) {
+        // the next sizes may be better ones; what is wrong with all of them, the check itself says
+        if (!(error instanceof DiapasonError) || error.code === "base/bug") throw error;
+      }
+    }
+    return given;
+  } finally {
+    await executable.dispose();
+  }
+}
+
+function noSuchSize(name: string, known: readonly string[]): DiapasonError {
+  const near = nearest(name, known);
+  return new DiapasonError(
+    "app/bad-option",
+    `No input has a size "${name}"; open are ${known.join(", ") || "none"}.`,
+    near ? `Write "${near}".` : "Name a size that is open.",
+  );
+}
+
+function* candidates(
+  graph: Graph,
+  open: readonly string[],
+  given: Readonly<Record<string, number>>,
+): Iterable<Record<string, number>> {
+  const [batch, all] = [batchSymbolOf(graph), open.map((symbol) => [symbol, usualSize] as const)];
+  yield { ...Object.fromEntries(all), ...given };
+  if (batch) yield { ...Object.fromEntries(all), [batch]: 1, ...given };
+  for (const length of probeLengths)
+    for (const count of [usualSize, 1])
+      yield Object.fromEntries(probeSizes(graph, { batch: count, isLarger: false, length, known: given }));
 }
 
 /** An input that lets things through where it is 1. */

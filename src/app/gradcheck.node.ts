@@ -7,7 +7,7 @@ import { collectParameters } from "../models/parameters.ts";
 import { prepareGraph } from "../models/prepare.ts";
 import { learnShapes } from "../runtime/probe.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { attachTestLoss, randomFeeds } from "./gradcheck-inputs.ts";
+import { attachTestLoss, randomFeeds, runnableSizes } from "./gradcheck-inputs.ts";
 import { runtimeEvaluator } from "./gradcheck-runtime.ts";
 import { deviceOptions, parseOptions } from "./options.ts";
 import { openRuntime } from "./runtime.node.ts";
@@ -24,7 +24,7 @@ const gradcheckOptions = z.strictObject({
   sizes: z
     .record(z.string(), z.int().min(1))
     .default({})
-    .describe("sizes of named dims; those not given are 2"),
+    .describe("sizes of named dims; those not given are 2, or larger where the graph needs it"),
   precision: z
     .enum(["float64", "float32"])
     .default("float64")
@@ -67,9 +67,10 @@ async function checkFile(
   const { samples, seed, precision, model } = options;
   const graph = await loadOnnx(model);
   await prepareGraph(graph, (unknown) => learnShapes(unknown, runtime, options.sizes));
+  const sizes = await runnableSizes(graph, runtime, options.sizes);
   const loss = options.loss ?? attachTestLoss(graph, seed);
   const parameters = chosenParameters(graph, loss, options.parameters);
-  const { feeds, symbols } = randomFeeds(graph, options.sizes, seed);
+  const { feeds, symbols } = randomFeeds(graph, sizes, seed);
   const evaluator = precision === "float32" ? runtimeEvaluator(runtime) : undefined;
   try {
     const result = await check(graph, {

@@ -9,6 +9,7 @@ interface Property {
   readonly default?: unknown;
   readonly description?: string;
   readonly items?: Property;
+  readonly additionalProperties?: Property | boolean;
   readonly anyOf?: readonly Property[];
 }
 
@@ -74,7 +75,7 @@ function propertiesOf(verb: Verb): Record<string, Property> {
 function optionOf(name: string, property: Property): Option | undefined {
   const choices = property.enum ?? property.anyOf?.find((p) => p.enum)?.enum;
   const kind = choices ? "string" : property.type;
-  const help = `${property.description ?? ""}${property.default === undefined || property.default === false ? "" : ` (default: ${property.default})`}`;
+  const help = `${property.description ?? ""}${property.default === undefined || property.default === false || typeof property.default === "object" ? "" : ` (default: ${property.default})`}`;
   const flag = flagOf(name);
   if (kind === "boolean") return new Option(flag, help);
   if (kind === "string") {
@@ -88,8 +89,19 @@ function optionOf(name: string, property: Property): Option | undefined {
       text.split(",").map(numberOf),
     );
   }
+  const values = property.additionalProperties;
+  if (kind === "object" && typeof values === "object" && values.type === "integer")
+    return new Option(`${flag} <name=number...>`, help).argParser(
+      (text, before: Record<string, unknown> | undefined) => ({ ...before, ...named(text) }),
+    );
   if (kind === "array" && property.items?.type === "string") return new Option(`${flag} <values...>`, help);
   return undefined;
+}
+
+/** `NAME=NUMBER` as an entry; what has no such form becomes one for the schema to refuse by name. */
+function named(text: string): Record<string, number | string> {
+  const at = text.lastIndexOf("=");
+  return at < 0 ? { [text]: "" } : { [text.slice(0, at)]: numberOf(text.slice(at + 1)) };
 }
 
 /** The number a text spells, or the text itself for the schema to refuse by name. */

@@ -1,6 +1,6 @@
 import { toFloat16 } from "../base/half.ts";
 import { type RandomStream, random } from "../base/random.ts";
-import { type Dim, substitute, symbolsOf } from "../graph/dim.ts";
+import { substitute, symbolsOf } from "../graph/dim.ts";
 import type { Graph, Value } from "../graph/ir.ts";
 import { type DataType, sizeOf } from "../graph/tensor.ts";
 import type { HostTensor } from "./runtime.ts";
@@ -14,6 +14,9 @@ export interface ProbeSize {
   /** Sizes that are known. */
   readonly known: { readonly [symbol: string]: number };
 }
+
+/** How long sequences are: some models take no short ones, as a window of sound must fit. */
+export const probeLengths = [8, 512, 16_000] as const;
 
 /** The symbol that counts examples: the first dim of the first input that is fed, where that is open. */
 export function batchSymbolOf(graph: Graph): string | undefined {
@@ -32,7 +35,7 @@ export function probeInputs(
   graph: Graph,
   size: ProbeSize,
 ): { readonly feeds: Record<string, HostTensor>; readonly unfit: Value | undefined } {
-  const symbols = sizesOfSymbols(graph, size);
+  const symbols = probeSizes(graph, size);
   const feeds: Record<string, HostTensor> = {};
   for (const input of fedInputs(graph)) {
     const dims = input.shape?.map((dim) => substitute(dim, symbols));
@@ -45,20 +48,26 @@ export function probeInputs(
 }
 
 /** A number for every symbol of the inputs; the same symbol has one number wherever it stands. */
-function sizesOfSymbols(graph: Graph, size: ProbeSize): ReadonlyMap<string, Dim> {
+export function probeSizes(graph: Graph, size: ProbeSize): ReadonlyMap<string, number> {
   const { batch, isLarger, length, known } = size;
-  const sizes = new Map<string, Dim>();
+  const sizes = new Map<string, number>();
   for (const { shape = [] } of fedInputs(graph))
     shape.forEach((dim, axis) => {
       for (const symbol of symbolsOf(dim))
         if (!sizes.has(symbol)) sizes.set(symbol, usual(shape.length, axis, length));
     });
-  if (isLarger) for (const [symbol, size] of sizes) if (size !== 3) sizes.set(symbol, Number(size) + 32);
-  const counted = batchSymbolOf(graph);
-  if (counted) sizes.set(counted, batch);
+  if (isLarger) for (const [symbol, size] of sizes) if (size !== 3) sizes.set(symbol, size + 32);
+  for (const counted of [batchSymbolOf(graph), ...statesBatches(graph)])
+    if (counted) sizes.set(counted, batch);
   for (const [symbol, given] of Object.entries(known)) sizes.set(symbol, given);
   return sizes;
 }
+
+/** The symbols that count examples in states as recurrent layers have them: [layers, batch, width]. */
+const statesBatches = (graph: Graph): readonly string[] =>
+  fedInputs(graph).flatMap(({ shape = [] }) =>
+    shape.length === 3 && typeof shape[0] === "number" ? symbolsOf(shape[1]!) : [],
+  );
 
 /** Images [batch, channels, height, width] of 224 pixels; sequences otherwise. */
 const usual = (rank: number, axis: number, length: number): number =>

@@ -8,14 +8,6 @@ import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { page } from "./page.mjs";
 
-/** Sizes that models insist on: the first whose text is in the file's name. */
-const sizes = [
-  ["op18_ifless", { batch: 2, sequence: 512 }],
-  ["silero", { batch: 1, "input.0": 1, "input.1": 512, sequence: 512, samples: 16000, "state.1": 1 }],
-  ["Hallway", { batch: 1 }],
-  ["hybrid0vis8vec", { batch: 1 }],
-  ["obsolete_recurr", { batch: 1 }],
-];
 const patienceMs = 900_000;
 
 const { values: flags, positionals } = parseArgs({
@@ -32,8 +24,7 @@ const manifest = existsSync(manifestFile) ? JSON.parse(readFileSync(manifestFile
 const files = readdirSync(folder).filter((name) => name.endsWith(".onnx") && name.includes(flags.only ?? ""));
 const results = [];
 for (const name of files) {
-  const asked = sizes.find(([part]) => name.includes(part))?.[1] ?? {};
-  const found = await look(join(folder, name), asked);
+  const found = await look(join(folder, name));
   const { repo, path } = manifest[name] ?? { repo: "", path: name };
   results.push({ name: basename(path), repo, ...found });
   console.log(
@@ -47,7 +38,7 @@ const isBad = ({ crashed, written, gradient }) =>
 process.exitCode = results.some(isBad) ? 1 : 0;
 
 /** What a process of its own found of a graph. */
-function look(file, sizesOfSymbols) {
+function look(file) {
   const started = performance.now();
   const worker = fork(new URL("worker.mjs", import.meta.url), {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
@@ -65,6 +56,6 @@ function look(file, sizesOfSymbols) {
     );
     worker.once("message", finish);
     worker.once("exit", (code, signal) => finish({ crashed: `the process ended with ${signal ?? code}` }));
-    worker.send({ file, sizes: sizesOfSymbols });
+    worker.send({ file });
   });
 }

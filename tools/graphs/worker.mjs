@@ -1,7 +1,7 @@
 /** Looks at one graph: reads it, writes it, runs both, and checks every parameter's gradient. One process a graph. */
 import { readFileSync } from "node:fs";
 import * as ort from "onnxruntime-node";
-import { attachTestLoss, randomFeeds } from "../../dist/app/gradcheck-inputs.js";
+import { attachTestLoss, randomFeeds, runnableSizes } from "../../dist/app/gradcheck-inputs.js";
 import { toHost } from "../../dist/app/gradcheck-runtime.js";
 import { inspect } from "../../dist/app/inspect.node.js";
 import { gradcheck } from "../../dist/autodiff/gradcheck.js";
@@ -18,7 +18,7 @@ import { prepareGraph } from "../../dist/models/prepare.js";
 import { cpuRuntime } from "../../dist/runtime/cpu.node.js";
 import { learnShapes } from "../../dist/runtime/probe.js";
 
-process.once("message", async ({ file, sizes }) => {
+process.once("message", async ({ file }) => {
   const graph = await loadOnnx(file);
   const runtime = await cpuRuntime();
   process.send({
@@ -26,8 +26,8 @@ process.once("message", async ({ file, sizes }) => {
     nodes: graph.nodes.length,
     lines: print(graph).split("\n").length,
     inspected: await attempt(() => inspected(file)),
-    written: await attempt(() => writtenBack(file, graph, sizes)),
-    gradient: await attempt(() => gradients(file, sizes, runtime)),
+    written: await attempt(() => writtenBack(file, graph, runtime)),
+    gradient: await attempt(() => gradients(file, runtime)),
   });
   await runtime.dispose();
 });
@@ -54,9 +54,10 @@ async function inspected(file) {
 }
 
 /** Runs the file and what is written of it on the same arrays. */
-async function writtenBack(file, graph, sizes) {
+async function writtenBack(file, graph, runtime) {
   const named = graph.clone();
   inferShapes(named);
+  const sizes = await runnableSizes(named, runtime, {});
   const { feeds } = randomFeeds(named, sizes, 0);
   const given = Object.fromEntries([...feeds].map(([name, array]) => [name, toOrt(array)]));
   const before = await run(readFileSync(file), given);
@@ -81,11 +82,11 @@ async function run(bytes, feeds) {
 }
 
 /** Checks every float parameter that an output depends on. */
-async function gradients(file, sizes, runtime) {
-  const first = await gradientsOf(await loadOnnx(file), sizes, runtime);
+async function gradients(file, runtime) {
+  const first = await gradientsOf(await loadOnnx(file), runtime);
   if (first.verdict !== "wrong") return first;
   const graph = await loadOnnx(file);
-  return fillWeights(graph) ? { ...(await gradientsOf(graph, sizes, runtime)), filled: true } : first;
+  return fillWeights(graph) ? { ...(await gradientsOf(graph, runtime)), filled: true } : first;
 }
 
 /**
@@ -108,8 +109,9 @@ function fillWeights(graph) {
   return made.length;
 }
 
-async function gradientsOf(graph, sizes, runtime) {
-  await prepareGraph(graph, (unknown) => learnShapes(unknown, runtime, sizes));
+async function gradientsOf(graph, runtime) {
+  await prepareGraph(graph, (unknown) => learnShapes(unknown, runtime));
+  const sizes = await runnableSizes(graph, runtime, {});
   const loss = attachTestLoss(graph, 0);
   const parameters = collectParameters(graph, graph.get(loss)).parameters.map(({ name }) => name);
   if (parameters.length === 0) return { none: "no float weight reaches a float output" };

@@ -62,4 +62,22 @@ describe("shapes of operators with bodies", () => {
     });
     expect(y.shape).toEqual(["batch", `${y.name}.1`]);
   });
+
+  test.each([
+    [4, 4],
+    [5, 3],
+  ])("an If whose condition follows from a size of %i has the sizes of the branch taken", (width, size) => {
+    const [g, x] = started({ x: ["batch", width] });
+    const branch = (name: string, make: (b: GraphBuilder) => Value) => {
+      const body = new Graph(name, undefined, g.graph);
+      body.addOutput(make(new GraphBuilder(body)));
+      return body;
+    };
+    const isFour = g.op("Equal", [g.sizeOf(x!, 1), g.ints([4])]);
+    const y = g.op("If", [isFour], {
+      then_branch: branch("then", (b) => b.op("Neg", [x])),
+      else_branch: branch("else", (b) => b.slice(x!, [1], [0], [3])),
+    });
+    expect(y.shape).toEqual(["batch", size]);
+  });
 });

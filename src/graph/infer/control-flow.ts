@@ -4,13 +4,16 @@ import { symbolsOf } from "../dim.ts";
 import { forgetShapes, inferShapes } from "../infer.ts";
 import { bodyOf, capturedBy, type Graph, type Value } from "../ir.ts";
 import { loopSteps, type Steps, scanSteps } from "../steps.ts";
+import { knownNumbers } from "./known-dims.ts";
 import type { Ask, Found, OpenShape, ShapeRule } from "./rule.ts";
 
-/** Both branches must agree on what is told. */
+/** Both branches must agree on what is told, unless the condition is known. */
 const either: ShapeRule<"If"> = (ask) => {
   const bodies = ["then_branch", "else_branch"].map((key) => bodyOf(ask.node, key));
   // A branch whose shapes contradict each other is there for inputs of another rank, and is not taken: the other one tells.
-  const possible = bodies.filter(canBe);
+  const fitting = bodies.filter(canBe);
+  const condition = knownNumbers(ask.inputs[0])?.[0];
+  const possible = condition === undefined ? fitting : [bodies[condition !== 0 ? 0 : 1]!];
   const outside = symbolsAround(ask);
   const [first, second] = [possible[0] ?? bodies[0]!, possible.at(-1) ?? bodies[1]!].map(
     ({ outputs }) => outputs,

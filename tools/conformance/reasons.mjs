@@ -2,7 +2,6 @@
 const refused = {
   OptionalGetElement:
     "an optional has no gradient; what makes one and takes it apart in the same graph is folded",
-  Scan: "opset 8 alone runs each example of a batch apart, with a length of its own; later ones have no spelling for it",
   DynamicQuantizeLinear:
     "its scale is measured: it is a constant where its whole numbers go back to real ones",
   MelWeightMatrix: "it makes a table from settings, off the path of any weight",

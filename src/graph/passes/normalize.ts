@@ -20,8 +20,24 @@ export const spokenOpset = 21;
  */
 export function normalize(graph: Graph): void {
   const from = graph.opsets.get("") ?? spokenOpset;
+  rewriteFirst(graph, from);
   if (needsShapes(graph, from)) inferShapes(graph);
   normalizeFrom(graph, from);
+}
+
+/** Rewrites what the rules of shapes do not know, inside bodies first. */
+function rewriteFirst(graph: Graph, from: number): void {
+  for (const node of [...graph.nodes]) {
+    for (const body of bodiesOf(node)) rewriteFirst(body, from);
+    const upgrade = upgradeOf(node, from);
+    if (upgrade?.isFirst) apply(upgrade, graph, node, from);
+  }
+}
+
+function apply(upgrade: Upgrade, graph: Graph, node: Node, from: number): void {
+  if ("refused" in upgrade) throw refused(node, from, upgrade.refused);
+  const why = upgrade.rewrite(graph, node, from);
+  if (why) throw refused(node, from, why);
 }
 
 /** What a node needs when its graph is of this opset. */
@@ -40,10 +56,7 @@ function normalizeFrom(graph: Graph, from: number): void {
     for (const body of bodiesOf(node)) normalizeFrom(body, from);
     if (node.op === "Constant" && node.domain === "") toInitializer(graph, node);
     const upgrade = upgradeOf(node, from);
-    if (!upgrade) continue;
-    if ("refused" in upgrade) throw refused(node, from, upgrade.refused);
-    const why = upgrade.rewrite(graph, node, from);
-    if (why) throw refused(node, from, why);
+    if (upgrade && !upgrade.isFirst) apply(upgrade, graph, node, from);
   }
   for (const node of graph.nodes) checkInputs(node);
   graph.opsets.set("", Math.max(from, spokenOpset));

@@ -118,7 +118,6 @@ describe("older spellings", () => {
   test.each([
     ["a normalisation of each pixel apart", old(8, "BatchNormalization", { spatial: int(0) })],
     ["a removed operator", old(9, "ImageScaler", {})],
-    ["a Scan over batches", old(8, "Scan", {})],
   ])("%s is refused", (_, graph) =>
     expect(() => normalize(graph)).toThrowError(expect.objectContaining({ code: "graph/old-operator" })),
   );

@@ -5,11 +5,16 @@ import { float32, type Tensor } from "../tensor.ts";
 /**
  * How an operator of an older opset is brought to its spelling at opset 21.
  *
- * `before`: graphs below this opset need it. `needsShapes`: what it does depends on types or shapes. `rewrite`: in
- * place; gives the reason where it cannot. `refused`: the reason, where no rewriting exists. Source: ONNX's operator changelog; operators that only gained types, optional
- * inputs or attributes whose default is the old behaviour have no row.
+ * `before`: graphs below this opset need it. `needsShapes`: what it does depends on types or shapes. `isFirst`: it comes
+ * before shapes are inferred, whose rules do not know the old spelling. `rewrite`: in place; gives the reason where it
+ * cannot. `refused`: the reason, where no rewriting exists. Source: ONNX's operator changelog; operators that only gained
+ * types, optional inputs or attributes whose default is the old behaviour have no row.
  */
-export type Upgrade = { readonly before: number; readonly needsShapes?: boolean } & (
+export type Upgrade = {
+  readonly before: number;
+  readonly needsShapes?: boolean;
+  readonly isFirst?: boolean;
+} & (
   | { readonly rewrite: (graph: Graph, node: Node, from: number) => string | undefined }
   | { readonly refused: string }
 );

@@ -14,6 +14,7 @@ import {
   textOf,
   type Upgrade,
 } from "./upgrade.ts";
+import { scanOfExamples } from "./upgrade-scan.ts";
 
 /** Before opset 13 the axes from `axis` on were taken as one. */
 const overTrailingAxes: Upgrade = {
@@ -270,7 +271,7 @@ export const upgrades: { readonly [op: string]: Upgrade } = {
   ReduceSumSquare: asInput("axes", 1, 18),
   Resize: resizeCoordinates,
   RoiAlign: roiAlign,
-  Scan: { before: 9, refused: "it counts batches, which later ones do not" },
+  Scan: scanOfExamples,
   Scatter: scatter,
   Slice: slice,
   Softmax: overTrailingAxes,

@@ -57,6 +57,26 @@ export const errorCodes = {
   "data/bad-option": "An option of the data layer has a value that cannot work.",
   "data/bad-preprocessor":
     "A preprocessor_config.json cannot be read, contradicts itself or the model, or asks for what is not supported.",
+  "data/no-text":
+    "A path given as data holds no file of rows that can be read, or the files hold no rows, or too few to be split.",
+  "data/bad-text": "A file of text is not UTF-8, or not a whole one; the line and the byte are named.",
+  "data/bad-row":
+    "A line of a file is no row: not JSON, not as many fields as the header, a word without a tag; or a file is no Parquet.",
+  "data/duplicate-column": "Two columns of a table have the same name.",
+  "data/unknown-shape":
+    "The columns of a file are none of the shapes that rows of text come in; docs/text-data.md lists them.",
+  "data/mixed-shapes": "A row has other columns than the first row, as of another shape.",
+  "data/missing-field": "A row lacks a field that its shape needs, such as its label.",
+  "data/wrong-field": "A field of a row holds another kind of value than its shape needs.",
+  "data/empty-text": "A row has an empty text.",
+  "data/bad-messages": "A conversation has a turn without a role or without text.",
+  "data/no-tokenizer": "A model folder holds no tokenizer that can be read.",
+  "data/bad-tokenizer": "A tokenizer file cannot be read, or uses a part that is not supported.",
+  "data/no-token": "A special token is needed that the tokenizer does not have.",
+  "data/bad-chat-template":
+    "A chat template is missing, cannot be parsed, or refuses a conversation with a message of its own.",
+  "data/ambiguous-chat-template":
+    "A chat template does not say which tokens are the assistant's, and rendering the conversation in parts does not tell either.",
   "models/unknown-architecture":
     "A checkpoint's config.json names a model_type that Diapason has no architecture for.",
   "models/no-such-head": "The architecture has no head for the task.",

@@ -1,0 +1,238 @@
+import { Tokenizer } from "@huggingface/tokenizers";
+import { DiapasonError } from "../../base/errors.ts";
+import { type AddedToken, AddedTokens } from "./added-tokens.ts";
+import { countSpecial, cutPair, type TemplateItem, tokenTemplate } from "./token-template.ts";
+import type {
+  EncodeOptions,
+  Encoding,
+  SpecialToken,
+  SpecialTokenName,
+  TextTokenizer,
+  TokenizerFiles,
+} from "./tokenizer.ts";
+
+/** Tokens of texts that are kept, by what the pre-tokenizer cuts out: most words come again. */
+const keptPieces = 100_000;
+
+/**
+ * A tokenizer from its parsed files. `where`: what messages call them.
+ *
+ * @throws data/bad-tokenizer for parts that are missing or not known
+ */
+export function buildTokenizer(files: TokenizerFiles, where: string): TextTokenizer {
+  try {
+    return new FileTokenizer(files);
+  } catch (cause) {
+    if (cause instanceof DiapasonError) throw cause;
+    throw new DiapasonError(
+      "data/bad-tokenizer",
+      `${where} cannot be used: ${(cause as Error).message}.`,
+      "Take the tokenizer files that the model was published with.",
+      cause,
+    );
+  }
+}
+
+class FileTokenizer implements TextTokenizer {
+  readonly size: number;
+  readonly special: { readonly [N in SpecialTokenName]?: SpecialToken };
+  readonly specialIds: ReadonlySet<number>;
+  readonly maxLength: number | undefined;
+  readonly paddingSide: "left" | "right";
+  readonly truncationSide: "left" | "right";
+  readonly chatTemplate: string | undefined;
+  readonly #library: Tokenizer;
+  readonly #literal: AddedTokens;
+  readonly #normalized: AddedTokens;
+  readonly #single: readonly TemplateItem[];
+  readonly #pair: readonly TemplateItem[];
+  readonly #pieces = new Map<string, readonly number[]>();
+
+  constructor({ tokenizer, config, chatTemplate }: TokenizerFiles) {
+    const added = addedTokensOf(tokenizer, config);
+    this.#library = new Tokenizer(
+      { ...tokenizer, added_tokens: added },
+      { ...config, clean_up_tokenization_spaces: config["clean_up_tokenization_spaces"] ?? false },
+    );
+    const { normalizer } = this.#library;
+    const isNormalized = (token: AddedToken) => token.normalized && normalizer !== null;
+    this.#literal = new AddedTokens(
+      added.filter((token) => !isNormalized(token)),
+      ({ content }) => content,
+    );
+    this.#normalized = new AddedTokens(added.filter(isNormalized), ({ content }) => normalizer!(content));
+    const template = tokenTemplate(tokenizer["post_processor"]);
+    this.#single = template.single;
+    this.#pair = template.pair;
+    this.size = (this.#library.model?.vocab.length ?? 0) || 0;
+    this.special = this.#findSpecial(config);
+    this.specialIds = new Set([
+      ...added.filter(({ special }) => special).map(({ id }) => id),
+      ...Object.values(this.special).map(({ id }) => id),
+    ]);
+    const longest = Number(config["model_max_length"]);
+    this.maxLength = longest > 0 && longest < 1e9 ? longest : undefined;
+    this.paddingSide = config["padding_side"] === "left" ? "left" : "right";
+    this.truncationSide = config["truncation_side"] === "left" ? "left" : "right";
+    this.chatTemplate = chatTemplate ?? templateText(config["chat_template"]);
+  }
+
+  get padId(): number {
+    const token = this.special.pad ?? this.special.eos;
+    if (token) return token.id;
+    throw new DiapasonError(
+      "data/no-token",
+      "The tokenizer has neither a pad token nor an end-of-sequence token, so examples of different lengths make no batch.",
+      'Set "pad_token" in its tokenizer_config.json to a token that it has.',
+    );
+  }
+
+  encode(text: string, options: EncodeOptions = {}): Encoding {
+    const first = this.#idsOf(text);
+    const second = options.pair === undefined ? undefined : this.#idsOf(options.pair);
+    return this.#assemble(first, second, undefined, options);
+  }
+
+  encodeWords(words: readonly string[], options: Omit<EncodeOptions, "pair"> = {}): Encoding {
+    const ids: number[] = [];
+    const wordIds: number[] = [];
+    for (const [i, word] of words.entries())
+      for (const id of this.#idsOf(word)) {
+        ids.push(id);
+        wordIds.push(i);
+      }
+    return this.#assemble(ids, undefined, wordIds, options);
+  }
+
+  decode(ids: ArrayLike<number>, { keepSpecial = false }: { readonly keepSpecial?: boolean } = {}): string {
+    const kept = Array.from(ids).filter((id) => keepSpecial || !this.specialIds.has(id));
+    return kept.length === 0 ? "" : this.#library.decode(kept);
+  }
+
+  idOf(token: string): number | undefined {
+    return this.#library.token_to_id(token);
+  }
+
+  tokenOf(id: number): string | undefined {
+    return this.#library.id_to_token(id);
+  }
+
+  /** Tokens of a text without the template's. */
+  #idsOf(text: string): readonly number[] {
+    const ids: number[] = [];
+    const { normalizer, pre_tokenizer: preTokenizer } = this.#library;
+    for (const part of this.#literal.split(text)) {
+      if ("id" in part) {
+        ids.push(part.id);
+        continue;
+      }
+      const normalized = normalizer ? normalizer(part.text) : part.text;
+      for (const inner of this.#normalized.split(normalized)) {
+        if ("id" in inner) {
+          ids.push(inner.id);
+          continue;
+        }
+        // Metaspace puts its mark before the first section alone.
+        const section_index = part.start + inner.start === 0 ? 0 : 1;
+        const pieces = preTokenizer ? preTokenizer(inner.text, { section_index }) : [inner.text];
+        for (const piece of pieces) for (const id of this.#idsOfPiece(piece)) ids.push(id);
+      }
+    }
+    return ids;
+  }
+
+  #idsOfPiece(piece: string): readonly number[] {
+    const kept = this.#pieces.get(piece);
+    if (kept) return kept;
+    const model = this.#library.model!;
+    const ids = (model([piece]) as readonly string[])
+      .map((token) => model.tokens_to_ids.get(token) ?? model.unk_token_id)
+      .filter((id) => id !== undefined);
+    if (piece.length <= 64) {
+      if (this.#pieces.size >= keptPieces) this.#pieces.clear();
+      this.#pieces.set(piece, ids);
+    }
+    return ids;
+  }
+
+  #assemble(
+    first: readonly number[],
+    second: readonly number[] | undefined,
+    words: readonly number[] | undefined,
+    { maxLength, addSpecial = true }: EncodeOptions,
+  ): Encoding {
+    const given = second ? this.#pair : this.#single;
+    const items = addSpecial ? given : given.filter((item) => "sequence" in item);
+    const total = first.length + (second?.length ?? 0);
+    const room = Math.max(0, (maxLength ?? Number.POSITIVE_INFINITY) - countSpecial(items));
+    const [keptFirst, keptSecond] =
+      total <= room
+        ? [first.length, second?.length ?? 0]
+        : second
+          ? cutPair(first.length, second.length, room)
+          : [room, 0];
+    const length = keptFirst + keptSecond + countSpecial(items);
+    const ids = new Int32Array(length);
+    const typeIds = new Uint8Array(length);
+    const wordIds = words && new Int32Array(length).fill(-1);
+    let at = 0;
+    for (const item of items) {
+      const isFirst = "sequence" in item && item.sequence === "A";
+      const from = "special" in item ? item.special : isFirst ? first : second!;
+      const count = "special" in item ? from.length : isFirst ? keptFirst : keptSecond;
+      const start = this.truncationSide === "left" && "sequence" in item ? from.length - count : 0;
+      for (let i = 0; i < count; i++, at++) {
+        ids[at] = from[start + i]!;
+        typeIds[at] = item.typeId;
+        if (wordIds && isFirst) wordIds[at] = words[start + i]!;
+      }
+    }
+    return { ids, typeIds, ...(wordIds && { wordIds }), isTruncated: keptFirst + keptSecond < total };
+  }
+
+  #findSpecial(config: Readonly<Record<string, unknown>>): {
+    readonly [N in SpecialTokenName]?: SpecialToken;
+  } {
+    const found: { [N in SpecialTokenName]?: SpecialToken } = {};
+    for (const name of ["pad", "cls", "sep", "mask", "bos", "eos", "unk"] as const) {
+      const said = config[`${name}_token`];
+      const token =
+        typeof said === "string" ? said : (said as { content?: string } | null | undefined)?.content;
+      const id = token === undefined ? undefined : this.#library.token_to_id(token);
+      if (token !== undefined && id !== undefined) found[name] = { id, token };
+    }
+    return found;
+  }
+}
+
+/** Added tokens of both files, in the order of their numbers. */
+function addedTokensOf(
+  tokenizer: TokenizerFiles["tokenizer"],
+  config: TokenizerFiles["config"],
+): readonly AddedToken[] {
+  const found = new Map<number, AddedToken>();
+  const add = (id: number, token: Partial<AddedToken>) => {
+    if (found.has(id) || typeof token.content !== "string") return;
+    found.set(id, {
+      id,
+      content: token.content,
+      single_word: token.single_word ?? false,
+      lstrip: token.lstrip ?? false,
+      rstrip: token.rstrip ?? false,
+      special: token.special ?? false,
+      normalized: token.normalized ?? !(token.special ?? false),
+    });
+  };
+  for (const token of (tokenizer["added_tokens"] ?? []) as readonly AddedToken[]) add(token.id, token);
+  const decoder = (config["added_tokens_decoder"] ?? {}) as Readonly<Record<string, Partial<AddedToken>>>;
+  for (const [id, token] of Object.entries(decoder)) add(Number(id), token);
+  return [...found.values()].sort((x, y) => x.id - y.id);
+}
+
+/** The template of tokenizer_config.json: a text, or the one called "default" of several. */
+function templateText(said: unknown): string | undefined {
+  if (typeof said === "string") return said;
+  if (!Array.isArray(said)) return undefined;
+  const list = said as readonly { readonly name?: string; readonly template?: string }[];
+  return (list.find(({ name }) => name === "default") ?? list[0])?.template;
+}

@@ -1,0 +1,107 @@
+import type { DataFinding, SplitName } from "../dataset.ts";
+import type { LabelKind, TextRow } from "./text-dataset.ts";
+
+type Splits = { readonly [S in SplitName]: readonly TextRow[] };
+
+/** Beyond this a row is worth a word: a book in one field, or a file whose line breaks are lost. */
+const longCharacters = 1_000_000;
+
+/** What is worth telling of rows: duplicates within and across splits, contradictions, balance, texts of great length. */
+export function textFindings(
+  splits: Splits,
+  { labels, classes }: { readonly labels?: LabelKind; readonly classes: readonly string[] },
+): readonly DataFinding[] {
+  return [...duplicates(splits), ...balance(splits.train, labels, classes), ...longTexts(splits)];
+}
+
+/** What makes two rows the same example: everything but the label, without regard to case and spaces. */
+function keyOf({ values: { label: _, tags: __, score: ___, ...rest } }: TextRow): string {
+  return JSON.stringify(rest).toLowerCase().replace(/\s+/g, " ");
+}
+
+function* duplicates(splits: Splits): Generator<DataFinding> {
+  const train = new Map<string, TextRow>();
+  let [within, contradicting] = [0, 0];
+  let [example, contradiction]: (string | undefined)[] = [];
+  for (const row of splits.train) {
+    const key = keyOf(row);
+    const earlier = train.get(key);
+    if (!earlier) {
+      train.set(key, row);
+      continue;
+    }
+    within++;
+    example ??= `${row.id} is ${earlier.id}`;
+    if (JSON.stringify(earlier.values.label) === JSON.stringify(row.values.label)) continue;
+    contradicting++;
+    contradiction ??= `${row.id} and ${earlier.id}`;
+  }
+  if (within > 0)
+    yield {
+      kind: "duplicates",
+      message: `${within} of ${splits.train.length} training rows are duplicates (${example}).`,
+    };
+  if (contradicting > 0)
+    yield {
+      kind: "contradictions",
+      message: `${contradicting} training rows have the text of another and a different label (${contradiction}).`,
+    };
+  for (const split of ["validation", "test"] as const) {
+    const shared = splits[split].filter((row) => train.has(keyOf(row)));
+    if (shared[0])
+      yield {
+        kind: "leakage",
+        message: `${shared.length} of ${splits[split].length} ${split} rows are among the training rows too (${shared[0].id} is ${train.get(keyOf(shared[0]))!.id}); metrics on them flatter.`,
+      };
+  }
+}
+
+/** Rows of each class, in the order of `classes`. */
+export function countClasses(rows: readonly TextRow[], classes: readonly string[]): readonly number[] {
+  const counts = new Map(classes.map((name) => [name, 0]));
+  for (const { values } of rows) {
+    const names =
+      values.tags ??
+      (typeof values.label === "string"
+        ? [values.label]
+        : Array.isArray(values.label)
+          ? (values.label as readonly string[])
+          : []);
+    for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return classes.map((name) => counts.get(name)!);
+}
+
+function* balance(
+  train: readonly TextRow[],
+  labels: LabelKind | undefined,
+  classes: readonly string[],
+): Generator<DataFinding> {
+  if (labels !== "class" || classes.length < 2 || train[0]?.values.tags !== undefined) return;
+  const counts = countClasses(train, classes);
+  const [most, least] = [Math.max(...counts), Math.min(...counts)];
+  if (most <= 3 * least) return;
+  const shares = classes
+    .map((name, i) => ({ name, share: counts[i]! / train.length }))
+    .sort((a, b) => b.share - a.share);
+  const shown = (shares.length > 6 ? [...shares.slice(0, 3), ...shares.slice(-2)] : shares)
+    .map(({ name, share }) => `"${name}" ${(100 * share).toFixed(1)} %`)
+    .join(", ");
+  yield {
+    kind: "class-balance",
+    message: `The classes are unbalanced in training: ${shown}. Accuracy flatters the frequent ones; macro-F1 does not.`,
+  };
+}
+
+function* longTexts(splits: Splits): Generator<DataFinding> {
+  for (const rows of Object.values(splits)) {
+    const long = rows.filter(
+      ({ values: { text, pair } }) => (text?.length ?? 0) + (pair?.length ?? 0) > longCharacters,
+    );
+    if (long[0] && !long[0].id.match(/\.(txt|text|md)(\.gz)?:/))
+      yield {
+        kind: "long-text",
+        message: `${long[0].id} has ${(long[0].values.text ?? "").length} characters${long.length > 1 ? ` (and ${long.length - 1} more rows are as long)` : ""}; all but what the model takes is cut off. A line break may be missing there.`,
+      };
+  }
+}

@@ -166,6 +166,11 @@ export const errorCodes = {
   "formats/onnx-opset": "A model uses operators of a version that is too old.",
   "formats/safetensors-damaged": "A file is not safetensors, or not a whole one.",
   "formats/shard-missing": "A file that the index of a checkpoint names is not there.",
+  "formats/torch-damaged": "A file is not one that PyTorch wrote, or not a whole one, or it holds no tensor.",
+  "formats/torch-refused":
+    "A PyTorch file asks for something of Python that is no part of a tensor, as a hostile one does, or one that holds a whole training state. Nothing of it was executed.",
+  "formats/torch-too-large":
+    "A PyTorch file describes more objects, or larger ones, than one of weights has.",
   "formats/safetensors-type": "A tensor has a type that the safetensors format does not know.",
   "runtime/bad-feed":
     "What is fed to a graph does not fit its inputs: one is missing, unknown, or of another type or shape.",

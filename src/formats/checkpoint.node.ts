@@ -5,6 +5,7 @@ import { DiapasonError } from "../base/errors.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { loadSafetensors, saveSafetensors } from "./safetensors.node.ts";
 import { readShardIndex, shardsOf, writeShardIndex } from "./shard-index.ts";
+import { loadTorch } from "./torch/load.node.ts";
 
 /** The weights of a model folder, wherever and in however many files they lie; none is read before it is asked for. */
 export interface Checkpoint {
@@ -16,7 +17,7 @@ export interface Checkpoint {
   readonly metadata: ReadonlyMap<string, string>;
 }
 
-export type CheckpointFormat = "safetensors";
+export type CheckpointFormat = "safetensors" | "pytorch";
 
 interface Held {
   readonly tensors: ReadonlyMap<string, Tensor>;
@@ -27,15 +28,19 @@ interface Held {
 const known: readonly { readonly file: string; readonly format: CheckpointFormat }[] = [
   { file: "model.safetensors", format: "safetensors" },
   { file: "model.safetensors.index.json", format: "safetensors" },
+  { file: "pytorch_model.bin", format: "pytorch" },
+  { file: "pytorch_model.bin.index.json", format: "pytorch" },
 ];
 
 const loaders: { readonly [F in CheckpointFormat]: (path: string) => Promise<Held> } = {
   safetensors: loadSafetensors,
+  pytorch: loadTorch,
 };
 
 /** Which format a file has, by the end of its name. */
 const endings: readonly (readonly [RegExp, CheckpointFormat])[] = [
   [/\.safetensors(\.index\.json)?$/, "safetensors"],
+  [/\.(bin|pt|pth|ckpt)(\.index\.json)?$/, "pytorch"],
 ];
 
 /**

@@ -3,6 +3,7 @@ import { type Entry, openPromise, type ZipFile } from "yauzl";
 import { writeFileAtomic } from "../base/atomic-file.node.ts";
 import { DiapasonError } from "../base/errors.ts";
 import { inMemory, type Tensor } from "../graph/tensor.ts";
+import { crc32 } from "./crc32.ts";
 import { type FileBytes, openFileBytes } from "./file-bytes.node.ts";
 import { readNpy, writeNpy } from "./npy.ts";
 import type { ByteRange } from "./safetensors.ts";
@@ -121,19 +122,6 @@ async function inflate(zip: ZipFile, entry: Entry): Promise<Uint8Array> {
   }
   if (crc32(bytes) !== entry.crc32) throw new Error("its contents do not fit their checksum");
   return bytes;
-}
-
-const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let value = byte;
-  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
-  return value;
-});
-
-/** The checksum of zip archives. node:zlib has one from Node 20.15 on. */
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (let i = 0; i < bytes.length; i++) crc = (crc >>> 8) ^ crcTable[(crc ^ bytes[i]!) & 255]!;
-  return (crc ^ 0xffffffff) >>> 0;
 }
 
 /** What a zip archive without the extension for large files can hold, with some room for its directory. */

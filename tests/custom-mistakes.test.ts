@@ -81,7 +81,7 @@ describe("a mistake ends in one clear error and leaves nothing behind", () => {
     const asked = predict({
       model: at("policy.onnx"),
       task: "custom",
-      images: [at("train.npz")],
+      inputs: [at("train.npz")],
       out: at("said.csv"),
     });
     await expect(asked.next()).rejects.toThrow('".csv"');

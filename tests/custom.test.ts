@@ -78,7 +78,7 @@ describe("a graph tuned by a declared loss", () => {
     expect(lines.reduce((sum, { loss }) => sum + loss, 0) / 37).toBeCloseTo(whole.metrics["loss"]!, 6);
     expect(whole.worst[0]).toEqual(lines.toSorted((a, b) => b.loss - a.loss)[0]);
 
-    for await (const event of predict({ model: at("plain"), images: [at("new.npz")], out: at("said.npz") }))
+    for await (const event of predict({ model: at("plain"), inputs: [at("new.npz")], out: at("said.npz") }))
       if (event.type === "written")
         expect(event.outputs.map(({ name }) => name)).toEqual(["action", "value", "gait"]);
     const said = await loadNpz(at("said.npz"));
@@ -91,13 +91,13 @@ describe("a graph tuned by a declared loss", () => {
     // Only what the outputs asked for need is read: no "wanted" in these arrays.
     writeFileSync(at("two.jsonl"), '{"obs": [0, 0, 0, 0]}\n{"obs": [1, 2, 3, 4]}\n');
     const printed: unknown[] = [];
-    for await (const event of predict({ model: at("plain"), images: [at("two.jsonl")], outputs: ["value"] }))
+    for await (const event of predict({ model: at("plain"), inputs: [at("two.jsonl")], outputs: ["value"] }))
       if (event.type === "outputs") printed.push(event);
     expect(printed).toEqual([
       { type: "outputs", id: "two.jsonl#0", outputs: { value: [expect.any(Number)] } },
       { type: "outputs", id: "two.jsonl#1", outputs: { value: [expect.any(Number)] } },
     ]);
-    for await (const _ of predict({ model: at("plain"), images: [at("two.jsonl")], out: at("said.jsonl") }))
+    for await (const _ of predict({ model: at("plain"), inputs: [at("two.jsonl")], out: at("said.jsonl") }))
       void _;
     expect(JSON.parse(readFileSync(at("said.jsonl"), "utf8").split("\n")[1]!).value).toEqual(
       (printed[1] as { outputs: { value: number[] } }).outputs.value,

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { ClassificationMetrics } from "../tasks/classification-metrics.ts";
 import type { RankedLabel } from "../tasks/image-classification.ts";
 import type { Metrics } from "../tune/events.ts";
-import { declaredOptions, deviceOptions, imageOptions, taskNames } from "./options.ts";
+import { declaredOptions, deviceOptions, imageOptions, taskNames, textOptions } from "./options.ts";
 import type { VerbEvent } from "./verb.ts";
 
 const task = z
@@ -13,7 +13,7 @@ const task = z
 /** What `evaluate` takes. */
 export const evaluateOptions = z.strictObject({
   model: z.string().describe("folder of a tuned model, or ONNX file"),
-  data: z.string().describe("folder of images, or arrays (as for tune)"),
+  data: z.string().describe("images, texts or arrays (as for tune)"),
   task,
   split: z
     .enum(["train", "validation", "test", "all"])
@@ -24,6 +24,7 @@ export const evaluateOptions = z.strictObject({
   batchSize: z.int().min(1).default(32).describe("examples at once"),
   ...declaredOptions,
   ...imageOptions,
+  ...textOptions,
   ...deviceOptions,
 });
 export type EvaluateOptions = z.input<typeof evaluateOptions>;
@@ -32,12 +33,14 @@ export type EvaluateSettings = z.output<typeof evaluateOptions>;
 /** What `predict` takes. */
 export const predictOptions = z.strictObject({
   model: z.string().describe("folder of a tuned model, or ONNX file"),
-  images: z
+  inputs: z
     .array(z.string())
     .min(1)
-    .describe("image files; for the task custom one file or folder of arrays"),
+    .describe(
+      "image files; texts, or files of them, for text tasks; for the task custom one file or folder of arrays",
+    ),
   task,
-  top: z.int().min(1).default(5).describe("labels an image"),
+  top: z.int().min(1).default(5).describe("labels an image or text"),
   out: z
     .string()
     .optional()
@@ -50,17 +53,20 @@ export const predictOptions = z.strictObject({
   fix: declaredOptions.fix,
   batchSize: z.int().min(1).default(16).describe("examples at once"),
   ...imageOptions,
+  ...textOptions,
   ...deviceOptions,
 });
 export type PredictOptions = z.input<typeof predictOptions>;
 export type PredictSettings = z.output<typeof predictOptions>;
 
-/** How a model does on labelled images. */
+/** How a classifier does on labelled examples. */
 export interface Evaluated extends VerbEvent {
   readonly type: "evaluated";
   readonly model: string;
   readonly data: string;
   readonly split: string;
+  /** What an example is called: "images" or "texts". */
+  readonly unit: string;
   readonly classes: readonly string[];
   readonly metrics: ClassificationMetrics;
   readonly worst: readonly Mistaken[];

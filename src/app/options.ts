@@ -13,6 +13,9 @@ export const aliases: Readonly<Record<string, string>> = {
   gradient_accumulation_steps: "accumulate",
   label_smoothing_factor: "labelSmoothing",
   output_dir: "out",
+  max_length: "maxTokens",
+  max_seq_length: "maxTokens",
+  images: "inputs",
   optim: "optimizer",
 };
 
@@ -82,8 +85,12 @@ const count = z.int().min(1);
 const share = z.number().min(0).max(1);
 
 /** What a model may be tuned for. */
-export type TaskName = "image-classification" | "custom";
-export const taskNames = ["image-classification", "custom"] as const satisfies readonly TaskName[];
+export type TaskName = "image-classification" | "text-classification" | "custom";
+export const taskNames = [
+  "image-classification",
+  "text-classification",
+  "custom",
+] as const satisfies readonly TaskName[];
 
 /** What the task "custom" minimises, measures and feeds. */
 export const declaredOptions = {
@@ -110,6 +117,20 @@ export const imageOptions = {
   size: count.optional().describe("image height and width in pixels, where the model does not say it"),
   mean: z.array(z.number()).optional().describe("mean per channel, after scaling to 0…1"),
   std: z.array(positive).optional().describe("standard deviation per channel, after scaling to 0…1"),
+} as const;
+
+/** How texts are read. */
+export const textOptions = {
+  maxTokens: count
+    .optional()
+    .describe("tokens of a text that are read; default: what the model takes, 512 at most"),
+  textColumn: z.string().optional().describe("column of the text, where it has an unusual name"),
+  pairColumn: z.string().optional().describe("column of the second text of a pair"),
+  labelColumn: z.string().optional().describe("column of the label"),
+  labels: z
+    .enum(["class", "classes", "number"])
+    .optional()
+    .describe("what labels are: one class, any number of classes, or a number; default: as they look"),
 } as const;
 
 /** Where graphs may run; docs/devices.md says what each needs. */
@@ -165,11 +186,11 @@ const stageOptions = z.strictObject({
 
 /** What `tune` takes, in a recipe file, as flags or from code. */
 export const tuneOptions = z.strictObject({
-  model: z.string().describe("ONNX file, or folder with onnx/model.onnx"),
+  model: z.string().describe("Hugging Face folder, ONNX file, or folder with onnx/model.onnx"),
   data: z
     .string()
     .describe(
-      "folder of images: class folders, or metadata.csv / metadata.jsonl; for the task custom named arrays: .npz, .safetensors, .jsonl, or a folder of .npy files or of splits",
+      "folder of images: class folders, or metadata.csv / metadata.jsonl; texts: CSV, TSV, JSONL, JSON, Parquet or a folder of them; for the task custom named arrays: .npz, .safetensors, .jsonl, or a folder of .npy files or of splits",
     ),
   out: z.string().describe("folder for the tuned model"),
   task: z.enum(taskNames).default("image-classification").describe("what the model is to do"),
@@ -215,6 +236,7 @@ export const tuneOptions = z.strictObject({
     .describe("share of the training examples held out, without a validation split"),
   evaluateEvery: count.optional().describe("evaluate every this many steps; default: every epoch"),
   patience: count.optional().describe("stop after this many evaluations without a better one"),
+  limit: count.optional().describe("use at most this many training texts"),
   limitPerClass: count.optional().describe("use at most this many training images of a class"),
   maxSeconds: positive.optional().describe("stop training after this many seconds"),
   checkpointEvery: count
@@ -222,6 +244,7 @@ export const tuneOptions = z.strictObject({
     .describe("write a checkpoint every this many steps; default: every epoch"),
   seed: z.int().min(0).default(0).describe("seed of everything random"),
   ...imageOptions,
+  ...textOptions,
   ...deviceOptions,
 });
 export type TuneOptions = z.input<typeof tuneOptions>;

@@ -7,14 +7,14 @@ import { taskOfModel } from "./task-of-model.node.ts";
 import { checkTaskOptions, tasks } from "./tasks.node.ts";
 import type { Verb } from "./verb.ts";
 
-/** Says what images show, or what a graph gives for arrays. */
+/** Says what images show or texts are, or what a graph gives for arrays. */
 export const predict: Verb<typeof predictOptions, Note | Progress | Predicted | OutputsOf | Written> = {
   name: "predict",
-  summary: "say what images show, or what a graph gives for arrays",
+  summary: "say what images show or texts are, or what a graph gives for arrays",
   options: predictOptions,
   positionals: [
     { option: "model", required: true },
-    { option: "images", required: true, many: true },
+    { option: "inputs", required: true, many: true },
   ],
   async *run(input, context = {}) {
     const options = parseOptions(predictOptions, input);

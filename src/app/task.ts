@@ -56,6 +56,8 @@ export interface TaskRun {
   readonly data: Found["data"];
   /** What was found or inferred that the user may want to know. */
   readonly notes: readonly string[];
+  /** What was looked at because it would go wrong in silence. */
+  readonly checks?: Found["checks"];
   /** Bytes of examples that are kept in memory. */
   readonly keptBytes: number;
   /** What makes an evaluation the best. */

@@ -5,10 +5,13 @@ import { aliases, type TaskName, type TuneSettings, taskNames } from "./options.
 import type { Report } from "./report/report.ts";
 import { type RunRecord, runReport } from "./report/run-report.ts";
 import type { Task } from "./task.ts";
+import { classificationKind } from "./text/classification-kind.ts";
+import { textTask } from "./text/task.node.ts";
 
 /** Every task there is. */
 export const tasks: { readonly [N in TaskName]: Task } = {
   "image-classification": imageTask,
+  "text-classification": textTask(classificationKind),
   custom: customTask,
 };
 

@@ -35,6 +35,18 @@ export interface Found extends VerbEvent {
   /** Floating-point operations of the most expensive training step. */
   readonly stepFlops: number;
   readonly notes: readonly string[];
+  /** What was looked at because it would go wrong in silence. */
+  readonly checks: readonly Check[];
+}
+
+/** Something looked at before the first step. */
+export interface Check {
+  /** In a word or two: "truncated". */
+  readonly what: string;
+  /** What was found, as a sentence. */
+  readonly found: string;
+  /** Whether it is as it should be. */
+  readonly isFine: boolean;
 }
 
 /** The model on the held-out examples before training, and what its speed predicts. */

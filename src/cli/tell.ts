@@ -67,7 +67,7 @@ export function teller(): (event: VerbEvent) => Told | undefined {
   return (event) => tellers[event.type]?.(event);
 }
 
-function evaluatedText({ data, split, classes, metrics, worst }: Evaluated): string {
+function evaluatedText({ data, split, unit, classes, metrics, worst }: Evaluated): string {
   const [low, high] = metrics.accuracyInterval;
   const width = Math.min(24, Math.max(5, ...classes.map((name) => name.length)));
   const rows = metrics.perClass.map(
@@ -75,10 +75,10 @@ function evaluatedText({ data, split, classes, metrics, worst }: Evaluated): str
       `  ${classes[i]!.slice(0, width).padEnd(width)}  ${percent(c.precision).padStart(9)}  ${percent(c.recall).padStart(7)}  ${percent(c.f1).padStart(7)}  ${String(c.support).padStart(6)}`,
   );
   return [
-    `${metrics.examples} images (${split}) of ${data}`,
+    `${metrics.examples} ${unit} (${split}) of ${data}`,
     `accuracy ${percent(metrics.accuracy)} (95 % interval ${percent(low)} to ${percent(high)})${metrics.top5 === undefined ? "" : `, top 5 ${percent(metrics.top5)}`}`,
     `macro F1 ${percent(metrics.macroF1)}, negative log-likelihood ${metrics.nll.toFixed(3)}, calibration error ${percent(metrics.ece)}`,
-    `  ${"class".padEnd(width)}  precision   recall       F1  images`,
+    `  ${"class".padEnd(width)}  precision   recall       F1  ${unit}`,
     ...rows,
     ...worst
       .slice(0, 5)

@@ -53,16 +53,9 @@ export interface EvaluateOptions {
  * models/labels-mismatch when the output has another width than `classes`.
  */
 export async function evaluateClassifier(options: EvaluateOptions): Promise<Evaluation> {
-  const { executable, input, output, loader, examples, classes, batchSize, keepWorst = 12 } = options;
-  if (examples.length === 0)
-    throw new DiapasonError(
-      "evaluate/no-examples",
-      "There are no examples to evaluate on.",
-      "Give a split that holds images.",
-    );
+  const { executable, input, output, loader, examples, classes, batchSize, keepWorst } = options;
   const pathOf = new Map(examples.map((example) => [example.id, example.path]));
-  const judged: { readonly label: number; readonly probabilities: Float64Array }[] = [];
-  const predictions: Prediction[] = [];
+  const judge = classJudge(classes, keepWorst);
   const batches = loader.batches({ examples, batchSize, classes, seed: 0, epoch: 0, shuffle: false });
   for await (const batch of batches) {
     const image = { dtype: "float32", dims: batch.dims, data: batch.pixels } as const;
@@ -70,33 +63,68 @@ export async function evaluateClassifier(options: EvaluateOptions): Promise<Eval
     const logits = logitsOf(result[output], output, batch.ids.length, classes);
     batch.ids.forEach((id, i) => {
       const row = logits.subarray(i * classes, (i + 1) * classes);
-      checkFinite(row, id);
-      const label = batch.labels[i]!;
-      const probabilities = softmax(row);
+      judge.add({ id, path: pathOf.get(id) ?? id, label: batch.labels[i]! }, row);
+    });
+    options.onProgress?.(judge.count, examples.length);
+  }
+  return judge.finish();
+}
+
+/** Takes what a classifier says of examples one by one, and judges all of them. */
+export interface ClassJudge {
+  /** Examples so far. */
+  readonly count: number;
+  /** logits: [classes]. @throws evaluate/not-finite */
+  add(example: Pick<Prediction, "id" | "path" | "label">, logits: Float32Array): void;
+  /** @throws evaluate/no-examples */
+  finish(): Evaluation;
+}
+
+/** `keepWorst`: how many mistakes to keep. */
+export function classJudge(classes: number, keepWorst = 12): ClassJudge {
+  const judged: { readonly label: number; readonly probabilities: Float64Array }[] = [];
+  const predictions: Prediction[] = [];
+  return {
+    get count() {
+      return predictions.length;
+    },
+    add({ id, path, label }, logits) {
+      checkFinite(logits, id);
+      const probabilities = softmax(logits);
       const predicted = argmax(probabilities);
       judged.push({ label, probabilities });
       predictions.push({
         id,
-        path: pathOf.get(id) ?? id,
+        path,
         label,
         predicted,
         probability: probabilities[predicted]!,
         loss: -Math.log(Math.max(probabilities[label]!, Number.MIN_VALUE)),
       });
-    });
-    options.onProgress?.(predictions.length, examples.length);
-  }
-  return {
-    metrics: classificationMetrics(judged, classes),
-    predictions,
-    worst: predictions
-      .filter((prediction) => prediction.predicted !== prediction.label)
-      .sort((a, b) => b.loss - a.loss)
-      .slice(0, keepWorst),
+    },
+    finish() {
+      if (predictions.length === 0) throw noExamples();
+      return {
+        metrics: classificationMetrics(judged, classes),
+        predictions,
+        worst: predictions
+          .filter((prediction) => prediction.predicted !== prediction.label)
+          .sort((a, b) => b.loss - a.loss)
+          .slice(0, keepWorst),
+      };
+    },
   };
 }
 
-function logitsOf(
+const noExamples = () =>
+  new DiapasonError(
+    "evaluate/no-examples",
+    "There are no examples to evaluate on.",
+    "Give a split that holds examples.",
+  );
+
+/** The numbers of an output [batch, classes]. @throws models/labels-mismatch */
+export function logitsOf(
   tensor: Awaited<ReturnType<Executable["run"]>>[string] | undefined,
   name: string,
   batch: number,
@@ -110,7 +138,8 @@ function logitsOf(
   );
 }
 
-function checkFinite(logits: Float32Array, id: string): void {
+/** @throws evaluate/not-finite when a number of an output is NaN or infinite */
+export function checkFinite(logits: Float32Array, id: string): void {
   if (logits.every(Number.isFinite)) return;
   throw new DiapasonError(
     "evaluate/not-finite",

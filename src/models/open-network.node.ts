@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { loadSafetensors } from "../formats/safetensors.node.ts";
+import { DiapasonError } from "../base/errors.ts";
+import { openCheckpoint } from "../formats/checkpoint.node.ts";
 import { architectureOf } from "./architectures/table.ts";
 import { type BuildOptions, buildNetwork } from "./build-network.ts";
 import { type ModelConfig, parseConfig } from "./config.ts";
@@ -16,23 +17,26 @@ export type OpenNetworkOptions = Omit<BuildOptions, "config" | "tensors" | "sour
  * A type that a tuned ONNX model only borrowed does not count.
  */
 export async function isNetworkFolder(folder: string): Promise<boolean> {
-  if (!existsSync(join(folder, "model.safetensors")) || !existsSync(join(folder, "config.json")))
-    return false;
-  const config = await configIn(folder);
+  const config = await readConfig(folder);
   const own = config["diapason"];
   const isBorrowed = typeof own === "object" && own !== null && "model_type" in own;
-  return (
-    !isBorrowed &&
-    typeof config["model_type"] === "string" &&
-    architectureOf(config["model_type"]) !== undefined
+  const type = config["model_type"];
+  if (isBorrowed || typeof type !== "string" || !architectureOf(type)) return false;
+  // Weights that are there but damaged are told when they are opened.
+  return openCheckpoint(folder).then(
+    () => true,
+    (error: unknown) => !(error instanceof DiapasonError && error.code === "formats/no-checkpoint"),
   );
 }
 
 /** The network of a Hugging Face folder. @throws what buildNetwork and reading the files throw. */
 export async function openNetwork(folder: string, options: OpenNetworkOptions): Promise<Model> {
-  const { tensors } = await loadSafetensors(join(folder, "model.safetensors"));
-  return buildNetwork({ ...options, config: await configIn(folder), tensors, source: folder });
+  const { tensors } = await openCheckpoint(folder);
+  return buildNetwork({ ...options, config: await readConfig(folder), tensors, source: folder });
 }
 
-const configIn = async (folder: string): Promise<ModelConfig> =>
-  parseConfig(await readFile(join(folder, "config.json"), "utf8"), join(folder, "config.json"));
+/** The config.json of a folder; {} where there is none. @throws models/bad-config */
+export async function readConfig(folder: string): Promise<ModelConfig> {
+  const path = join(folder, "config.json");
+  return existsSync(path) ? parseConfig(await readFile(path, "utf8"), path) : {};
+}

@@ -4,8 +4,8 @@ import { basename, dirname, join, resolve } from "node:path";
 import { writeFileAtomic } from "../base/atomic-file.node.ts";
 import { DiapasonError } from "../base/errors.ts";
 import { jsonText } from "../base/json-numbers.ts";
+import { saveCheckpoint } from "../formats/checkpoint.node.ts";
 import { saveOnnx } from "../formats/onnx/file.node.ts";
-import { saveSafetensors } from "../formats/safetensors.node.ts";
 import { narrowed, narrowToStored } from "../graph/passes/stored-types.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { transpose } from "./checkpoint.ts";
@@ -36,7 +36,7 @@ export async function saveModel(model: Model, path: string, options: SaveOptions
   try {
     await mkdir(join(draft, "onnx"), { recursive: true });
     await saveOnnx(exportGraph(model, options), join(draft, "onnx", "model.onnx"));
-    await saveSafetensors(join(draft, "model.safetensors"), weightsOf(model), { format: "pt" });
+    await saveCheckpoint(draft, weightsOf(model));
     const config = model.labels ? withLabels(model.config, model.labels) : model.config;
     await writeFileAtomic(join(draft, "config.json"), `${jsonText(config)}\n`);
     await options.more?.(draft);

@@ -22,11 +22,11 @@ export async function* predictArrays(
   { signal }: VerbContext,
 ): AsyncGenerator<Note | Progress | OutputsOf | Written, void> {
   const write = options.out === undefined ? undefined : writerOf(options.out);
-  const [source, ...others] = options.images;
+  const [source, ...others] = options.inputs;
   if (others.length > 0)
     throw new DiapasonError(
       "app/bad-option",
-      `${options.images.length} files are given; the arrays of all examples come in one file or folder.`,
+      `${options.inputs.length} files are given; the arrays of all examples come in one file or folder.`,
       "Name one .npz, .safetensors or .jsonl file, or a folder of .npy files.",
     );
   const set = await openArraySet(source!);

@@ -36,7 +36,16 @@ export async function* evaluateImages(
     if (options.predictions) await writePredictions(options.predictions, evaluation, classes);
     const { model: source, data } = options;
     const worst = evaluation.worst.map((mistake) => named(mistake, classes));
-    yield { type: "evaluated", model: source, data, split, classes, metrics: evaluation.metrics, worst };
+    yield {
+      type: "evaluated",
+      model: source,
+      data,
+      split,
+      unit: "images",
+      classes,
+      metrics: evaluation.metrics,
+      worst,
+    };
   } finally {
     await loader.close();
   }

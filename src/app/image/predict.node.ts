@@ -15,7 +15,7 @@ export async function* predictImages(
   runtime: Runtime,
   { signal }: VerbContext,
 ): AsyncGenerator<Note | Predicted, void> {
-  const examples = await examplesOf(options.images);
+  const examples = await examplesOf(options.inputs);
   const { model, preprocessor, notes } = await openImageModel(options.model, options, runtime);
   yield* notes.map(noteOf);
   const labels = labelsOf(model);

@@ -1,0 +1,77 @@
+import { writeFileAtomic } from "../../base/atomic-file.node.ts";
+import { DiapasonError } from "../../base/errors.ts";
+import { openTextRows } from "../../data/text/open-text-rows.node.ts";
+import type { TextDataset } from "../../data/text/text-dataset.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { emitting } from "../emit.ts";
+import type { Evaluated, EvaluateSettings, Scored } from "../judging.ts";
+import { type Note, noteOf, type Progress, progressTo } from "../progress.ts";
+import type { VerbContext } from "../verb.ts";
+import type { EncodedText } from "./job.ts";
+import { judgeModel } from "./judging.ts";
+import { openTextModel, openTextTokenizer } from "./open.node.ts";
+import { columnsOf } from "./prepare.node.ts";
+import { settingsOf } from "./settings.node.ts";
+import type { TextTaskKind } from "./task-kind.ts";
+
+/** Judges a model on texts. */
+export async function* evaluateTexts<E extends EncodedText, V>(
+  kind: TextTaskKind<E, V>,
+  options: EvaluateSettings,
+  runtime: Runtime,
+  { signal }: VerbContext,
+): AsyncGenerator<Note | Progress | Evaluated | Scored, void> {
+  const kept = await settingsOf(options.model);
+  const dataset = await openTextRows(options.data, {
+    ...kind.reading,
+    ...columnsOf(options),
+    seed: 0,
+    validationShare: 0,
+    ...(kept.labels && { labels: kept.labels }),
+    ...(kept.classes && { classes: kept.classes }),
+  });
+  const [split, rows] = chosenRows(dataset, options.split);
+  const { tokenizer, maxTokens } = await openTextTokenizer(
+    options.model,
+    options.maxTokens ?? kept.maxTokens,
+  );
+  try {
+    const job = kind.job({
+      classes: dataset.classes,
+      labels: dataset.labels,
+      tokenizer,
+      maxTokens,
+      labelSmoothing: 0,
+    });
+    const model = await openTextModel(options.model, job, runtime, 0);
+    yield* [...model.notes, ...dataset.findings.map(({ message }) => message)].map(noteOf);
+    const examples = await job.encode(rows);
+    const { evaluation } = yield* emitting<Progress, { readonly evaluation: V }>((emit) =>
+      judgeModel(model, job, runtime, {
+        examples,
+        padding: tokenizer,
+        batchSize: options.batchSize,
+        onProgress: progressTo(emit, "evaluating", signal),
+      }),
+    );
+    if (options.predictions) {
+      const lines = job.lines(evaluation).map((line) => JSON.stringify(line));
+      await writeFileAtomic(options.predictions, `${lines.join("\n")}\n`);
+    }
+    yield job.judged(evaluation, { model: options.model, data: options.data, split });
+  } finally {
+    await tokenizer.close();
+  }
+}
+
+function chosenRows({ root, splits }: TextDataset, asked: EvaluateSettings["split"]) {
+  const split = asked ?? (splits.test.length > 0 ? "test" : "all");
+  const rows = split === "all" ? [...splits.train, ...splits.validation, ...splits.test] : splits[split];
+  if (rows.length > 0) return [split, rows] as const;
+  const there = (["train", "validation", "test"] as const).filter((name) => splits[name].length > 0);
+  throw new DiapasonError(
+    "app/empty-split",
+    `"${root}" has no ${split} texts; it has ${there.join(" and ")} texts.`,
+    `Ask for --split ${there[0]}, or for all.`,
+  );
+}

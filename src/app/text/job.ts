@@ -1,0 +1,91 @@
+import type { TextBatch, TokenExample } from "../../data/text/text-batches.ts";
+import type { LabelKind, TextRow } from "../../data/text/text-dataset.ts";
+import type { ThreadedTokenizer } from "../../data/text/tokenizer.ts";
+import type { Graph } from "../../graph/ir.ts";
+import type { HeadKind } from "../../models/architecture.ts";
+import type { Model } from "../../models/model.ts";
+import type { HostTensor } from "../../runtime/runtime.ts";
+import type { WeightedLoss } from "../../tasks/weighted-loss.ts";
+import type { GoalMetric } from "../../tune/options.ts";
+import type { Evaluated, OutputsOf, Predicted, Scored } from "../judging.ts";
+import type { TaskRun } from "../task.ts";
+import type { Scores } from "../tune-events.ts";
+
+/** A text as numbers. */
+export interface EncodedText extends TokenExample {
+  /** Whether the text was longer. */
+  readonly isTruncated: boolean;
+}
+
+/** Texts of one length, padded, with the texts themselves. */
+export interface ExampleBatch<E extends EncodedText> extends TextBatch {
+  readonly examples: readonly E[];
+}
+
+/** What the loss of a job adds to a graph. */
+export interface AttachedText extends WeightedLoss {
+  /** Outputs that an evaluation reads. */
+  readonly outputs: readonly string[];
+}
+
+/** Takes what a model gives for one batch after the other, and judges all of it. */
+export interface TextJudge<E extends EncodedText, V> {
+  add(batch: ExampleBatch<E>, outputs: Readonly<Record<string, HostTensor>>): void;
+  finish(): V;
+}
+
+/** A text task over one dataset and one tokenizer: what is learnt, and how it is judged. */
+export interface TextJob<E extends EncodedText, V> {
+  readonly head: HeadKind;
+  /** Names of the classes; undefined where there are none. */
+  readonly labels: readonly string[] | undefined;
+  /** What config.json gets beside the labels. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** @throws data/… naming file and line of a row that does not fit */
+  encode(rows: readonly TextRow[]): Promise<E[]>;
+  /** The same of texts that nobody has labelled. */
+  encodeUnlabelled(rows: readonly TextRow[]): Promise<E[]>;
+  /** Appends the loss to the graph of the model, in place. */
+  attach(graph: Graph, model: Model): AttachedText;
+  /** Inputs of the graph beside the tokens: targets. */
+  targets(batch: ExampleBatch<E>): Readonly<Record<string, HostTensor>>;
+  /** How much loss an example carries: 1, or its tokens that have a label. */
+  countOf(example: E): number;
+  judge(): TextJudge<E, V>;
+  readonly goal: GoalMetric & { readonly tie?: GoalMetric };
+  scores(evaluation: V): Scores;
+  /** What an evaluation told, as an event. */
+  judged(
+    evaluation: V,
+    of: { readonly model: string; readonly data: string; readonly split: string },
+  ): Evaluated | Scored;
+  /** What the model says of each text of a batch. `top`: labels a text. */
+  say(
+    batch: ExampleBatch<E>,
+    outputs: Readonly<Record<string, HostTensor>>,
+    top: number,
+  ): readonly (Predicted | OutputsOf)[];
+  /** The evaluation of each example, for a file of predictions. */
+  lines(evaluation: V): readonly object[];
+  /** What to look at before the first step, beside how many texts are cut. */
+  checks?(examples: readonly E[]): NonNullable<TaskRun["checks"]>;
+  /** What result.json keeps for report and card. */
+  details(before: V, after: V, texts: TextsOf<E>): { readonly details: object; readonly pValue?: number };
+}
+
+/** The texts that were trained on, and those that the result is proved on. */
+export interface TextsOf<E extends EncodedText> {
+  readonly trained: readonly E[];
+  readonly held: readonly E[];
+}
+
+/** What a job is made of. */
+export interface JobContext {
+  /** Names of the classes, in the order of their numbers; empty where there are none. */
+  readonly classes: readonly string[];
+  /** Undefined where there are no labels. */
+  readonly labels: LabelKind | undefined;
+  readonly tokenizer: ThreadedTokenizer;
+  readonly maxTokens: number;
+  readonly labelSmoothing: number;
+}

@@ -1,0 +1,100 @@
+import { type TextBatchOptions, textBatches } from "../../data/text/text-batches.ts";
+import type { TextTokenizer } from "../../data/text/tokenizer.ts";
+import type { Graph } from "../../graph/ir.ts";
+import { removeDead } from "../../graph/passes/remove-dead.ts";
+import type { Model } from "../../models/model.ts";
+import type { Executable, HostTensor, Runtime } from "../../runtime/runtime.ts";
+import type { EncodedText, ExampleBatch, TextJob } from "./job.ts";
+
+/** How texts are filled up to one length. */
+export type Padding = Pick<TextTokenizer, "padId" | "paddingSide">;
+
+export interface JudgeOptions<E extends EncodedText> {
+  readonly examples: readonly E[];
+  readonly padding: Padding;
+  readonly batchSize: number;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Runs a compiled graph over texts and judges what it gives. `inputs`: what the graph is fed; `outputs`: what is read. */
+export async function judgeTexts<E extends EncodedText, V>(
+  executable: Executable,
+  job: TextJob<E, V>,
+  ports: { readonly inputs: ReadonlySet<string>; readonly outputs: readonly string[] },
+  { examples, padding, batchSize, onProgress }: JudgeOptions<E>,
+): Promise<V> {
+  const judge = job.judge();
+  let done = 0;
+  const order = { batchSize, shuffle: false, seed: 0, epoch: 0, groupByLength: true };
+  for (const batch of exampleBatches(examples, padding, order)) {
+    const feeds = only(feedsOf(job, batch), ports.inputs);
+    judge.add(batch, await executable.run(feeds, { outputs: ports.outputs }));
+    done += batch.examples.length;
+    onProgress?.(done, examples.length);
+  }
+  return judge.finish();
+}
+
+/** The same for a model as it stands, compiling it first. `seconds`: what came after compiling. */
+export async function judgeModel<E extends EncodedText, V>(
+  model: Model,
+  job: TextJob<E, V>,
+  runtime: Runtime,
+  options: JudgeOptions<E>,
+): Promise<{ readonly evaluation: V; readonly seconds: number }> {
+  const graph = model.graph.clone();
+  const { outputs } = job.attach(graph, model);
+  const pruned = pruneTo(graph, outputs);
+  const executable = await runtime.compile(pruned);
+  try {
+    const started = performance.now();
+    const ports = { inputs: inputNames(pruned), outputs };
+    const evaluation = await judgeTexts(executable, job, ports, options);
+    return { evaluation, seconds: (performance.now() - started) / 1000 };
+  } finally {
+    await executable.dispose();
+  }
+}
+
+/** Batches of texts, with the texts. */
+export function* exampleBatches<E extends EncodedText>(
+  examples: readonly E[],
+  { padId, paddingSide }: Padding,
+  order: Omit<TextBatchOptions, "examples" | "padId" | "side">,
+): Generator<ExampleBatch<E>> {
+  for (const batch of textBatches({ ...order, examples, padId, side: paddingSide }))
+    yield { ...batch, examples: batch.places.map((place) => examples[place]!) };
+}
+
+/** Everything that a batch may be fed as, under transformers' names. */
+export const feedsOf = <E extends EncodedText>(
+  job: Pick<TextJob<E, never>, "targets">,
+  batch: ExampleBatch<E>,
+): Readonly<Record<string, HostTensor>> => ({
+  input_ids: batch.inputIds,
+  attention_mask: batch.attentionMask,
+  token_type_ids: batch.tokenTypeIds,
+  position_ids: batch.positionIds,
+  ...(batch.labels && { labels: batch.labels }),
+  ...(batch.segmentIds && { segment_ids: batch.segmentIds }),
+  ...job.targets(batch),
+});
+
+/** The feeds that a graph takes. */
+export const only = (
+  feeds: Readonly<Record<string, HostTensor>>,
+  names: ReadonlySet<string>,
+): Record<string, HostTensor> =>
+  Object.fromEntries(Object.entries(feeds).filter(([name]) => names.has(name)));
+
+/** The graph without what its other outputs need, in place. */
+export function pruneTo(graph: Graph, outputs: readonly string[]): Graph {
+  for (const output of [...graph.outputs]) if (!outputs.includes(output.name)) graph.removeOutput(output);
+  removeDead(graph);
+  for (const input of [...graph.inputs])
+    if (input.consumers.length === 0 && !graph.outputs.includes(input)) graph.removeValue(input);
+  return graph;
+}
+
+export const inputNames = (graph: Graph): ReadonlySet<string> =>
+  new Set(graph.inputs.map(({ name }) => name));

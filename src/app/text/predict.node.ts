@@ -1,0 +1,60 @@
+import { existsSync } from "node:fs";
+import { openTextSet } from "../../data/text/open-text-rows.node.ts";
+import type { TextRow } from "../../data/text/text-dataset.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import type { OutputsOf, Predicted, PredictSettings } from "../judging.ts";
+import { type Note, noteOf } from "../progress.ts";
+import type { VerbContext } from "../verb.ts";
+import type { EncodedText } from "./job.ts";
+import { exampleBatches, feedsOf, inputNames, only } from "./judging.ts";
+import { openTextModel, openTextTokenizer } from "./open.node.ts";
+import { columnsOf } from "./prepare.node.ts";
+import { settingsOf } from "./settings.node.ts";
+import type { TextTaskKind } from "./task-kind.ts";
+
+/** Says what texts are: those given, and those of files given. */
+export async function* predictTexts<E extends EncodedText, V>(
+  kind: TextTaskKind<E, V>,
+  options: PredictSettings,
+  runtime: Runtime,
+  { signal }: VerbContext,
+): AsyncGenerator<Note | Predicted | OutputsOf, void> {
+  const kept = await settingsOf(options.model);
+  const rows = await rowsOf(options.inputs, columnsOf(options));
+  const { tokenizer, maxTokens } = await openTextTokenizer(
+    options.model,
+    options.maxTokens ?? kept.maxTokens,
+  );
+  try {
+    const classes = kept.classes ?? [];
+    const job = kind.job({ classes, labels: kept.labels, tokenizer, maxTokens, labelSmoothing: 0 });
+    const model = await openTextModel(options.model, job, runtime, 0);
+    yield* model.notes.map(noteOf);
+    const examples = await job.encodeUnlabelled(rows);
+    const executable = await runtime.compile(model.graph);
+    const names = inputNames(model.graph);
+    const order = { batchSize: options.batchSize, shuffle: false, seed: 0, epoch: 0 };
+    try {
+      for (const batch of exampleBatches(examples, tokenizer, order)) {
+        signal?.throwIfAborted();
+        const outputs = await executable.run(only(feedsOf({ targets: () => ({}) }, batch), names), {
+          outputs: [model.output.name],
+        });
+        yield* job.say(batch, outputs, options.top);
+      }
+    } finally {
+      await executable.dispose();
+    }
+  } finally {
+    await tokenizer.close();
+  }
+}
+
+/** A text stands for itself; a file for the rows that it holds. */
+async function rowsOf(inputs: readonly string[], columns: ReturnType<typeof columnsOf>): Promise<TextRow[]> {
+  const rows: TextRow[] = [];
+  for (const [i, input] of inputs.entries())
+    if (existsSync(input)) rows.push(...(await openTextSet(input, columns)).rows);
+    else rows.push({ id: input, file: "", line: i + 1, fields: {}, values: { text: input } });
+  return rows;
+}

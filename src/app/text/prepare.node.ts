@@ -1,0 +1,214 @@
+import { openTextRows } from "../../data/text/open-text-rows.node.ts";
+import type { TextDataset, TextOptions } from "../../data/text/text-dataset.ts";
+import type { ThreadedTokenizer } from "../../data/text/tokenizer.ts";
+import { roundToStored } from "../../graph/passes/stored-types.ts";
+import type { Model } from "../../models/model.ts";
+import { withGraph } from "../../models/with-graph.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import type { TrainData } from "../../tune/data.ts";
+import { withValues } from "../../tune/program.ts";
+import type { TuneSettings } from "../options.ts";
+import type { Judged, TaskRun } from "../task.ts";
+import type { AttachedText, EncodedText, TextJob } from "./job.ts";
+import {
+  exampleBatches,
+  feedsOf,
+  inputNames,
+  judgeModel,
+  judgeTexts,
+  only,
+  type Padding,
+  pruneTo,
+} from "./judging.ts";
+import { copyTokenizer, openTextModel, openTextTokenizer } from "./open.node.ts";
+import type { TextTaskKind } from "./task-kind.ts";
+
+/** Opens texts, tokenizer and model of a text task. */
+export async function prepareTexts<E extends EncodedText, V>(
+  kind: TextTaskKind<E, V>,
+  options: TuneSettings,
+  runtime: Runtime,
+): Promise<TaskRun> {
+  const dataset = await openTextRows(options.data, {
+    ...kind.reading,
+    ...columnsOf(options),
+    seed: options.seed,
+    validationShare: options.validationShare,
+    ...(options.limit === undefined ? {} : { limit: options.limit }),
+  });
+  const { tokenizer, maxTokens } = await openTextTokenizer(options.model, options.maxTokens);
+  try {
+    const job = kind.job({
+      classes: dataset.classes,
+      labels: dataset.labels,
+      tokenizer,
+      maxTokens,
+      labelSmoothing: options.labelSmoothing,
+    });
+    const [train, validation, test] = await Promise.all(
+      (["train", "validation", "test"] as const).map((name) => job.encode(dataset.splits[name])),
+    );
+    const model = await openTextModel(options.model, job, runtime, options.seed);
+    const examples = { train: train!, validation: validation!, test: test! };
+    const facts = { maxTokens, task: kind.name, options };
+    return textRun(job, { dataset, tokenizer, model, runtime, examples, facts });
+  } catch (error) {
+    await tokenizer.close();
+    throw error;
+  }
+}
+
+/** Columns that were named. */
+export const columnsOf = ({
+  textColumn,
+  pairColumn,
+  labelColumn,
+  labels,
+}: Pick<TuneSettings, "textColumn" | "pairColumn" | "labelColumn" | "labels">): TextOptions => ({
+  ...(textColumn !== undefined && { textColumn }),
+  ...(pairColumn !== undefined && { pairColumn }),
+  ...(labelColumn !== undefined && { labelColumn }),
+  ...(labels !== undefined && { labels }),
+});
+
+interface Opened<E> {
+  readonly dataset: TextDataset;
+  readonly tokenizer: ThreadedTokenizer;
+  readonly model: Model;
+  readonly runtime: Runtime;
+  readonly examples: {
+    readonly train: readonly E[];
+    readonly validation: readonly E[];
+    readonly test: readonly E[];
+  };
+  readonly facts: { readonly maxTokens: number; readonly task: string; readonly options: TuneSettings };
+}
+
+function textRun<E extends EncodedText, V>(job: TextJob<E, V>, opened: Opened<E>): TaskRun {
+  const { dataset, tokenizer, model, runtime, examples, facts } = opened;
+  const { options, maxTokens } = facts;
+  const proof = examples.test.length > 0 ? "test" : "validation";
+  const judging = { padding: tokenizer, batchSize: options.batchSize };
+  const { inputs, outputs } = portsOf(job, model);
+  return {
+    model,
+    isFreshHead: (model.network?.fresh.size ?? 0) > 0,
+    data: foundIn(dataset, examples),
+    notes: [...new Set([...model.notes, ...dataset.findings.map(({ message }) => message)])],
+    checks: checksOf(job, examples.train, maxTokens),
+    keptBytes: Object.values(examples)
+      .flat()
+      .reduce((sum, { ids }) => sum + 5 * ids.length, 0),
+    goal: job.goal,
+    proof,
+    training(network) {
+      const graph = network.graph.clone();
+      const attached = job.attach(graph, network);
+      const { parameters, blocks } = network;
+      const { loss, weights, scale } = attached;
+      const tunable = { graph, loss, weights, scale, outputs, parameters, blocks };
+      return { tunable, data: trainDataOf(job, examples.train, tokenizer, options, inputNames(graph)) };
+    },
+    validate: async (executable) =>
+      job.scores(
+        await judgeTexts(executable, job, { inputs, outputs }, { ...judging, examples: examples.validation }),
+      ).metrics,
+    async judge(network): Promise<Judged> {
+      const held = examples[proof];
+      const before = await judgeModel(network, job, runtime, { ...judging, examples: held });
+      return {
+        scores: job.scores(before.evaluation),
+        seconds: before.seconds,
+        async against(tuned) {
+          const after = await judgeModel(tuned, job, runtime, { ...judging, examples: held });
+          const texts = { trained: examples.train, held };
+          const { details, pValue } = job.details(before.evaluation, after.evaluation, texts);
+          return {
+            after: job.scores(after.evaluation),
+            details,
+            ...(pValue === undefined ? {} : { pValue }),
+          };
+        },
+      };
+    },
+    tuned(network, values) {
+      const tuned = withGraph(network, roundToStored(withValues(network.graph, values)));
+      const config = { ...tuned.config, ...job.config, diapason: { task: facts.task, maxTokens } };
+      return { judged: tuned, saved: { ...tuned, config } };
+    },
+    saving: { keepNames: true, more: (folder) => copyTokenizer(options.model, folder) },
+    close: () => tokenizer.close(),
+  };
+}
+
+/** What an evaluation of the model feeds and reads. */
+function portsOf<E extends EncodedText, V>(
+  job: TextJob<E, V>,
+  model: Model,
+): { readonly inputs: ReadonlySet<string>; readonly outputs: AttachedText["outputs"] } {
+  const graph = model.graph.clone();
+  const { outputs } = job.attach(graph, model);
+  return { inputs: inputNames(pruneTo(graph, outputs)), outputs };
+}
+
+/** The training texts as the loop wants them: shuffled, of similar length together. */
+function trainDataOf<E extends EncodedText, V>(
+  job: TextJob<E, V>,
+  examples: readonly E[],
+  padding: Padding,
+  { seed }: TuneSettings,
+  names: ReadonlySet<string>,
+): TrainData {
+  return {
+    size: examples.length,
+    async *batches({ epoch, batchSize, skip }) {
+      for (const batch of exampleBatches(examples, padding, { batchSize, shuffle: true, seed, epoch, skip }))
+        yield {
+          ids: batch.ids,
+          inputs: only(feedsOf(job, batch), names),
+          count: batch.examples.reduce((sum, example) => sum + job.countOf(example), 0),
+        };
+    },
+  };
+}
+
+/** What can go wrong in silence, looked at before the first step. */
+function checksOf<E extends EncodedText, V>(
+  job: TextJob<E, V>,
+  examples: readonly E[],
+  maxTokens: number,
+): NonNullable<TaskRun["checks"]> {
+  const cut = examples.filter(({ isTruncated }) => isTruncated).length;
+  const share = (cut / Math.max(1, examples.length)) * 100;
+  return [
+    {
+      what: "truncated",
+      found: `${cut} of ${examples.length} training texts are longer than ${maxTokens} tokens (${share.toFixed(1)} %)`,
+      isFine: share < 10,
+    },
+    ...(job.checks?.(examples) ?? []),
+  ];
+}
+
+function foundIn<E>(
+  { root, origin, classes, splits }: TextDataset,
+  examples: Opened<E>["examples"],
+): TaskRun["data"] {
+  const count = (rows: TextDataset["splits"]["train"], name: string) =>
+    rows.filter(({ values: { label } }) => (Array.isArray(label) ? label.includes(name) : label === name))
+      .length;
+  const { train, validation, test } = examples;
+  return {
+    root,
+    origin,
+    unit: "texts",
+    examples: { train: train.length, validation: validation.length, test: test.length },
+    arrays: [],
+    classes: classes.map((name) => ({
+      name,
+      train: count(splits.train, name),
+      validation: count(splits.validation, name),
+      test: count(splits.test, name),
+    })),
+  };
+}

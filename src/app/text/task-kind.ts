@@ -1,0 +1,18 @@
+import type { TextOptions } from "../../data/text/text-dataset.ts";
+import type { TaskName } from "../options.ts";
+import type { RunRecord } from "../report/run-report.ts";
+import type { RunResult } from "../run-result.ts";
+import type { CardFacts, ReportPart } from "../task.ts";
+import type { EncodedText, JobContext, TextJob } from "./job.ts";
+
+/** What one text task brings to the frame that all of them share. One row a task. */
+export interface TextTaskKind<E extends EncodedText, V> {
+  readonly name: TaskName;
+  /** How rows are read, where not every shape will do. */
+  readonly reading: Pick<TextOptions, "shape" | "labels">;
+  /** Options of the task beside those that all text tasks take. */
+  readonly options: { readonly [W in "tune" | "evaluate" | "predict"]: readonly string[] };
+  job(context: JobContext): TextJob<E, V>;
+  report(record: RunRecord<RunResult>): ReportPart;
+  card(facts: CardFacts<RunResult>): string;
+}

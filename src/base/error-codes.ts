@@ -88,6 +88,11 @@ export const errorCodes = {
     "The model has no float input of rank 4 with 1 or 3 channels, so it does not take images.",
   "models/bad-adapter":
     "An adapter cannot be put on a model: nothing fits its target modules, or a number or a layer does not suit it.",
+  "models/adapter-mismatch":
+    "An adapter that was read is for another model: a layer or a parameter is not there, or has other sizes.",
+  "models/bad-adapter-config": "A folder is to hold an adapter as PEFT writes it, and does not.",
+  "models/unsupported-adapter":
+    "An adapter is of a type, or has a setting, that Diapason does not compute. What it is, is named.",
   "models/no-parameters": "No float weight of the model reaches its output, so there is nothing to tune.",
   "models/no-features": "The model's output has a shape from which no classifier can be built.",
   "models/no-classifier": "The operation needs a classifier, and the model does not end in one.",

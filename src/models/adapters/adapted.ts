@@ -24,6 +24,7 @@ export interface AdaptedLayer {
   /** The layer, its values being the adapted graph's. */
   readonly layer: Layer;
   readonly rank: number;
+  readonly alpha: number;
   /** What B·A is multiplied by. */
   readonly scale: number;
   /** IA3: the layer's input is multiplied, not its output. */
@@ -48,8 +49,6 @@ export interface Adapter {
   /** Biases of the base that move. */
   readonly biases: readonly string[];
   readonly dropout: number;
-  readonly rankPattern: Readonly<Record<string, number>>;
-  readonly alphaPattern: Readonly<Record<string, number>>;
 }
 
 /**

@@ -35,7 +35,7 @@ export function attachAdapter(model: Model, spec: AdapterSpec): AdaptedModel {
     const { made: parameters, ...placed } = row.layers!.place(how);
     made.push([layer, parameters]);
     const tensors = parameters.map(({ value: _, decays: __, rate: ___, ...tensor }) => tensor);
-    return { layer, isFeedforward, tensors, ...placed };
+    return { layer, isFeedforward, alpha: ownAlpha, tensors, ...placed };
   });
   const biases =
     bias === "lora_only"
@@ -71,8 +71,6 @@ export function attachAdapter(model: Model, spec: AdapterSpec): AdaptedModel {
       bias,
       biases,
       dropout,
-      rankPattern: spec.rankPattern ?? {},
-      alphaPattern: spec.alphaPattern ?? {},
     },
   };
 }

@@ -1,0 +1,154 @@
+import { float32, type Tensor } from "../../graph/tensor.ts";
+import { transpose } from "../checkpoint.ts";
+import { type AdaptedLayer, type AdaptedModel, type ArraysByName, currentOf, transposed } from "./adapted.ts";
+import type { Layer } from "./layers.ts";
+import { pairOf } from "./low-rank.ts";
+import { adapterMethods } from "./methods.ts";
+
+/** What stands before every name in PEFT's file. */
+export const peftPrefix = "base_model.model.";
+
+/** What PEFT's two files hold of an adapter. */
+export interface PeftFiles {
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly tensors: ReadonlyMap<string, Tensor>;
+}
+
+/** The kind of task that PEFT's config names, by what a network gives. */
+const taskTypes: { readonly [head: string]: string } = {
+  "sequence-classification": "SEQ_CLS",
+  "token-classification": "TOKEN_CLS",
+  "causal-lm": "CAUSAL_LM",
+  features: "FEATURE_EXTRACTION",
+};
+
+/**
+ * An adapter as PEFT writes it; undefined for a method that PEFT does not have.
+ *
+ * PiSSA becomes a plain LoRA of twice the rank: what the pair has become, less what it was, which fits the untouched base.
+ * `values`: what training made of the parameters. `baseName`: where the base model is found.
+ */
+export function peftFiles(
+  model: AdaptedModel,
+  values: ArraysByName,
+  baseName: string,
+): PeftFiles | undefined {
+  const { adapter } = model;
+  const { peft } = adapterMethods[adapter.method];
+  if (!peft) return undefined;
+  const tensors = new Map<string, Tensor>();
+  for (const layer of adapter.layers)
+    for (const [key, tensor] of tensorsOf(model, layer, values)) tensors.set(`${peftPrefix}${key}`, tensor);
+  // PEFT wraps an adapted layer, whose bias lies a level deeper then
+  const wrapped = new Map(
+    adapter.layers.map(({ layer }) => [layer.bias?.name, `${layer.module}.base_layer.bias`]),
+  );
+  for (const name of [...adapter.saved, ...adapter.biases]) {
+    const held = float32(model.graph.get(name).constant!.dims, currentOf(model, name, values));
+    const key = `${peftPrefix}${wrapped.get(name) ?? name}`;
+    tensors.set(key, model.transposed.has(name) ? transpose(held) : held);
+  }
+  return {
+    config: { ...common(model, baseName, peft.type), ...configs[peft.type](model, peft.flags) },
+    tensors,
+  };
+}
+
+function* tensorsOf(
+  model: AdaptedModel,
+  adapted: AdaptedLayer,
+  values: ArraysByName,
+): Generator<readonly [string, Tensor]> {
+  const { takenOut, tensors, rank, layer } = adapted;
+  const of = (name: string) => currentOf(model, name, values);
+  if (takenOut) {
+    const { a, b } = pairOf(adapted, of);
+    const both = new Float32Array(2 * a.length);
+    both.set(a);
+    both.set(takenOut.a, a.length);
+    const sides = new Float32Array(2 * b.length);
+    for (let o = 0; o < layer.outSize; o++)
+      for (let k = 0; k < rank; k++) {
+        sides[2 * rank * o + k] = b[rank * o + k]!;
+        sides[2 * rank * o + rank + k] = -takenOut.b[rank * o + k]!;
+      }
+    yield [tensors[0]!.key, float32([2 * rank, layer.inSize], both)];
+    yield [tensors[1]!.key, float32([layer.outSize, 2 * rank], sides)];
+    return;
+  }
+  for (const { parameter, key, dims, isTransposed } of tensors) {
+    const held = of(parameter);
+    yield [key, float32(dims, isTransposed ? transposed(held, dims[1]!, dims[0]!) : held)];
+  }
+}
+
+function common(model: AdaptedModel, baseName: string, type: string): Record<string, unknown> {
+  const { layers, spared, saved } = model.adapter;
+  const own = layers.filter(({ isFeedforward }) => !isFeedforward).map(({ layer }) => layer.module);
+  const scaled = layers.filter(({ isFeedforward }) => isFeedforward).map(({ layer }) => layer.module);
+  const feedforward = endsOf(scaled, [...spared, ...own]);
+  const modules = [...new Set(saved.map((name) => name.replace(/\.[^.]*$/, "")))];
+  return {
+    peft_type: type,
+    task_type: taskTypes[model.network?.head ?? ""] ?? null,
+    auto_mapping: null,
+    base_model_name_or_path: baseName,
+    revision: null,
+    inference_mode: true,
+    target_modules: [...new Set([...endsOf(own, spared), ...feedforward])],
+    ...(type === "IA3" && { feedforward_modules: feedforward }),
+    exclude_modules: null,
+    modules_to_save: modules.length > 0 ? modules : null,
+    fan_in_fan_out: layers.some(({ layer }) => isStoredInFirst(model, layer)),
+    peft_version: "0.21.0",
+  };
+}
+
+const configs: {
+  readonly [T in "LORA" | "IA3"]: (
+    model: AdaptedModel,
+    flags: Readonly<Record<string, boolean>>,
+  ) => Record<string, unknown>;
+} = {
+  LORA({ adapter }, flags) {
+    const { rank, alpha, dropout, bias, layers } = adapter;
+    const factor = layers.some(({ takenOut }) => takenOut) ? 2 : 1;
+    const ranks = layers.filter((layer) => layer.rank !== rank).map((l) => [l.layer.module, l.rank * factor]);
+    const alphas = layers
+      .filter((layer) => layer.alpha !== alpha)
+      .map((l) => [l.layer.module, l.alpha * factor]);
+    return {
+      r: rank * factor,
+      lora_alpha: alpha * factor,
+      lora_dropout: dropout,
+      bias,
+      init_lora_weights: true,
+      rank_pattern: Object.fromEntries(ranks),
+      alpha_pattern: Object.fromEntries(alphas),
+      layers_to_transform: null,
+      layers_pattern: null,
+      ...flags,
+    };
+  },
+  IA3: () => ({ init_ia3_weights: true }),
+};
+
+/** Whether a checkpoint has a layer's weight [in, out], as transformers' Conv1D does. */
+const isStoredInFirst = (
+  { transposed: turned, network }: AdaptedModel,
+  { kind, weight, isOutFirst }: Layer,
+) => network !== undefined && kind === "linear" && isOutFirst === turned.has(weight.name);
+
+/** The shortest ends of some paths, in whole words, that are not the end of any other path. */
+export function endsOf(modules: readonly string[], others: readonly string[]): readonly string[] {
+  const isEnd = (end: string) => (path: string) => path === end || path.endsWith(`.${end}`);
+  const ends = modules.map((module) => {
+    const words = module.split(".");
+    for (let from = words.length - 1; from > 0; from--) {
+      const end = words.slice(from).join(".");
+      if (!others.some(isEnd(end))) return end;
+    }
+    return module;
+  });
+  return [...new Set(ends)].filter((end) => !ends.some((other) => other !== end && isEnd(other)(end)));
+}

@@ -1,0 +1,189 @@
+import { existsSync } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { writeFileAtomic } from "../../base/atomic-file.node.ts";
+import { DiapasonError } from "../../base/errors.ts";
+import { openCheckpoint } from "../../formats/checkpoint.node.ts";
+import { saveSafetensors } from "../../formats/safetensors.node.ts";
+import { widened } from "../../graph/passes/stored-types.ts";
+import { float32, type Tensor } from "../../graph/tensor.ts";
+import { transpose } from "../checkpoint.ts";
+import type { Model } from "../model.ts";
+import { sameTensor } from "../parameters.ts";
+import { type AdaptedModel, type ArraysByName, floatsOf, transposed } from "./adapted.ts";
+import { attachAdapter } from "./attach.ts";
+import { moduleOf } from "./layers.ts";
+import { type PeftConfig, readPeftConfig } from "./peft-config.ts";
+import { peftFiles, peftPrefix } from "./peft-tensors.ts";
+import type { AdapterMethodName, AdapterSpec } from "./spec.ts";
+
+const configFile = "adapter_config.json";
+const weightFiles = ["adapter_model.safetensors", "adapter_model.bin"];
+
+/** Whether a folder holds an adapter as PEFT writes it. */
+export const isPeftFolder = (folder: string): boolean => existsSync(join(folder, configFile));
+
+/**
+ * Writes an adapter as PEFT reads it: adapter_config.json and adapter_model.safetensors. False, and nothing written, for
+ * a method that PEFT does not have.
+ *
+ * `values`: what training made of the parameters; of others the graph's count. `baseName`: where the base model is found,
+ * a path or a name on the Hub; default the base's source.
+ */
+export async function savePeftAdapter(
+  folder: string,
+  model: AdaptedModel,
+  { values = new Map(), baseName }: { readonly values?: ArraysByName; readonly baseName?: string } = {},
+): Promise<boolean> {
+  const files = peftFiles(model, values, baseName ?? model.adapter.base.source);
+  if (!files) return false;
+  await mkdir(folder, { recursive: true });
+  await saveSafetensors(join(folder, "adapter_model.safetensors"), files.tensors, { format: "pt" });
+  await writeFileAtomic(join(folder, configFile), `${JSON.stringify(files.config, null, 2)}\n`);
+  return true;
+}
+
+/** Where the base of an adapter is found, as its config says. */
+export async function peftBaseName(folder: string): Promise<string | undefined> {
+  const path = join(folder, configFile);
+  return readPeftConfig(await readConfig(path), path).config.base_model_name_or_path ?? undefined;
+}
+
+/**
+ * Puts an adapter that PEFT or Diapason wrote on its base model.
+ *
+ * @throws models/bad-adapter-config, models/unsupported-adapter, models/adapter-mismatch when the model lacks what the
+ * adapter is for or has it in other sizes, and what reading the weights throws.
+ */
+export async function loadPeftAdapter(folder: string, model: Model): Promise<AdaptedModel> {
+  const path = join(folder, configFile);
+  const { config, method } = readPeftConfig(await readConfig(path), path);
+  const file = weightFiles.find((name) => existsSync(join(folder, name)));
+  if (!file)
+    throw new DiapasonError(
+      "models/bad-adapter-config",
+      `${folder} has an ${configFile}, and neither ${weightFiles.join(" nor ")}.`,
+      "Download or save the adapter again, with its weights.",
+    );
+  const { tensors } = await openCheckpoint(join(folder, file));
+  return withPeftTensors(model, config, method, named(tensors));
+}
+
+function readConfig(path: string): Promise<string> {
+  return readFile(path, "utf8").catch((cause: unknown) => {
+    throw new DiapasonError(
+      "models/bad-adapter-config",
+      `${path} cannot be read.`,
+      `Give a folder with ${configFile} and ${weightFiles[0]}.`,
+      cause,
+    );
+  });
+}
+
+/**
+ * Tensors under our names: without the prefix and the names of PEFT's wrappers, and with today's spelling of DoRA's
+ * vectors. What a module tuned as a whole was before is left out.
+ */
+const named = (tensors: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> =>
+  new Map(
+    [...tensors].flatMap(([key, tensor]) => {
+      if (key.includes(".original_module.")) return [];
+      const name = key.startsWith(peftPrefix) ? key.slice(peftPrefix.length) : key;
+      return [
+        [
+          name
+            .replace(/\.(base_layer|modules_to_save)\./, ".")
+            .replace(/\.lora_magnitude_vector\.weight$/, ".lora_magnitude_vector"),
+          tensor,
+        ] as const,
+      ];
+    }),
+  );
+
+const ofAdapter =
+  /^(.*)\.(lora_A\.weight|lora_B\.weight|lora_embedding_A|lora_embedding_B|lora_magnitude_vector|ia3_l)$/;
+
+function withPeftTensors(
+  model: Model,
+  config: PeftConfig,
+  method: AdapterMethodName,
+  tensors: ReadonlyMap<string, Tensor>,
+): AdaptedModel {
+  const keys = [...tensors.keys()];
+  const modules = new Set(keys.flatMap((key) => ofAdapter.exec(key)?.[1] ?? []));
+  const others = keys.filter((key) => !ofAdapter.test(key) && !isOwnWeight(model, key, modules, tensors));
+  const unknown = others.find((key) => !model.parameters.some(({ name }) => name === key));
+  if (unknown) throw mismatch(`it holds "${unknown}", and the model has no parameter of that name`);
+  const isBias = (key: string) => /(^|\.)bias$/.test(key);
+  const saved = others.filter((key) => config.bias === "none" || !isBias(key)).map((key) => moduleOf(key));
+  const spec: AdapterSpec = {
+    method,
+    rank: config.r,
+    alpha: config.lora_alpha,
+    rankPattern: config.rank_pattern ?? {},
+    alphaPattern: config.alpha_pattern ?? {},
+    // what the file holds is what was adapted, whatever the pattern was
+    targetModules: [...modules].map(escaped).join("|"),
+    feedforwardModules: config.feedforward_modules ?? [],
+    modulesToSave: [...new Set(saved)],
+    bias: config.bias,
+    dropout: 0,
+  };
+  const adapted = attachAdapter(model, spec);
+  const reached = new Set(adapted.adapter.layers.map(({ layer }) => layer.module));
+  const missing = [...modules].find((module) => !reached.has(module));
+  if (missing) throw mismatch(`it adapts "${missing}", and the model has no such layer`);
+  for (const { tensors: own } of adapted.adapter.layers)
+    for (const { parameter, key, dims, isTransposed } of own) {
+      const values = valuesOf(tensors, key, dims);
+      const held = adapted.graph.get(parameter);
+      const turned = isTransposed ? transposed(values, dims[0]!, dims[1]!) : values;
+      adapted.graph.setConstant(held, float32(held.constant!.dims, turned));
+    }
+  for (const key of others) {
+    const held = adapted.graph.get(key);
+    const { dims } = held.constant!;
+    const isTurned = adapted.transposed.has(key);
+    const values = valuesOf(tensors, key, isTurned ? dims.toReversed() : dims);
+    const tensor = float32(isTurned ? dims.toReversed() : dims, values);
+    adapted.graph.setConstant(held, isTurned ? transpose(tensor) : tensor);
+  }
+  return adapted;
+}
+
+/** Whether a tensor is the base's weight of an adapted layer, which PEFT writes beside the adapter of an embedding. */
+function isOwnWeight(
+  model: Model,
+  key: string,
+  modules: ReadonlySet<string>,
+  tensors: ReadonlyMap<string, Tensor>,
+): boolean {
+  const module = moduleOf(key);
+  const own = model.graph.find(key)?.constant;
+  if (!own || !modules.has(module) || key !== `${module}.weight`) return false;
+  const given = widened(tensors.get(key)!);
+  const turned = model.transposed.has(key) ? transpose(own) : own;
+  if (sameTensor(given, turned) === "equal") return true;
+  throw mismatch(`it brings a weight "${key}" of its own, which is not the model's`);
+}
+
+const escaped = (module: string): string => module.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+
+/** A tensor of the file as float32. @throws models/adapter-mismatch */
+function valuesOf(tensors: ReadonlyMap<string, Tensor>, key: string, dims: readonly number[]): Float32Array {
+  const tensor = tensors.get(key);
+  if (!tensor) throw mismatch(`it lacks "${key}"`);
+  if (tensor.dims.join() !== dims.join())
+    throw mismatch(`"${key}" is [${tensor.dims.join(", ")}], for the model [${dims.join(", ")}] is wanted`);
+  const wide = widened(tensor);
+  if (wide.dtype !== "float32")
+    throw mismatch(`"${key}" is of the type ${tensor.dtype}; a float of 32 or 16 bits is wanted`);
+  return floatsOf(wide);
+}
+
+const mismatch = (what: string): DiapasonError =>
+  new DiapasonError(
+    "models/adapter-mismatch",
+    `The adapter does not fit the model: ${what}.`,
+    "Load it on the model that it was made for: base_model_name_or_path of its adapter_config.json.",
+  );

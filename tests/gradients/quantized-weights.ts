@@ -50,6 +50,15 @@ export const quantizedWeights: { readonly [title: string]: GradCase } = {
     },
     { straightThrough: true },
   ),
+  "com.microsoft.DynamicQuantizeLSTM, its bias moves too": grad("3x2x4, 1x16", (g, x, bias) => {
+    const scale = () => g.constant([0.02], "float32", [1]);
+    const at = g.constant([3], "int8");
+    const weights = [whole(g, "int8", [1, 4, 8]), whole(g, "int8", [1, 2, 8])];
+    const none = new Array<undefined>(4).fill(undefined);
+    const inputs = [x, ...weights, bias, ...none, scale(), at, scale(), at];
+    return g.node("com.microsoft.DynamicQuantizeLSTM", inputs, { hidden_size: 2 }, ["y", "h", "c"])
+      .outputs as Value[];
+  }),
   "com.microsoft.MatMulNBits, 4 bits": grad("2x3x24", (g, x) => g.square(blockwise(g, x, 4))),
   "com.microsoft.MatMulNBits, 4 bits, symbolic": grad("2x24", (g, x) => g.square(blockwise(g, x, 4)), {
     symbolic: true,

@@ -151,6 +151,8 @@ export const quantized = {
     null,
     ({ dy }) => dy,
   ],
+  // weights are whole numbers; a real layer goes back, and forward in training
+  "com.microsoft.DynamicQuantizeLSTM": "expansion",
   "com.microsoft.MatMulNBits": [
     ({ g, node, dy, attrs }) => g.matmul(dy, blockwiseWeight(g, node, node.inputs, attrs)),
     null,

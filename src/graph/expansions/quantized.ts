@@ -98,6 +98,13 @@ function convolved({ g, node, x }: Pick<Composite, "g" | "node" | "x">, image: V
   return quantizedLike(g, g.op("Conv", inputs, attributes), scale, zero, image);
 }
 
+/** A weight [directions, from, gates · hidden] of whole numbers as an LSTM has it; scale and zero point for each direction or gate. */
+function gateWeight(g: GraphBuilder, weight: Value, scale: Value, zero: Value): Value {
+  const spread = (x: Value) => (rankOf(x) === 1 ? g.unsqueeze(x, [1, 2]) : g.unsqueeze(x, [1]));
+  const real = g.mul(g.sub(g.cast(weight, scale), spread(g.cast(zero, scale))), spread(scale));
+  return g.transpose(real, [0, 2, 1]);
+}
+
 export const quantized = {
   QLinearMatMul: ({ g, x }) => {
     const [a, aScale, aZero, b, bScale, bZero, scale, zero] = x;
@@ -150,6 +157,14 @@ export const quantized = {
     return realProduct(g, q, scale, zero, weight);
   },
   ...quantizedBlocks,
+  // what it multiplies is not rounded here, which ONNX Runtime's kernel does at every step
+  "com.microsoft.DynamicQuantizeLSTM": ({ g, node, x }) => {
+    const [input, w, r, bias, lengths, h, c, peepholes, ...parameters] = x;
+    const [wScale, wZero, rScale, rZero] = parameters as [Value, Value, Value, Value];
+    const weights = [gateWeight(g, w, wScale, wZero), gateWeight(g, r, rScale, rZero)];
+    const inputs = [input, ...weights, bias, lengths, h, c, peepholes];
+    return g.node("LSTM", inputs, attributesIn(node), namesFor(g, node)).outputs;
+  },
   // the attention is real; what it projects from is whole
   "com.microsoft.QAttention": ({ g, node, x }) => {
     const [input, weight, bias, scale, weightScale, mask, zero, weightZero, past] = x;

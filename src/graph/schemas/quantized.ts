@@ -1,4 +1,4 @@
-import { type Schema, windows } from "./schema.ts";
+import { ints, optionalInt, type Schema, texts, windows } from "./schema.ts";
 
 const quantize = {
   inputs: ["x", "y_scale", "y_zero_point?"],
@@ -105,6 +105,32 @@ export const quantized = {
     inputs: ["A", "B", "b_scale", "b_zero_point?", "bias?"],
     outputs: ["Y"],
     attributes: {},
+  },
+  "com.microsoft.DynamicQuantizeLSTM": {
+    inputs: [
+      "X",
+      "W",
+      "R",
+      "B?",
+      "sequence_lens?",
+      "initial_h?",
+      "initial_c?",
+      "P?",
+      "W_scale",
+      "W_zero_point",
+      "R_scale",
+      "R_zero_point",
+    ],
+    outputs: ["Y?", "Y_h?", "Y_c?"],
+    attributes: {
+      activation_alpha: ints,
+      activation_beta: ints,
+      activations: texts,
+      clip: 0,
+      direction: "forward",
+      hidden_size: optionalInt,
+      input_forget: 0,
+    },
   },
   "com.microsoft.MatMulNBits": {
     inputs: ["A", "B", "scales", "zero_points?", "g_idx?", "bias?"],

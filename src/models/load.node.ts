@@ -172,11 +172,13 @@ function checkLabels(
   labels: readonly string[] | undefined,
   config: ModelConfig,
 ): { readonly labels: readonly string[] | undefined; readonly note?: string } {
-  const head = findHead(graph.outputs[0]);
-  if (!labels || !head) return { labels: undefined };
-  if (labels.length === head.classes) return { labels };
+  const classes = findHead(graph.outputs[0])?.classes;
+  // a last layer of whole numbers is no head that could move, and tells its classes all the same
+  const told = classes ?? graph.outputs[0]?.shape?.at(-1);
+  if (labels?.length === told) return { labels };
+  if (!labels || classes === undefined) return { labels: undefined };
   return {
     labels: undefined,
-    note: `config.json names ${Object.keys(config["id2label"] as object).length} classes, the head has ${head.classes}: the names are left out.`,
+    note: `config.json names ${Object.keys(config["id2label"] as object).length} classes, the head has ${classes}: the names are left out.`,
   };
 }

@@ -1,4 +1,6 @@
-import { readFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
@@ -12,6 +14,8 @@ import { Graph } from "../src/graph/ir.ts";
 import { interpret, type NdArray, toNdArray } from "../src/graph/kernels/interpret.ts";
 import { ndArray } from "../src/graph/kernels/nd-array.ts";
 import type { DataType } from "../src/graph/tensor.ts";
+import { replaceHead } from "../src/models/head.ts";
+import { loadModel } from "../src/models/load.node.ts";
 import { collectParameters } from "../src/models/parameters.ts";
 import { prepareGraph } from "../src/models/prepare.ts";
 import { withFrozenRounding } from "./gradients/frozen-rounding.ts";
@@ -121,4 +125,19 @@ describe.each(["qdq", "qoperator", "dynamic"])("what ONNX Runtime's quantizer ex
         expect(Math.abs(value - data[i]!) / largest).toBeLessThan(1e-4);
     }
   });
+});
+
+test("a classifier of whole numbers keeps the head that tells the classes asked for", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "diapason-quantized-"));
+  mkdirSync(join(folder, "onnx"));
+  copyFileSync(fixture("qdq.onnx"), join(folder, "onnx/model.onnx"));
+  const id2label = { 0: "a", 1: "b", 2: "c" };
+  writeFileSync(join(folder, "config.json"), JSON.stringify({ model_type: "resnet", id2label }));
+  const model = await loadModel(folder, { whole: true });
+  expect(model.labels).toEqual(["a", "b", "c"]);
+  const kept = replaceHead(model, { labels: ["a", "b", "c"], seed: 0 });
+  expect(kept.graph.nodes.map(({ op }) => op)).toEqual(model.graph.nodes.map(({ op }) => op));
+  const other = replaceHead(model, { labels: ["a", "c", "b"], seed: 0 });
+  expect(other.parameters.map(({ name }) => name)).toContain("head.weight");
+  rmSync(folder, { recursive: true });
 });

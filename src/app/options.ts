@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { DiapasonError, nearest } from "../base/errors.ts";
+import { adapterMethodNames } from "../models/adapters/spec.ts";
 
 /** Hugging Face's spellings that a recipe may use, and ours. */
 export const aliases: Readonly<Record<string, string>> = {
@@ -13,6 +14,10 @@ export const aliases: Readonly<Record<string, string>> = {
   gradient_accumulation_steps: "accumulate",
   label_smoothing_factor: "labelSmoothing",
   output_dir: "out",
+  lora_r: "rank",
+  lora_alpha: "alpha",
+  lora_dropout: "adapterDropout",
+  target_modules: "targetModules",
   max_length: "maxTokens",
   max_seq_length: "maxTokens",
   images: "inputs",
@@ -110,6 +115,27 @@ export const declaredOptions = {
     .array(z.string())
     .optional()
     .describe("inputs that are the same number for every example (custom), as NAME=NUMBER"),
+} as const;
+
+/** Small matrices or vectors that are tuned in place of the weights. */
+export const adapterOptions = {
+  adapter: z
+    .enum(["none", ...adapterMethodNames])
+    .default("none")
+    .describe("what is tuned in place of the weights: an adapter of this kind, beside the head"),
+  rank: count.optional().describe("inner size of an adapter's matrices; default 8"),
+  alpha: positive
+    .optional()
+    .describe(
+      "scale of what an adapter adds, over the rank; default: twice the rank (rslora, pissa: the rank)",
+    ),
+  targetModules: z
+    .array(z.string())
+    .optional()
+    .describe(
+      'layers to adapt, by the ends of their names, or "all-linear", or a regular expression; default: PEFT\'s for the architecture, else all linear ones',
+    ),
+  adapterDropout: z.number().min(0).lt(1).default(0).describe("dropout before an adapter's matrices"),
 } as const;
 
 /** How images reach the model where no preprocessor_config.json says it. */
@@ -211,6 +237,7 @@ export const tuneOptions = z.strictObject({
     .optional()
     .describe("course of the learning rate in a stage; default: the plan's own"),
   warmup: share.optional().describe("share of a stage spent warming up; default 0.1"),
+  ...adapterOptions,
   optimizer: z.enum(["adamw", "adam", "sgd"]).default("adamw").describe("optimizer"),
   momentum: share.default(0.9).describe("momentum of sgd"),
   nesterov: z.boolean().default(false).describe("Nesterov momentum for sgd"),

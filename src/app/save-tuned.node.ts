@@ -1,7 +1,9 @@
 import { basename, join, resolve } from "node:path";
 import { writeFileAtomic } from "../base/atomic-file.node.ts";
+import { savePeftAdapter } from "../models/adapters/peft.node.ts";
 import type { Model } from "../models/model.ts";
 import { saveModel } from "../models/save.node.ts";
+import type { Values } from "../tune/run-state.ts";
 import { reportPage } from "./report/page.ts";
 import { readRun } from "./run-record.node.ts";
 import type { RunResult } from "./run-result.ts";
@@ -11,9 +13,15 @@ import type { Tuning } from "./tune-prepare.node.ts";
 /**
  * Writes the tuned model's folder, whole or not at all, and the report also into the run's folder.
  *
+ * `values`: what training made of the parameters; where an adapter moved, it lies in the folder "adapter" as PEFT reads it.
  * Result: the path of the report in the model's folder.
  */
-export async function saveTuned({ options, task }: Tuning, tuned: Model, result: RunResult): Promise<string> {
+export async function saveTuned(
+  { options, task, adapter }: Tuning,
+  tuned: Model,
+  result: RunResult,
+  values: Values,
+): Promise<string> {
   const run = await readRun(options.run);
   const page = reportPage(reportOf(run));
   await writeFileAtomic(join(options.run, "report.html"), page);
@@ -22,6 +30,9 @@ export async function saveTuned({ options, task }: Tuning, tuned: Model, result:
     keepNames: task.saving.keepNames,
     async more(folder) {
       await task.saving.more(folder);
+      // Apart from the merged weights: transformers would else take the folder for an adapter without a model.
+      if (adapter)
+        await savePeftAdapter(join(folder, "adapter"), adapter.adapted, { values, baseName: options.model });
       const name = basename(resolve(options.out));
       const card = tasks[options.task].card({ name, result, recipe: run.recipe });
       await writeFileAtomic(join(folder, "README.md"), card);

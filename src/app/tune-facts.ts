@@ -7,8 +7,9 @@ import type { Tuning } from "./tune-prepare.node.ts";
 
 /** What was found, for the user to check before anything happens. `resident`: bytes the process holds already. */
 export function foundOf(tuning: Tuning, resident: number): Found {
-  const { options, model, plan, task } = tuning;
-  const elements = new Map(model.parameters.map((p) => [p.name, p.elements]));
+  const { options, model, adapter, plan, task } = tuning;
+  const whole = task.model;
+  const elements = new Map([...whole.parameters, ...model.parameters].map((p) => [p.name, p.elements]));
   const sum = (names: Iterable<string>) => [...names].reduce((n, name) => n + (elements.get(name) ?? 0), 0);
   const stages = plan.stages.map((stage) => movingIn(tuning, stage));
   const largestStage = Math.max(...stages.map((moving) => sessionBytes(tuning, moving)));
@@ -16,16 +17,16 @@ export function foundOf(tuning: Tuning, resident: number): Found {
     type: "found",
     model: {
       source: options.model,
-      parameters: sum(elements.keys()),
+      parameters: sum(whole.parameters.map(({ name }) => name)),
       input: model.input.shape ?? [],
-      blocks: model.blocks.map((block) => ({ name: block.name, elements: sum(block.parameters) })),
+      blocks: whole.blocks.map((block) => ({ name: block.name, elements: sum(block.parameters) })),
     },
     data: task.data,
     plan: planTable(plan),
     movingParameters: sum(new Set(stages.flatMap((moving) => [...moving]))),
     peakMemory: resident + task.keptBytes + largestStage,
     stepFlops: Math.max(...stages.map((moving) => flopsOf(tuning, moving))),
-    notes: task.notes,
+    notes: [...task.notes, ...(adapter?.notes ?? [])],
     checks: task.checks ?? [],
   };
 }

@@ -5,6 +5,7 @@ import { checkFree } from "../models/save.node.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Plan, ScheduleSpec } from "../tune/plan.ts";
 import { planOf } from "../tune/plans.ts";
+import { type AdapterTuning, adapterTuning } from "./adapter.ts";
 import type { TuneSettings } from "./options.ts";
 import { openRuntime } from "./runtime.node.ts";
 import type { TaskRun } from "./task.ts";
@@ -15,8 +16,9 @@ export interface Tuning {
   readonly options: TuneSettings;
   readonly resume: boolean;
   readonly task: TaskRun;
-  /** What is tuned: the task's model, or one with other values. */
+  /** What is tuned: the task's model, or that with an adapter. */
   readonly model: Model;
+  readonly adapter: AdapterTuning | undefined;
   readonly plan: Plan;
   readonly runtime: Runtime;
 }
@@ -38,16 +40,17 @@ export async function prepareTuning(
   let task: TaskRun | undefined;
   try {
     task = await tasks[options.task].prepare(options, runtime);
-    const { model } = task;
+    const adapter = adapterTuning(task.model, options);
+    const model = adapter?.adapted ?? task.model;
     const plan = planOf(stagesOf(options) ?? options.plan, model.blocks, {
       epochs: options.epochs,
-      learningRate: options.learningRate,
-      headLearningRate: options.headLearningRate,
+      learningRate: options.learningRate ?? adapter?.learningRate,
+      headLearningRate: options.headLearningRate ?? adapter?.headLearningRate,
       decay: options.decay,
       schedule: scheduleOf(options),
       batchNorm: options.batchNorm,
     });
-    return { options, resume, task, model, plan, runtime };
+    return { options, resume, task, model, adapter, plan, runtime };
   } catch (error) {
     await task?.close();
     await runtime.dispose();

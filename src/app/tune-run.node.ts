@@ -1,8 +1,10 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../base/atomic-file.node.ts";
+import { mergedValues } from "../models/adapters/merge.ts";
 import { type TuneResult, tuneLoop } from "../tune/loop.ts";
 import { createRunFolder, openRunFolder, type RunFolder } from "../tune/run-folder.node.ts";
+import { mergeNotes } from "./adapter.ts";
 import { optimizerOf } from "./optimizer.ts";
 import type { RunResult } from "./run-result.ts";
 import { saveTuned } from "./save-tuned.node.ts";
@@ -18,12 +20,12 @@ export async function* runTuning(
   tuning: Tuning,
   { signal }: VerbContext,
 ): AsyncGenerator<TuneVerbEvent, void> {
-  const { options, task, runtime, plan, model } = tuning;
+  const { options, task, runtime, plan, model, adapter } = tuning;
   let record: RunFolder | undefined;
   let hasStepped = false;
   try {
     yield foundOf(tuning, await runtime.peakMemoryBytes());
-    const before = await task.judge(model);
+    const before = await task.judge(task.model);
     yield beforeOf(tuning, before);
 
     // Only now is anything written: what cannot even be evaluated leaves no run behind, nor does what fails before its first step.
@@ -33,7 +35,9 @@ export async function* runTuning(
     });
     if (result.reason === "stopped") return;
 
-    const tuned = task.tuned(model, result.values);
+    const values = adapter ? mergedValues(adapter.adapted, result.values) : result.values;
+    const merging = adapter ? await mergeNotes(adapter, result.values, runtime) : [];
+    const tuned = task.tuned(task.model, values);
     const { after, pValue, details } = await before.against(tuned.judged);
     const facts: RunResult = {
       task: options.task,
@@ -47,11 +51,11 @@ export async function* runTuning(
       trainedSeconds: result.seconds,
       steps: result.steps,
       peakMemory: await runtime.peakMemoryBytes(),
-      notes: task.notes,
+      notes: [...task.notes, ...(adapter?.notes ?? []), ...merging],
       ...details,
     };
     await writeFileAtomic(join(options.run, "result.json"), `${JSON.stringify(facts)}\n`);
-    const report = await saveTuned(tuning, tuned.saved, facts);
+    const report = await saveTuned(tuning, tuned.saved, facts, result.values);
     yield {
       type: "saved",
       out: options.out,

@@ -4,10 +4,12 @@ import { type Shape, substitute } from "../graph/dim.ts";
 import type { Graph } from "../graph/ir.ts";
 import { sizeOf } from "../graph/tensor.ts";
 
-export { dropoutInput } from "../models/dropout-input.ts";
+import { dropoutShare } from "../models/dropout-input.ts";
 
 import type { HostTensor } from "../runtime/runtime.ts";
 import type { TuneBatch } from "./data.ts";
+
+export { dropoutInput } from "../models/dropout-input.ts";
 
 /** Usual name of the graph input that says how much each example counts, [batch]. */
 const weightsInput = "weights";
@@ -24,10 +26,10 @@ export interface RandomInput {
 export function randomInputs(graph: Graph, batch: number): readonly RandomInput[] {
   const sizes = new Map([["batch", batch]]);
   return graph.inputs.flatMap(({ name, shape }) => {
-    const match = /^dropout:([0-9.eE-]+):/.exec(name);
-    if (!match) return [];
+    const p = dropoutShare(name);
+    if (p === undefined) return [];
     const dims = shape ?? bug(`the random input "${name}" has no shape`);
-    return [{ name, p: Number(match[1]), dims: dims.map((dim) => substitute(dim, sizes)) }];
+    return [{ name, p, dims: dims.map((dim) => substitute(dim, sizes)) }];
   });
 }
 

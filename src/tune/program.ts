@@ -3,6 +3,7 @@ import { DiapasonError } from "../base/errors.ts";
 import type { Graph } from "../graph/ir.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 import { float32 } from "../graph/tensor.ts";
+import { dropNothing } from "../models/dropout-input.ts";
 import type { Block, Parameter } from "../models/model.ts";
 import type { Executable, OptimizerKind, ParameterStore, StoredArray } from "../runtime/runtime.ts";
 import { movingStatistics, useBatchStatistics } from "./batch-statistics.ts";
@@ -115,16 +116,7 @@ export async function compileStage(stage: Stage, options: TuneLoopOptions, array
 function evaluationGraph(base: Graph, outputs: readonly string[], stored: readonly StoredArray[]): Graph {
   const graph = base.clone();
   for (const output of [...graph.outputs]) if (!outputs.includes(output.name)) graph.removeOutput(output);
-  for (const { name } of randomInputs(graph, 1)) {
-    const input = graph.get(name);
-    graph.inputToInitializer(
-      input,
-      float32(
-        input.shape!.map(() => 1),
-        [1],
-      ),
-    );
-  }
+  dropNothing(graph);
   removeDead(graph);
   for (const input of [...graph.inputs]) {
     if (input.consumers.length === 0 && !graph.outputs.includes(input)) graph.removeValue(input);

@@ -18,5 +18,3 @@ export const adapterMethods: { readonly [N in AdapterMethodName]: AdapterMethod 
   ia3,
   bitfit,
 };
-
-export const adapterMethodNames = Object.keys(adapterMethods) as readonly AdapterMethodName[];

@@ -1,5 +1,6 @@
-/** How adapters are made: names of the rows in `methods.ts`. */
-export type AdapterMethodName = "lora" | "rslora" | "dora" | "lora-plus" | "pissa" | "ia3" | "bitfit";
+/** How adapters are made: the rows of the table in `methods.ts`. */
+export const adapterMethodNames = ["lora", "rslora", "dora", "lora-plus", "pissa", "ia3", "bitfit"] as const;
+export type AdapterMethodName = (typeof adapterMethodNames)[number];
 
 /**
  * Which modules, as PEFT reads it: a list of names, each equal to a module's path or to its end ("query" is

@@ -1,0 +1,129 @@
+import { removeDead } from "../graph/passes/remove-dead.ts";
+import type { AdaptedModel } from "../models/adapters/adapted.ts";
+import { attachAdapter } from "../models/adapters/attach.ts";
+import { mergeAdapter } from "../models/adapters/merge.ts";
+import { adapterMethods } from "../models/adapters/methods.ts";
+import type { ModulePattern } from "../models/adapters/spec.ts";
+import { dropNothing } from "../models/dropout-input.ts";
+import type { Model } from "../models/model.ts";
+import { probeInputs, probeLengths } from "../runtime/probe-inputs.ts";
+import type { HostTensor, Runtime } from "../runtime/runtime.ts";
+import { withValues } from "../tune/program.ts";
+import type { Values } from "../tune/run-state.ts";
+import { percent } from "./numbers.ts";
+import type { TuneSettings } from "./options.ts";
+
+/** A model as it is tuned by an adapter. */
+export interface AdapterTuning {
+  readonly adapted: AdaptedModel;
+  /** Rates unless others were asked for. */
+  readonly learningRate: number;
+  readonly headLearningRate: number;
+  readonly notes: readonly string[];
+}
+
+/** Highest rate while only the head moves, with AdamW. */
+const headLearningRate = 1e-3;
+
+/** Puts the adapter that the options ask for on a model. @throws models/bad-adapter */
+export function adapterTuning(model: Model, options: TuneSettings): AdapterTuning | undefined {
+  const { adapter: method, rank, alpha, adapterDropout: dropout, seed } = options;
+  if (method === "none") return undefined;
+  const targetModules = patternOf(options.targetModules);
+  const adapted = attachAdapter(model, { method, rank, alpha, dropout, seed, targetModules });
+  const row = adapterMethods[method];
+  const { adapter, parameters } = adapted;
+  const count = (list: Model["parameters"]) => list.reduce((sum, { elements }) => sum + elements, 0);
+  const share = percent(count(parameters) / count(model.parameters));
+  const size = row.targets === "lora" && row.layers ? ` (rank ${adapter.rank}, alpha ${adapter.alpha})` : "";
+  const where = row.layers
+    ? `${adapter.layers.length} layers`
+    : `${adapter.biases.length} vectors that are added`;
+  const rate = options.learningRate ?? row.learningRate;
+  const about = options.learningRate === undefined ? ", about ten times that of tuning every weight" : "";
+  return {
+    adapted,
+    learningRate: row.learningRate,
+    headLearningRate,
+    notes: [
+      `${row.title}${size} on ${where}: ${share} of the model's size moves. Learning rate ${rate}${about}.`,
+    ],
+  };
+}
+
+/** One item that no name could be is an expression, or the word for all linear layers. */
+function patternOf(modules: readonly string[] | undefined): ModulePattern | undefined {
+  const [only] = modules ?? [];
+  return modules?.length === 1 && (only === "all-linear" || /[\\^$*+?()[\]{}|]/.test(only!)) ? only : modules;
+}
+
+/** What rounding in float32 explains, of the largest number in an output. */
+const mergeTolerance = 1e-3;
+
+/** Runs a model with its adapter and merged, on made-up inputs, and says whether they give the same. */
+export async function mergeNotes(
+  { adapted }: AdapterTuning,
+  values: Values,
+  runtime: Runtime,
+): Promise<readonly string[]> {
+  const whole = withValues(adapted.graph, values);
+  dropNothing(whole);
+  removeDead(whole);
+  const difference = await largestDifference(whole, mergeAdapter(adapted, values).graph, runtime);
+  if (difference === undefined)
+    return ["Whether the merged model gives what it gave with its adapter could not be tried."];
+  const size = `${difference.toPrecision(2)} of the largest number`;
+  return difference <= mergeTolerance
+    ? [`The adapter is merged into the weights: outputs differ by ${size} at most.`]
+    : [
+        `Merging the adapter changed the outputs by ${size}, more than rounding does: compare both before you use the merged weights.`,
+      ];
+}
+
+/** Of the outputs of two graphs with the same ports, on inputs that fit them. */
+async function largestDifference(
+  one: Model["graph"],
+  other: Model["graph"],
+  runtime: Runtime,
+): Promise<number | undefined> {
+  for (const length of probeLengths) {
+    const { feeds, unfit } = probeInputs(other, { batch: 2, isLarger: false, length, known: {} });
+    if (unfit) return undefined;
+    const a = await outputsOf(one, feeds, runtime);
+    const b = a && (await outputsOf(other, feeds, runtime));
+    if (b) return differenceOf(a, b);
+  }
+  return undefined;
+}
+
+type Outputs = Readonly<Record<string, HostTensor>>;
+
+/** What a graph gives; undefined where it cannot run at these sizes. */
+async function outputsOf(
+  graph: Model["graph"],
+  feeds: Readonly<Record<string, HostTensor>>,
+  runtime: Runtime,
+): Promise<Outputs | undefined> {
+  const executable = await runtime.compile(graph);
+  try {
+    return await executable.run(feeds).catch(() => undefined);
+  } finally {
+    await executable.dispose();
+  }
+}
+
+function differenceOf(a: Outputs, b: Outputs): number {
+  let worst = 0;
+  for (const [name, { data, dtype }] of Object.entries(a)) {
+    const other = b[name]?.data;
+    if (dtype !== "float32" || !other) continue;
+    let largest = 1e-6;
+    let difference = 0;
+    for (const [i, value] of (data as Float32Array).entries()) {
+      largest = Math.max(largest, Math.abs(value));
+      difference = Math.max(difference, Math.abs(value - (other as Float32Array)[i]!));
+    }
+    worst = Math.max(worst, difference / largest);
+  }
+  return worst;
+}

@@ -83,7 +83,18 @@ export const errorCodes = {
   "models/missing-weight": "A checkpoint lacks a weight that the network of its config.json needs.",
   "models/weight-shape": "A weight of a checkpoint has other sizes than its config.json gives it.",
   "models/weight-type": "A weight of a checkpoint is of a type that cannot be tuned, such as whole numbers.",
-  "models/not-found": "No ONNX model lies at the given path, or the folder holds none.",
+  "models/not-found":
+    "There is no model at the given path, or the folder or repository holds none that can be opened.",
+  "models/hub-answer":
+    "The Hub, or a server in its place, gave an answer that is an error or makes no sense.",
+  "models/hub-bad-id": "The id of a model on the Hub names a revision that cannot be one.",
+  "models/hub-denied":
+    "The Hub does not let this token, or nobody without one, read or write a model: it is gated, private, or the token lacks the right.",
+  "models/hub-no-revision": "A model on the Hub has no branch, tag or commit of the name.",
+  "models/hub-not-found": "The Hub has no model of the name, or it is private.",
+  "models/hub-offline": "A model is not in the cache, and the environment forbids to ask the Hub.",
+  "models/hub-unreachable": "The Hub did not answer, or the connection was cut, in several attempts.",
+  "models/hub-wrong-bytes": "A downloaded file has another size or checksum than the Hub says.",
   "models/no-image-input":
     "The model has no float input of rank 4 with 1 or 3 channels, so it does not take images.",
   "models/bad-adapter":

@@ -1,0 +1,35 @@
+import { DiapasonError } from "../../base/errors.ts";
+
+/** A model of the Hub, at a branch, tag or commit. */
+export interface ModelId {
+  /** "org/name" */
+  readonly name: string;
+  readonly revision: string;
+}
+
+const part = "[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?";
+const shape = new RegExp(`^(${part}/${part})(?:@([^@]+))?$`);
+
+/** A full commit, as the Hub and git write it. */
+export const isCommit = (revision: string): boolean => /^[0-9a-f]{40}$/.test(revision);
+
+/**
+ * "org/name" or "org/name@revision", or undefined for what cannot be the id of a model.
+ *
+ * @throws models/hub-bad-id for a revision that git does not allow.
+ */
+export function parseModelId(text: string): ModelId | undefined {
+  const [, name, revision = "main"] = shape.exec(text) ?? [];
+  if (!name || name.length > 96 || /--|\.\./.test(name) || name.endsWith(".git")) return undefined;
+  if (!isRevision(revision))
+    throw new DiapasonError(
+      "models/hub-bad-id",
+      `"${text}": ${JSON.stringify(revision)} is no name of a branch, a tag or a commit.`,
+      "Write org/name@revision, such as org/name@main.",
+    );
+  return { name, revision };
+}
+
+/** What git allows in a name, as far as it matters in a path: nothing that leaves its folder. */
+export const isRevision = (text: string): boolean =>
+  /^[\w][\w.+-]*(\/[\w][\w.+-]*)*$/.test(text) && !/\.\.|\.lock(\/|$)/.test(text);

@@ -30,7 +30,7 @@ export function packExamples(examples: readonly TokenExample[], length: number):
     while (room <= length && byRoom[room]!.length === 0) room++;
     const row = room <= length ? byRoom[room]!.pop()! : packs.push([]) - 1;
     packs[row]!.push(place);
-    byRoom[(room <= length ? room : length) - size]!.push(row);
+    byRoom[Math.min(room, length) - size]!.push(row);
   }
   return packs.map((places) => joinExamples(places.map((place) => examples[place]!)));
 }

@@ -1,0 +1,153 @@
+import { Template } from "@huggingface/jinja";
+import { DiapasonError } from "../../base/errors.ts";
+import type { ChatMessage } from "./text-dataset.ts";
+import type { TextTokenizer } from "./tokenizer.ts";
+
+export interface RenderOptions {
+  /** Whether the text ends where the assistant's answer begins; absent: false. */
+  readonly addGenerationPrompt?: boolean;
+  /** What "today" is to templates that ask; absent: now. A run that is to be resumed must give its own. */
+  readonly date?: Date;
+  /** The row, for messages. */
+  readonly where?: string;
+}
+
+/** A conversation as its template writes it. */
+export interface RenderedChat {
+  readonly text: string;
+  /** From and to which character the assistant speaks, where the template marks it; undefined: it does not. */
+  readonly marked: readonly (readonly [number, number])[] | undefined;
+}
+
+// Characters that no text has, to see where {% generation %} blocks begin and end.
+const [blockStart, blockEnd] = ["\uFDD0", "\uFDD1"];
+
+/**
+ * Writes a conversation as the tokenizer's chat template does, special tokens included.
+ *
+ * @throws data/bad-chat-template where there is no template, it cannot be parsed, or it refuses the conversation
+ */
+export const renderChat = (
+  tokenizer: TextTokenizer,
+  messages: readonly ChatMessage[],
+  options: RenderOptions = {},
+): string => renderMarked(tokenizer, messages, options).text;
+
+/** The same with the places that the template marks as the assistant's. */
+export function renderMarked(
+  tokenizer: TextTokenizer,
+  messages: readonly ChatMessage[],
+  { addGenerationPrompt = false, date, where }: RenderOptions = {},
+): RenderedChat {
+  const { template, isMarking } = compiled(tokenizer);
+  const tokens = Object.entries(tokenizer.special).map(([name, { token }]) => [`${name}_token`, token]);
+  let text: string;
+  try {
+    text = template.render({
+      messages: messages.map((message) => ({ ...message })),
+      add_generation_prompt: addGenerationPrompt,
+      today_as: (format: string) => strftime(date ?? new Date(), format),
+      ...Object.fromEntries(tokens),
+    });
+  } catch (cause) {
+    throw new DiapasonError(
+      "data/bad-chat-template",
+      `${where === undefined ? "" : `${where}: `}the chat template refuses the conversation (${messages.map(({ role }) => role).join(", ")}): ${(cause as Error).message}.`,
+      "Write the turns in the order that the model's template expects, or remove the row.",
+      cause,
+    );
+  }
+  if (!isMarking) return { text, marked: undefined };
+  const marked: [number, number][] = [];
+  let plain = "";
+  for (const [i, part] of text.split(blockStart!).entries()) {
+    const end = i === 0 ? -1 : part.indexOf(blockEnd!);
+    if (end >= 0) marked.push([plain.length, plain.length + end]);
+    plain += part.replaceAll(blockEnd!, "");
+  }
+  return { text: plain, marked };
+}
+
+const templates = new Map<string, { readonly template: Template; readonly isMarking: boolean }>();
+
+function compiled({ chatTemplate }: TextTokenizer): {
+  readonly template: Template;
+  readonly isMarking: boolean;
+} {
+  if (chatTemplate === undefined)
+    throw new DiapasonError(
+      "data/bad-chat-template",
+      "The model's tokenizer has no chat template, so nothing says how a conversation is written.",
+      "Take a model tuned for chat, add a chat_template.jinja to its folder, or give prompt and completion instead of messages.",
+    );
+  const known = templates.get(chatTemplate);
+  if (known) return known;
+  let made: { readonly template: Template; readonly isMarking: boolean };
+  try {
+    made = { template: new Template(prepare(chatTemplate)), isMarking: generation().test(chatTemplate) };
+  } catch (cause) {
+    throw new DiapasonError(
+      "data/bad-chat-template",
+      `The chat template cannot be parsed: ${(cause as Error).message}.`,
+      "Take the template that the model was published with.",
+      cause,
+    );
+  }
+  templates.set(chatTemplate, made);
+  return made;
+}
+
+const generation = () => /\{%(-?)\s*(end)?generation\s*(-?)%\}\n?/g;
+
+/**
+ * Makes of {% generation %} blocks what the library knows: text that marks their ends.
+ *
+ * Blocks swallow the spaces before them on their line and the line break after them (lstrip_blocks and trim_blocks, as
+ * transformers sets them); printed text does not, so that is done here. The library's own strftime_now follows the
+ * machine's language and clock.
+ */
+const prepare = (template: string): string =>
+  template
+    .replace(/^[ \t]*(?=\{%-?\s*(?:end)?generation\s*-?%\})/gm, "")
+    .replace(
+      generation(),
+      (_, before: string, end: string | undefined, after: string) =>
+        `{{${before} "${end ? blockEnd : blockStart}" ${after}}}`,
+    )
+    .replace(/\bstrftime_now\b/g, "today_as");
+
+const months = [
+  "January",
+  "February",
+  "March",
+  "April",
+  "May",
+  "June",
+  "July",
+  "August",
+  "September",
+  "October",
+  "November",
+  "December",
+];
+const weekdays = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+
+/** Python's strftime, in English, of the fields that templates use. */
+function strftime(date: Date, format: string): string {
+  const two = (n: number) => String(n).padStart(2, "0");
+  const fields: Readonly<Record<string, () => string>> = {
+    Y: () => String(date.getFullYear()),
+    y: () => two(date.getFullYear() % 100),
+    m: () => two(date.getMonth() + 1),
+    d: () => two(date.getDate()),
+    B: () => months[date.getMonth()]!,
+    b: () => months[date.getMonth()]!.slice(0, 3),
+    A: () => weekdays[date.getDay()]!,
+    a: () => weekdays[date.getDay()]!.slice(0, 3),
+    H: () => two(date.getHours()),
+    M: () => two(date.getMinutes()),
+    S: () => two(date.getSeconds()),
+    "%": () => "%",
+  };
+  return format.replace(/%([A-Za-z%])/g, (whole, name: string) => fields[name]?.() ?? whole);
+}

@@ -12,6 +12,7 @@ import { cleanUp } from "../../dist/graph/passes/clean-up.js";
 import { print } from "../../dist/graph/print.js";
 import { inMemory } from "../../dist/graph/tensor.js";
 import { bombs } from "./bombs.mjs";
+import { folderTargets } from "./folder-targets.mjs";
 import { joined, mutateBytes, mutateJson, mutateMessage, pick } from "./mutate.mjs";
 import { externalSeed, jsonLines, labelsCsv, npySeed, onnxSeeds, safetensorsSeed } from "./seeds.mjs";
 
@@ -25,7 +26,7 @@ function digest(graph) {
 const external = externalSeed();
 
 /**
- * What is fuzzed: `weight` in a hundred cases, and a function that makes a case of random numbers and tries it. It must
+ * What is fuzzed: its share of the cases, and a function that makes a case of random numbers and tries it. It must
  * end well or with a DiapasonError. `folder` is empty, and there is a file outside.bin beside it with which no read may end.
  */
 export const targets = [
@@ -109,6 +110,7 @@ export const targets = [
       await openArraySet(path);
     },
   },
+  ...folderTargets,
 ];
 
 /** What the file beside the folder holds. */

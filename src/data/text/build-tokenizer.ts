@@ -20,8 +20,13 @@ const keptPieces = 100_000;
  * @throws data/bad-tokenizer for parts that are missing or not known
  */
 export function buildTokenizer(files: TokenizerFiles, where: string): TextTokenizer {
+  return usable(where, () => new FileTokenizer(files, where));
+}
+
+/** What a tokenizer's parts give; those that do not fit together may say so only when they are used. */
+function usable<T>(where: string, run: () => T): T {
   try {
-    return new FileTokenizer(files);
+    return run();
   } catch (cause) {
     if (cause instanceof DiapasonError) throw cause;
     throw new DiapasonError(
@@ -48,7 +53,10 @@ class FileTokenizer implements TextTokenizer {
   readonly #pair: readonly TemplateItem[];
   readonly #pieces = new Map<string, readonly number[]>();
 
-  constructor({ tokenizer, config, chatTemplate }: TokenizerFiles) {
+  readonly #where: string;
+
+  constructor({ tokenizer, config, chatTemplate }: TokenizerFiles, where: string) {
+    this.#where = where;
     const added = addedTokensOf(tokenizer, config);
     this.#library = new Tokenizer(
       { ...tokenizer, added_tokens: added },
@@ -88,25 +96,29 @@ class FileTokenizer implements TextTokenizer {
   }
 
   encode(text: string, options: EncodeOptions = {}): Encoding {
-    const first = this.#idsOf(text);
-    const second = options.pair === undefined ? undefined : this.#idsOf(options.pair);
-    return this.#assemble(first, second, undefined, options);
+    return usable(this.#where, () => {
+      const first = this.#idsOf(text);
+      const second = options.pair === undefined ? undefined : this.#idsOf(options.pair);
+      return this.#assemble(first, second, undefined, options);
+    });
   }
 
   encodeWords(words: readonly string[], options: Omit<EncodeOptions, "pair"> = {}): Encoding {
-    const ids: number[] = [];
-    const wordIds: number[] = [];
-    for (const [i, word] of words.entries())
-      for (const id of this.#idsOf(word)) {
-        ids.push(id);
-        wordIds.push(i);
-      }
-    return this.#assemble(ids, undefined, wordIds, options);
+    return usable(this.#where, () => {
+      const ids: number[] = [];
+      const wordIds: number[] = [];
+      for (const [i, word] of words.entries())
+        for (const id of this.#idsOf(word)) {
+          ids.push(id);
+          wordIds.push(i);
+        }
+      return this.#assemble(ids, undefined, wordIds, options);
+    });
   }
 
   decode(ids: ArrayLike<number>, { keepSpecial = false }: { readonly keepSpecial?: boolean } = {}): string {
     const kept = Array.from(ids).filter((id) => keepSpecial || !this.specialIds.has(id));
-    return kept.length === 0 ? "" : this.#library.decode(kept);
+    return kept.length === 0 ? "" : usable(this.#where, () => this.#library.decode(kept));
   }
 
   idOf(token: string): number | undefined {

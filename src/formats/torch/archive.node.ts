@@ -46,12 +46,12 @@ export async function readArchive(path: string, file: FileBytes): Promise<Pickle
 }
 
 async function placesIn(path: string, file: FileBytes): Promise<Map<string, Place>> {
-  const zip = await orDamaged(openPromise(path, { lazyEntries: true, decodeStrings: false }));
+  const zip = await orDamaged(() => openPromise(path, { lazyEntries: true, decodeStrings: false }));
   try {
     const places = new Map<string, Place>();
     const entries = zip.eachEntry();
     for (;;) {
-      const next = await orDamaged(entries.next());
+      const next = await orDamaged(() => entries.next());
       if (next.done) return places;
       const name = new TextDecoder().decode(next.value.fileNameRaw);
       if (places.has(name)) throw damaged(`it holds ${JSON.stringify(name)} twice`);
@@ -64,7 +64,7 @@ async function placesIn(path: string, file: FileBytes): Promise<Map<string, Plac
 
 async function placeOf(zip: ZipFile, entry: Entry, name: string, end: number): Promise<Place> {
   const { compressionMethod, compressedSize, uncompressedSize } = entry;
-  const { fileDataStart } = await orDamaged(zip.readLocalFileHeaderPromise(entry, { minimal: true }));
+  const { fileDataStart } = await orDamaged(() => zip.readLocalFileHeaderPromise(entry, { minimal: true }));
   if (fileDataStart + compressedSize > end)
     throw damaged(`${JSON.stringify(name)} in it reaches beyond its end`);
   return {
@@ -98,7 +98,11 @@ function storageOf(id: PickleValue, placeOf: (key: string) => Place | undefined,
 const textIn = (file: FileBytes, { start, length }: Place): string =>
   new TextDecoder().decode(file.range(start, Math.min(length, 16)).read());
 
-const orDamaged = <T>(work: Promise<T>): Promise<T> =>
-  work.catch((cause: unknown) => {
+/** `work` may also throw at once, as reads at places beyond all numbers do. */
+async function orDamaged<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
     throw damaged((cause instanceof Error ? cause.message : String(cause)).replace(/\.$/, ""), cause);
-  });
+  }
+}

@@ -90,12 +90,8 @@ const count = z.int().min(1);
 const share = z.number().min(0).max(1);
 
 /** What a model may be tuned for. */
-export type TaskName = "image-classification" | "text-classification" | "custom";
-export const taskNames = [
-  "image-classification",
-  "text-classification",
-  "custom",
-] as const satisfies readonly TaskName[];
+export type TaskName = (typeof taskNames)[number];
+export const taskNames = ["image-classification", "text-classification", "causal-lm", "custom"] as const;
 
 /** What the task "custom" minimises, measures and feeds. */
 export const declaredOptions = {

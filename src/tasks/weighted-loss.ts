@@ -10,6 +10,8 @@ export interface WeightedLoss {
   readonly weights: string;
   /** Input: what the sum is multiplied by, one over what counts in a step; scalar. */
   readonly scale: string;
+  /** The loss of each example, [batch]: a value inside the graph, which may be made an output. */
+  readonly perExample: string;
 }
 
 /**
@@ -25,7 +27,7 @@ export function addWeightedLoss(graph: Graph, losses: Value): WeightedLoss {
   const loss = g.mul(g.sum(g.mul(weights, perExample), [0]), scale);
   graph.addOutput(loss);
   graph.rename(loss, graph.freshName("loss"));
-  return { loss: loss.name, weights: weights.name, scale: scale.name };
+  return { loss: loss.name, weights: weights.name, scale: scale.name, perExample: perExample.name };
 }
 
 /**

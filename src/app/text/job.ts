@@ -4,6 +4,7 @@ import type { ThreadedTokenizer } from "../../data/text/tokenizer.ts";
 import type { Graph } from "../../graph/ir.ts";
 import type { HeadKind } from "../../models/architecture.ts";
 import type { Model } from "../../models/model.ts";
+import type { NetworkOptions } from "../../models/network.ts";
 import type { HostTensor } from "../../runtime/runtime.ts";
 import type { WeightedLoss } from "../../tasks/weighted-loss.ts";
 import type { GoalMetric } from "../../tune/options.ts";
@@ -39,15 +40,19 @@ export interface TextJob<E extends EncodedText, V> {
   readonly head: HeadKind;
   /** Names of the classes; undefined where there are none. */
   readonly labels: readonly string[] | undefined;
+  /** How the network is built, where its tokens are not simply counted. */
+  readonly network?: Pick<NetworkOptions, "positions" | "segments">;
   /** What config.json gets beside the labels. */
   readonly config: Readonly<Record<string, unknown>>;
   /** @throws data/… naming file and line of a row that does not fit */
   encode(rows: readonly TextRow[]): Promise<E[]>;
   /** The same of texts that nobody has labelled. */
   encodeUnlabelled(rows: readonly TextRow[]): Promise<E[]>;
+  /** The examples of an epoch, where they are not the same in each. `epoch`: from 0. */
+  epoch?(examples: readonly E[], epoch: number): readonly E[];
   /** Appends the loss to the graph of the model, in place. */
   attach(graph: Graph, model: Model): AttachedText;
-  /** Inputs of the graph beside the tokens: targets. */
+  /** Inputs of the graph beside the tokens, or in their place: targets. */
   targets(batch: ExampleBatch<E>): Readonly<Record<string, HostTensor>>;
   /** How much loss an example carries: 1, or its tokens that have a label. */
   countOf(example: E): number;

@@ -30,14 +30,14 @@ export async function openTextTokenizer(
  */
 export async function openTextModel(
   path: string,
-  { head, labels }: Pick<TextJob<EncodedText, unknown>, "head" | "labels">,
+  { head, labels, network }: Pick<TextJob<EncodedText, unknown>, "head" | "labels" | "network">,
   runtime: Runtime,
   seed: number,
 ): Promise<Model> {
   const model = await loadModel(path, {
     images: false,
     learnShapes: (graph) => learnShapes(graph, runtime),
-    network: { head, seed, ...(labels && { labels }) },
+    network: { head, seed, ...network, ...(labels && { labels }) },
   });
   return model.network || !labels ? model : replaceHead(model, { labels, seed });
 }

@@ -3,6 +3,7 @@ import type { TextDataset, TextOptions } from "../../data/text/text-dataset.ts";
 import type { ThreadedTokenizer } from "../../data/text/tokenizer.ts";
 import { roundToStored } from "../../graph/passes/stored-types.ts";
 import type { Model } from "../../models/model.ts";
+import { rebuilt } from "../../models/rebuild.ts";
 import { withGraph } from "../../models/with-graph.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { TrainData } from "../../tune/data.ts";
@@ -134,7 +135,8 @@ function textRun<E extends EncodedText, V>(job: TextJob<E, V>, opened: Opened<E>
     tuned(network, values) {
       const tuned = withGraph(network, roundToStored(withValues(network.graph, values)));
       const config = { ...tuned.config, ...job.config, diapason: { task: facts.task, maxTokens } };
-      return { judged: tuned, saved: { ...tuned, config } };
+      const plain = job.network ? rebuilt(tuned, { seed: options.seed }) : tuned;
+      return { judged: tuned, saved: { ...plain, config } };
     },
     saving: { keepNames: true, more: (folder) => copyTokenizer(options.model, folder) },
     close: () => tokenizer.close(),
@@ -162,7 +164,8 @@ function trainDataOf<E extends EncodedText, V>(
   return {
     size: examples.length,
     async *batches({ epoch, batchSize, skip }) {
-      for (const batch of exampleBatches(examples, padding, { batchSize, shuffle: true, seed, epoch, skip }))
+      const own = job.epoch?.(examples, epoch) ?? examples;
+      for (const batch of exampleBatches(own, padding, { batchSize, shuffle: true, seed, epoch, skip }))
         yield {
           ids: batch.ids,
           inputs: only(feedsOf(job, batch), names),
@@ -182,7 +185,7 @@ function checksOf<E extends EncodedText, V>(
   const share = (cut / Math.max(1, examples.length)) * 100;
   return [
     {
-      what: "truncated",
+      what: "cut",
       found: `${cut} of ${examples.length} training texts are longer than ${maxTokens} tokens (${share.toFixed(1)} %)`,
       isFine: share < 10,
     },

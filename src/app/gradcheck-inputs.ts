@@ -1,10 +1,14 @@
 import { DiapasonError, nearest } from "../base/errors.ts";
 import { random } from "../base/random.ts";
+import { nameOfType } from "../formats/onnx/value-types.ts";
+import { opNameOf } from "../graph/attributes.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import { type Dim, substitute, symbolsOf } from "../graph/dim.ts";
-import type { Graph, Value } from "../graph/ir.ts";
+import { bodiesOf, type Graph, type Node, type Value } from "../graph/ir.ts";
 import type { NdArray } from "../graph/kernels/interpret.ts";
+import { tensorsIn } from "../graph/passes/fold-sequences.ts";
 import { int64, sizeOf } from "../graph/tensor.ts";
+import { nodesReaching } from "../models/parameters.ts";
 import {
   batchSymbolOf,
   fedInputs,
@@ -21,26 +25,43 @@ const usualSize = 2;
 
 /**
  * Appends a scalar on which every float output depends: Σ over outputs and elements of w · element, with weights
- * w = cos(position), so that no symmetry (a Softmax sums to 1) hides a gradient. Result: its name.
+ * w = cos(position), so that no symmetry (a Softmax sums to 1) hides a gradient. An output that is a sequence counts by
+ * its tensors; one that an operator makes of which nothing is known is left out where there are others. Result: its name.
  */
 export function attachTestLoss(graph: Graph, seed: number): string {
   const scalar = graph.outputs.find((value) => value.dtype === "float32" && value.shape?.length === 0);
   if (scalar) return scalar.name;
-  const outputs = graph.outputs.filter((value) => value.dtype === "float32" && value.shape !== undefined);
-  if (outputs.length === 0) {
-    throw new DiapasonError(
-      "app/nothing-to-check",
-      `None of the outputs is float32 with a known rank: ${graph.outputs.map((o) => `${o.name} ${o.dtype ?? "?"}`).join(", ")}.`,
-      "Name a scalar value with --loss.",
-    );
-  }
+  const all = graph.outputs
+    .flatMap((value) => (value.opaqueType ? (tensorsIn(value) ?? []) : [value]))
+    .filter((value) => value.dtype === "float32" && value.shape !== undefined);
+  const known = all.filter((value) => ![...nodesReaching(value)].some((node) => isUnknown(node)));
+  const outputs = new Set(known.length > 0 ? known : all);
+  if (outputs.size === 0) throw nothingToCheck(graph);
   const g = new GraphBuilder(graph);
-  const sums = outputs.map((value) => weightedSum(g, value, seed));
+  const sums = [...outputs].map((value) => weightedSum(g, value, seed));
   const loss = sums.reduce((a, b) => g.add(a, b));
   graph.addOutput(loss);
   graph.rename(loss, graph.freshName("gradcheck.loss"));
   return loss.name;
 }
+
+function nothingToCheck({ outputs }: Graph): DiapasonError {
+  const text = ({ name, dtype, opaqueType, shape }: Value) =>
+    `${name} ${opaqueType ? nameOfType(opaqueType) : (dtype ?? "of unknown type")} [${shape?.join(", ") ?? "?"}]`;
+  return new DiapasonError(
+    "app/nothing-to-check",
+    outputs.length > 0
+      ? `None of the outputs is float32 with a known rank: ${outputs.map(text).join(", ")}.`
+      : "The graph has no outputs.",
+    outputs.length > 0
+      ? "Name a scalar value with --loss."
+      : "Export the model with the outputs it is used for.",
+  );
+}
+
+/** An operator that is not in the table, which neither a rule nor the float64 kernels know. */
+const isUnknown = (node: Node): boolean =>
+  opNameOf(node) === undefined || bodiesOf(node).some((body) => body.nodes.some(isUnknown));
 
 /** Σ cos(i + seed) · xᵢ over the elements of x in row-major order. */
 export function weightedSum(g: GraphBuilder, value: Value, seed: number): Value {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { gradcheck as check, type GradcheckResult } from "../autodiff/gradcheck.ts";
+import { gradcheck as check, type GradcheckResult, lossOnly } from "../autodiff/gradcheck.ts";
 import { DiapasonError } from "../base/errors.ts";
 import { loadOnnx } from "../formats/onnx/file.node.ts";
 import type { Graph } from "../graph/ir.ts";
@@ -67,9 +67,9 @@ async function checkFile(
   const { samples, seed, precision, model } = options;
   const graph = await loadOnnx(model);
   await prepareGraph(graph, (unknown) => learnShapes(unknown, runtime, options.sizes));
-  const sizes = await runnableSizes(graph, runtime, options.sizes);
   const loss = options.loss ?? attachTestLoss(graph, seed);
   const parameters = chosenParameters(graph, loss, options.parameters);
+  const sizes = await runnableSizes(lossOnly(graph, loss), runtime, options.sizes);
   const { feeds, symbols } = randomFeeds(graph, sizes, seed);
   const evaluator = precision === "float32" ? runtimeEvaluator(runtime) : undefined;
   try {

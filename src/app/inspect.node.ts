@@ -2,6 +2,7 @@ import { z } from "zod";
 import { obstaclesOf } from "../autodiff/path.ts";
 import { nameOfType } from "../formats/onnx/value-types.ts";
 import { bodiesOf, type Graph, type Node, type Value } from "../graph/ir.ts";
+import { tensorsIn } from "../graph/passes/fold-sequences.ts";
 import { forwardFlops, type StepMemory, stepFlops, stepMemory } from "../models/cost.ts";
 import { loadModel } from "../models/load.node.ts";
 import type { Model } from "../models/model.ts";
@@ -128,7 +129,7 @@ function describe(model: Model, plan: string, batchSize: number): Inspected {
 /** What stops a gradient on the way from any of the outputs, each operator once. */
 function withoutGradient({ graph, parameters }: Model): Inspected["withoutGradient"] {
   const stops = new Map<Node, Set<string>>();
-  for (const output of graph.outputs) {
+  for (const output of graph.outputs.flatMap((value) => (value.opaqueType && tensorsIn(value)) || [value])) {
     const reaching = nodesReaching(output);
     const own = parameters
       .map((p) => p.value)
@@ -139,9 +140,9 @@ function withoutGradient({ graph, parameters }: Model): Inspected["withoutGradie
   return [...stops].map(([node, names]) => ({ op: node.op, node: node.name, stops: [...names] }));
 }
 
-const portOf = ({ name, dtype, shape, opaqueType }: Value): Port => ({
+const portOf = ({ name, dtype, storedType, shape, opaqueType }: Value): Port => ({
   name,
-  dtype: opaqueType ? nameOfType(opaqueType) : (dtype ?? "unknown"),
+  dtype: opaqueType ? nameOfType(opaqueType) : (storedType ?? dtype ?? "unknown"),
   ...(shape && { shape }),
 });
 

@@ -104,6 +104,7 @@ export const errorCodes = {
   "models/bad-adapter-config": "A folder is to hold an adapter as PEFT writes it, and does not.",
   "models/unsupported-adapter":
     "An adapter is of a type, or has a setting, that Diapason does not compute. What it is, is named.",
+  "models/no-output": "A graph has no outputs, so that nothing can be said or made of it.",
   "models/no-parameters": "No float weight of the model reaches its output, so there is nothing to tune.",
   "models/no-features": "The model's output has a shape from which no classifier can be built.",
   "models/no-classifier": "The operation needs a classifier, and the model does not end in one.",

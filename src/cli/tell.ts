@@ -113,7 +113,7 @@ function gradcheckText({
   const worst = [...parameters].sort((a, b) => b.largestRelativeError - a.largestRelativeError).slice(0, 5);
   const flat = parameters.filter((p) => p.largestGradient === 0).length;
   return [
-    `Gradients of "${loss}" with respect to ${parameters.length} parameters, in ${precision}: ${verdict}`,
+    `Gradients of "${loss}" with respect to ${parameters.length} parameter${parameters.length === 1 ? "" : "s"}, in ${precision}: ${verdict}`,
     `largest relative error ${largestRelativeError.toExponential(1)} (${tolerance.toExponential(0)} is allowed)`,
     ...(flat > 0
       ? [`${flat} of them do not change it at these inputs, which proves little of their gradients`]
@@ -157,7 +157,7 @@ function modelText(event: Inspected): string {
       : ["There is nothing to tune: no output depends on a weight that is stored."]),
     ...event.withoutGradient.map(
       (o) =>
-        `  ${o.op} "${o.node}" stops ${o.stops.length} parameters (${o.stops.slice(0, 2).join(", ")}${o.stops.length > 2 ? ", …" : ""})`,
+        `  ${o.op}${o.node === "" ? "" : ` "${o.node}"`} stops ${o.stops.length} parameter${o.stops.length === 1 ? "" : "s"} (${o.stops.slice(0, 2).join(", ")}${o.stops.length > 2 ? ", …" : ""})`,
     ),
     ...event.notes.map((note) => `Note     ${note}`),
   ].join("\n");

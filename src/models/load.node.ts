@@ -37,7 +37,7 @@ export interface LoadOptions {
  * Beside an ONNX file in a folder, config.json gives the class names and model.safetensors the weights' names. The graph comes out
  * normalised, with shapes and a symbolic batch, and with one output: logits where the model is a classifier. With
  * `whole` it keeps all of them.
- * @throws models/not-found, models/bad-config, models/no-image-input, models/no-parameters, and what reading throws.
+ * @throws models/not-found, models/bad-config, models/no-image-input, models/no-output, models/no-parameters, and what reading throws.
  */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<Model> {
   const { whole = false, images = !whole, learnShapes } = options;
@@ -47,6 +47,12 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
   const graph = await loadOnnx(found.onnx);
   const config = found.config ? parseConfig(await readFile(found.config, "utf8"), found.config) : {};
   const labels = found.config ? labelsOf(config, found.config) : undefined;
+  if (graph.outputs.length === 0)
+    throw new DiapasonError(
+      "models/no-output",
+      `${path} has no outputs: nothing in it is computed for anyone.`,
+      "Export the model with the outputs it is used for.",
+    );
   if (!whole) notes.push(...chooseOutput(graph));
   notes.push(...(await prepareGraph(graph, learnShapes, { whole })));
   const softmax = whole ? undefined : stepBeforeSoftmax(graph);
@@ -150,7 +156,8 @@ function chooseInput(graph: Graph, path: string, images: boolean): string {
   const shown = fed
     .map((input) => `${input.name} ${input.dtype} [${input.shape?.join(", ") ?? "?"}]`)
     .join("; ");
-  if (!images && fed[0]) return image?.value.name ?? fed[0].name;
+  // what takes nothing is not trained, and is shown all the same
+  if (!images) return (image?.value ?? fed[0] ?? graph.outputs[0])!.name;
   if (!image)
     throw new DiapasonError(
       "models/no-image-input",

@@ -110,13 +110,19 @@ async function firstThatRuns(
   throw failures[0];
 }
 
+/** Domains whose operators ONNX Runtime has. */
+const knownDomain = /^(ai\.onnx.*|com\.(microsoft|ms)\b.*)?$/;
+
 function unknown(open: readonly Value[], why: string, cause?: unknown): DiapasonError {
   const { name, producer } = open[0]!;
   const others = open.length > 1 ? ` and of ${open.length - 1} other values` : "";
+  const stranger = open.map((value) => value.producer!).find(({ domain }) => !knownDomain.test(domain));
   return new DiapasonError(
     "runtime/unknown-shapes",
-    `The shape of "${name}" (made by ${producer!.op})${others} follows from no rule, and ${why}`,
-    "Export the model with fixed sizes, all but the batch, and check that ONNX Runtime runs it.",
+    `The shape of "${name}" (made by ${producer!.op})${others} follows from no rule, and ${why.replace(/\.$/, "")}.`,
+    stranger
+      ? `Export the model without ${stranger.domain}.${stranger.op}, which is no operator that is known here.`
+      : "Export the model with fixed sizes, all but the batch, and check that ONNX Runtime runs it.",
     cause,
   );
 }

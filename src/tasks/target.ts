@@ -152,8 +152,10 @@ export const isSameBut1 = (a: readonly number[], b: readonly number[]): boolean 
 const isSame = (a: readonly number[], b: readonly number[]) =>
   a.length === b.length && a.every((size, i) => size === b[i]);
 
-export const described = ({ name, dtype, shape }: Value): string =>
-  `"${name}" ${dtype ?? "of unknown type"} [${shape?.join(", ") ?? "?"}]`;
+export const described = ({ name, dtype, shape, opaqueType }: Value): string =>
+  opaqueType
+    ? `"${name}", which is no tensor (a sequence, an optional or a map)`
+    : `"${name}" ${dtype ?? "of unknown type"} [${shape?.join(", ") ?? "?"}]`;
 
 export const arrayText = (name: string, { dtype, dims }: ArrayInfo): string =>
   `"${name}" ${dtype} [${["examples", ...dims].join(", ")}]`;

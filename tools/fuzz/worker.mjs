@@ -7,6 +7,8 @@ import { emptyFolder, targetOf } from "./targets.mjs";
 const { seed, folder, shared, step } = workerData;
 const [at, started] = [new BigInt64Array(shared, 0, 1), new Float64Array(shared, 8, 1)];
 const counts = new Map();
+// the tokenizers' library says there what it does not know of a tokenizer
+console.warn = () => {};
 let first = workerData.first;
 emptyFolder(folder);
 for (; first < workerData.end; first += step) {

@@ -243,6 +243,13 @@ async function atSizes(
   for (const input of [...graph.inputs])
     if (!fed.includes(input) && !graph.outputs.includes(input)) graph.removeValue(input);
   const notes = [...(await learnShapesOrSay(graph, runtime))];
+  const open = graph.outputs.find(({ shape, opaqueType }) => !shape && !opaqueType);
+  if (open && notes[0])
+    throw new DiapasonError(
+      "tasks/bad-output",
+      `The sizes of the output "${open.name}" are not known. ${notes[0]}`,
+      "Name an output that is computed before that, or export the model without what stands in the way.",
+    );
   return { graph, fed, notes };
 }
 

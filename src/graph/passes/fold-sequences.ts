@@ -58,6 +58,21 @@ const readers: {
   SequenceLength: (g, _, elements) => g.constant([elements.length], "int64", []),
 };
 
+/**
+ * The tensors that a sequence is made of, of which a split one is one tensor still; undefined where they are not known. What
+ * depends on the sequence depends on them.
+ */
+export function tensorsIn(sequence: Value): readonly Value[] | undefined {
+  const node = sequence.producer;
+  if (!node || node.domain !== "") return undefined;
+  const [first, second] = node.inputs as readonly Value[];
+  if (node.op === "SequenceEmpty") return [];
+  if (node.op === "SequenceConstruct") return node.inputs as readonly Value[];
+  if (node.op === "SplitToSequence") return [first!];
+  const before = node.op === "SequenceInsert" || node.op === "Identity" ? tensorsIn(first!) : undefined;
+  return before && node.op === "SequenceInsert" ? [...before, second!] : before;
+}
+
 /** The elements of a sequence; undefined where they are not known. */
 function elementsOf(sequence: Value | undefined): readonly Element[] | undefined {
   const node = sequence?.producer;

@@ -113,7 +113,7 @@ async function encodeRows(context: JobContext, rows: readonly TextRow[]): Promis
   const { maxTokens } = context;
   if (rows.length === 0) return [];
   const windows: TokenExample[] = [];
-  for (const tokens of await languageTokens(context, rows)) {
+  for (const tokens of await languageTokens(context.tokenizer, rows)) {
     if (tokens.ids.length <= maxTokens) windows.push(tokens);
     else if (tokens.labels) windows.push({ ...cut(tokens, maxTokens), isTruncated: true } as LanguageExample);
     else windows.push(...cutWindows(tokens.id, tokens.ids, { length: maxTokens }));

@@ -1,74 +1,44 @@
 import { DiapasonError } from "../../base/errors.ts";
-import { ignored, type TokenExample } from "../../data/text/text-batches.ts";
+import type { TokenExample } from "../../data/text/text-batches.ts";
 import type { TextRow } from "../../data/text/text-dataset.ts";
-import type { JobContext } from "./job.ts";
+import { encodeChat, encodeCompletion } from "../../data/text/token-examples.ts";
+import type { ThreadedTokenizer } from "../../data/text/tokenizer.ts";
 
 /**
  * The tokens of rows for a language model, not yet cut or packed.
  *
- * A row of text ends in the end-of-sequence token where there is one; a document of plain text has neither beginning nor
- * end. Of a prompt with its completion only the completion carries loss.
+ * A row of text ends in the end-of-sequence token where there is one; a document of plain text has no end. Of a prompt with
+ * its completion, and of a conversation, only what the assistant says carries loss: those have labels.
+ * @throws data/no-text, data/bad-chat-template, data/ambiguous-chat-template, data/bad-messages
  */
 export async function languageTokens(
-  { tokenizer }: Pick<JobContext, "tokenizer">,
+  tokenizer: ThreadedTokenizer,
   rows: readonly TextRow[],
-): Promise<TokenExample[]> {
-  const eos = tokenizer.special.eos;
-  const texts = rows.map((row) => textOf(row));
-  const heads = await tokenizer.encodeMany(texts.map(({ prompt, text }) => prompt ?? text));
-  const tails = await tokenizer.encodeMany(
-    texts.map(({ prompt, text }) => (prompt === undefined ? "" : text)),
-  );
-  return rows.map((row, i) => {
-    const { prompt, isDocument } = texts[i]!;
-    const start = withoutEnd(heads[i]!.ids, eos?.id);
-    const end = eos && !isDocument ? Int32Array.of(eos.id) : new Int32Array();
-    if (prompt === undefined) return { id: row.id, ids: joined(start, end) };
-    const completion = withoutSpecial(tails[i]!.ids, tokenizer.specialIds);
-    const ids = joined(start, completion, end);
-    const labels = ids.slice();
-    labels.fill(ignored, 0, start.length);
-    return { id: row.id, ids, labels };
+): Promise<readonly TokenExample[]> {
+  if (rows.some(({ values }) => values.text !== undefined)) return plainTokens(tokenizer, rows);
+  return rows.map(({ id, values }) => {
+    const { messages, prompt, completion } = values;
+    if (messages && (tokenizer.chatTemplate !== undefined || prompt === undefined))
+      return encodeChat(tokenizer, id, messages);
+    if (prompt !== undefined && completion !== undefined)
+      return encodeCompletion(tokenizer, id, prompt, completion);
+    throw new DiapasonError(
+      "data/no-text",
+      `${id} has neither a text, nor messages, nor a prompt with its completion.`,
+      "Give rows of text, of messages, or of prompt and completion.",
+    );
   });
 }
 
-interface RowText {
-  readonly text: string;
-  readonly prompt?: string;
-  /** A whole file of plain text, of which the row is the running text. */
-  readonly isDocument: boolean;
+async function plainTokens(tokenizer: ThreadedTokenizer, rows: readonly TextRow[]): Promise<TokenExample[]> {
+  const encodings = await tokenizer.encodeMany(rows.map(({ values }) => values.text ?? ""));
+  const eos = tokenizer.special.eos?.id;
+  return encodings.map(({ ids }, i) => {
+    const { id, file } = rows[i]!;
+    if (eos === undefined || ids.at(-1) === eos || isDocument(file)) return { id, ids };
+    return { id, ids: Int32Array.of(...ids, eos) };
+  });
 }
 
-function textOf({ id, file, values }: TextRow): RowText {
-  const { text, prompt, completion } = values;
-  if (typeof prompt === "string" && typeof completion === "string")
-    return { text: completion, prompt, isDocument: false };
-  if (text !== undefined) return { text, isDocument: /\.(?:txt|text|md)$/i.test(file) };
-  throw new DiapasonError(
-    "data/no-text",
-    `${id} has neither a text nor a prompt with its completion.`,
-    "Give rows with text, or with prompt and completion.",
-  );
-}
-
-const joined = (...parts: readonly Int32Array[]): Int32Array => {
-  const ids = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    ids.set(part, at);
-    at += part.length;
-  }
-  return ids;
-};
-
-/** Tokenizers that add an end of their own would have two. */
-const withoutEnd = (ids: Int32Array, eos: number | undefined): Int32Array =>
-  ids.at(-1) === eos ? ids.subarray(0, -1) : ids;
-
-const withoutSpecial = (ids: Int32Array, special: ReadonlySet<number>): Int32Array => {
-  let from = 0;
-  let to = ids.length;
-  while (from < to && special.has(ids[from]!)) from++;
-  while (to > from && special.has(ids[to - 1]!)) to--;
-  return ids.subarray(from, to);
-};
+/** A file of running text, of which rows are parts. */
+const isDocument = (file: string): boolean => /\.(?:txt|text|md)$/i.test(file);

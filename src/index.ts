@@ -32,7 +32,7 @@ export const evaluate = (
 export const predict = (
   options: app.PredictOptions,
   context?: Context,
-): Events<app.Note | app.Progress | app.Predicted | app.OutputsOf | app.Written> =>
+): Events<app.Note | app.Progress | app.Predicted | app.EntitiesOf | app.OutputsOf | app.Written> =>
   app.predict.run(options, context);
 
 /** Shows what is in a model: blocks, parameters, cost of a plan, operators without gradient. */

@@ -14,6 +14,7 @@ export type { DemoArm } from "./demo-plan.ts";
 export type { Gradchecked, GradcheckOptions } from "./gradcheck.node.ts";
 export type { Inspected, InspectOptions, PlanCost, Port } from "./inspect.node.ts";
 export type {
+  EntitiesOf,
   Evaluated,
   EvaluateOptions,
   LossOf,

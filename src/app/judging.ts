@@ -105,6 +105,22 @@ export interface Predicted extends VerbEvent {
   readonly labels: readonly RankedLabel[];
 }
 
+/** Names and the like in a text, in their order. */
+export interface EntitiesOf extends VerbEvent {
+  readonly type: "entities";
+  readonly id: string;
+  readonly entities: readonly FoundEntity[];
+}
+
+export interface FoundEntity {
+  readonly label: string;
+  readonly text: string;
+  /** Words of the text, from and up to but not including. */
+  readonly words: readonly [from: number, to: number];
+  /** Smallest probability among its words, 0…1. */
+  readonly probability: number;
+}
+
 /** What a graph gives for one example: numbers, nested as the output's shape says. */
 export interface OutputsOf extends VerbEvent {
   readonly type: "outputs";

@@ -91,7 +91,14 @@ const share = z.number().min(0).max(1);
 
 /** What a model may be tuned for. */
 export type TaskName = (typeof taskNames)[number];
-export const taskNames = ["image-classification", "text-classification", "causal-lm", "custom"] as const;
+export const taskNames = [
+  "image-classification",
+  "text-classification",
+  "token-classification",
+  "fill-mask",
+  "causal-lm",
+  "custom",
+] as const;
 
 /** What the task "custom" minimises, measures and feeds. */
 export const declaredOptions = {

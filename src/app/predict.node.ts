@@ -1,4 +1,4 @@
-import { type OutputsOf, type Predicted, predictOptions, type Written } from "./judging.ts";
+import { type EntitiesOf, type OutputsOf, type Predicted, predictOptions, type Written } from "./judging.ts";
 import { parseOptions } from "./options.ts";
 import type { Note, Progress } from "./progress.ts";
 import { refuseExisting } from "./refuse-existing.node.ts";
@@ -8,7 +8,10 @@ import { checkTaskOptions, tasks } from "./tasks.node.ts";
 import type { Verb } from "./verb.ts";
 
 /** Says what images show or texts are, or what a graph gives for arrays. */
-export const predict: Verb<typeof predictOptions, Note | Progress | Predicted | OutputsOf | Written> = {
+export const predict: Verb<
+  typeof predictOptions,
+  Note | Progress | Predicted | EntitiesOf | OutputsOf | Written
+> = {
   name: "predict",
   summary: "say what images show or texts are, or what a graph gives for arrays",
   options: predictOptions,

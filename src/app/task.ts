@@ -5,6 +5,7 @@ import type { Metrics } from "../tune/events.ts";
 import type { GoalMetric, Tunable } from "../tune/options.ts";
 import type { Values } from "../tune/run-state.ts";
 import type {
+  EntitiesOf,
   Evaluated,
   EvaluateSettings,
   OutputsOf,
@@ -40,7 +41,7 @@ export interface Task<R extends RunResult = RunResult> {
     options: PredictSettings,
     runtime: Runtime,
     context: VerbContext,
-  ): AsyncGenerator<Note | Progress | Predicted | OutputsOf | Written, void>;
+  ): AsyncGenerator<Note | Progress | Predicted | EntitiesOf | OutputsOf | Written, void>;
   /** What a report shows of a run beside what all runs have. */
   report(record: RunRecord<R>): ReportPart;
   /** The model card, README.md. */

@@ -6,13 +6,15 @@ import type { Report } from "./report/report.ts";
 import { type RunRecord, runReport } from "./report/run-report.ts";
 import type { Task } from "./task.ts";
 import { classificationKind } from "./text/classification-kind.ts";
-import { languageKind } from "./text/language-kind.ts";
+import { languageKind, maskKind, tagsKind } from "./text/kinds.ts";
 import { textTask } from "./text/task.node.ts";
 
 /** Every task there is. */
 export const tasks: { readonly [N in TaskName]: Task } = {
   "image-classification": imageTask,
   "text-classification": textTask(classificationKind),
+  "token-classification": textTask(tagsKind),
+  "fill-mask": textTask(maskKind),
   "causal-lm": textTask(languageKind),
   custom: customTask,
 };

@@ -1,4 +1,5 @@
 import type {
+  EntitiesOf,
   Evaluated,
   Gradchecked,
   Inspected,
@@ -18,6 +19,7 @@ import { demoTeller } from "./tell-demo.ts";
 import { type Told, tuneTeller, wrapped } from "./tell-tune.ts";
 
 type OtherEvent =
+  | EntitiesOf
   | Evaluated
   | Gradchecked
   | Inspected
@@ -34,6 +36,11 @@ const others: {
   readonly [T in OtherEvent["type"]]: (event: Extract<OtherEvent, { type: T }>) => Told | undefined;
 } = {
   evaluated: (event) => ({ line: evaluatedText(event) }),
+  entities: ({ id, entities }) => ({
+    line: [id, ...entities.map((e) => `  ${percent(e.probability).padStart(7)}  ${e.label}  ${e.text}`)].join(
+      "\n",
+    ),
+  }),
   gradcheck: (event) => ({ line: gradcheckText(event) }),
   model: (event) => ({ line: modelText(event) }),
   note: ({ message }) => ({ line: `Note    ${message}` }),

@@ -70,9 +70,11 @@ export function rotaryTable(
 ): RotaryTable {
   const isCounted = positions.shape?.length === 1;
   const one = g.constant([1], "int64", []);
+  const tokens = g.reshape(g.sizeOf(ids, 1), []);
+  // The operator wants no fewer places than tokens, though packed examples have none that high.
   const count = isCounted
-    ? g.reshape(g.sizeOf(ids, 1), [])
-    : g.add(g.op("ReduceMax", [positions], { keepdims: 0 }), one);
+    ? tokens
+    : g.max(g.add(g.op("ReduceMax", [positions], { keepdims: 0 }), one), tokens);
   const places = g.op("Range", [g.constant([0], "int64", []), count, one]);
   const angles = g.mul(g.unsqueeze(g.cast(places, "float32"), [1]), g.constant(frequencies));
   const scaled = (x: Value) => (scale === 1 ? x : g.mul(x, scale));

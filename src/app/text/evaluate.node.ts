@@ -42,10 +42,12 @@ export async function* evaluateTexts<E extends EncodedText, V>(
       tokenizer,
       maxTokens,
       labelSmoothing: 0,
+      seed: 0,
     });
     const model = await openTextModel(options.model, job, runtime, 0);
     yield* [...model.notes, ...dataset.findings.map(({ message }) => message)].map(noteOf);
-    const examples = await job.encode(rows);
+    const encoded = await job.encode(rows);
+    const examples = job.epoch?.(encoded, -1) ?? encoded;
     const { evaluation } = yield* emitting<Progress, { readonly evaluation: V }>((emit) =>
       judgeModel(model, job, runtime, {
         examples,

@@ -8,7 +8,7 @@ import type { NetworkOptions } from "../../models/network.ts";
 import type { HostTensor } from "../../runtime/runtime.ts";
 import type { WeightedLoss } from "../../tasks/weighted-loss.ts";
 import type { GoalMetric } from "../../tune/options.ts";
-import type { Evaluated, OutputsOf, Predicted, Scored } from "../judging.ts";
+import type { EntitiesOf, Evaluated, OutputsOf, Predicted, Scored } from "../judging.ts";
 import type { TaskRun } from "../task.ts";
 import type { Scores } from "../tune-events.ts";
 
@@ -22,6 +22,9 @@ export interface EncodedText extends TokenExample {
 export interface ExampleBatch<E extends EncodedText> extends TextBatch {
   readonly examples: readonly E[];
 }
+
+/** What a model says of one text. */
+export type Said = EntitiesOf | OutputsOf | Predicted;
 
 /** What the loss of a job adds to a graph. */
 export interface AttachedText extends WeightedLoss {
@@ -48,7 +51,7 @@ export interface TextJob<E extends EncodedText, V> {
   encode(rows: readonly TextRow[]): Promise<E[]>;
   /** The same of texts that nobody has labelled. */
   encodeUnlabelled(rows: readonly TextRow[]): Promise<E[]>;
-  /** The examples of an epoch, where they are not the same in each. `epoch`: from 0. */
+  /** The examples of an epoch, where they are not the same in each. `epoch`: from 0; −1 for judging. */
   epoch?(examples: readonly E[], epoch: number): readonly E[];
   /** Appends the loss to the graph of the model, in place. */
   attach(graph: Graph, model: Model): AttachedText;
@@ -65,11 +68,7 @@ export interface TextJob<E extends EncodedText, V> {
     of: { readonly model: string; readonly data: string; readonly split: string },
   ): Evaluated | Scored;
   /** What the model says of each text of a batch. `top`: labels a text. */
-  say(
-    batch: ExampleBatch<E>,
-    outputs: Readonly<Record<string, HostTensor>>,
-    top: number,
-  ): readonly (Predicted | OutputsOf)[];
+  say(batch: ExampleBatch<E>, outputs: Readonly<Record<string, HostTensor>>, top: number): readonly Said[];
   /** The evaluation of each example, for a file of predictions. */
   lines(evaluation: V): readonly object[];
   /** What to look at before the first step, beside how many texts are cut. */
@@ -93,4 +92,5 @@ export interface JobContext {
   readonly tokenizer: ThreadedTokenizer;
   readonly maxTokens: number;
   readonly labelSmoothing: number;
+  readonly seed: number;
 }

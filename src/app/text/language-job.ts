@@ -2,100 +2,35 @@ import { DiapasonError } from "../../base/errors.ts";
 import { cutWindows, packExamples } from "../../data/text/pack-examples.ts";
 import { type Int64Rows, ignored, type TokenExample } from "../../data/text/text-batches.ts";
 import type { TextRow } from "../../data/text/text-dataset.ts";
-import { GraphBuilder } from "../../graph/builder.ts";
-import { addWeightedLoss, tokenCrossEntropy } from "../../tasks/weighted-loss.ts";
-import type { RunResult } from "../run-result.ts";
-import { type ScoredResult, signOf, worstOf } from "../scored/result.ts";
-import type { EncodedText, JobContext, TextJob } from "./job.ts";
+import type { JobContext, TextJob } from "./job.ts";
 import { languageTokens } from "./language-tokens.ts";
-
-/** Tokens in a row, each of which is to be told from those before it unless its label says otherwise. */
-export interface LanguageExample extends EncodedText {
-  readonly labels: Int32Array;
-}
-
-/** What a language model makes of texts. */
-export interface LanguageEvaluation {
-  /** Mean over all tokens that have a label, in nats. */
-  readonly loss: number;
-  /** Mean of each row. */
-  readonly losses: readonly { readonly id: string; readonly loss: number }[];
-}
-
-const labelsInput = "labels";
-const sums = "loss_sums";
+import {
+  judgedByPerplexity,
+  labelled,
+  labelsInput,
+  type TokenLabelled,
+  type TokenLosses,
+  tokenLoss,
+} from "./token-loss-job.ts";
 
 /** Tokens of an example that are told from others: the first of a row is told from nothing. */
-const countOf = ({ labels }: LanguageExample): number =>
-  labels.subarray(1).reduce((n, label) => n + (label === ignored ? 0 : 1), 0);
+const countOf = ({ labels }: TokenLabelled): number => labelled(labels.subarray(1));
 
 /** The next token, over plain text, prompts with completions, or conversations. */
-export function languageJob(context: JobContext): TextJob<LanguageExample, LanguageEvaluation> {
-  const { labelSmoothing } = context;
-  const metricsOf = ({ loss }: LanguageEvaluation) => ({ perplexity: Math.exp(loss), loss });
+export function languageJob(context: JobContext): TextJob<TokenLabelled, TokenLosses> {
   return {
     head: "causal-lm",
     labels: undefined,
     network: { positions: "given", segments: true },
     config: {},
+    ...tokenLoss(context.labelSmoothing),
+    ...judgedByPerplexity(countOf, "cross-entropy of the next token"),
     encode: (rows) => encodeRows(context, rows),
     encodeUnlabelled: (rows) => encodeRows(context, rows),
-    attach(graph, model) {
-      const g = new GraphBuilder(graph);
-      const logits = graph.get(model.output.name);
-      const labels = graph.addInput(labelsInput, "int64", logits.shape!.slice(0, -1));
-      const attached = addWeightedLoss(graph, tokenCrossEntropy(g, logits, labels, labelSmoothing));
-      const perExample = graph.get(attached.perExample);
-      graph.rename(perExample, sums);
-      graph.addOutput(perExample);
-      return { ...attached, perExample: sums, outputs: [sums] };
-    },
     targets: ({ labels }) => (labels ? { [labelsInput]: shifted(labels) } : {}),
     countOf,
-    goal: { name: "perplexity", mode: "min" },
-    judge() {
-      const losses: { id: string; loss: number }[] = [];
-      let total = 0;
-      let tokens = 0;
-      return {
-        add({ examples }, outputs) {
-          const found = outputs[sums]!.data as Float32Array;
-          examples.forEach((example, i) => {
-            const count = countOf(example);
-            total += found[i]!;
-            tokens += count;
-            losses.push({ id: example.id, loss: found[i]! / Math.max(1, count) });
-          });
-        },
-        finish: () => ({ loss: total / Math.max(1, tokens), losses }),
-      };
-    },
-    scores: (evaluation) => ({ examples: evaluation.losses.length, metrics: metricsOf(evaluation) }),
-    judged: (evaluation, of) => ({
-      type: "scored",
-      ...of,
-      examples: evaluation.losses.length,
-      metrics: metricsOf(evaluation),
-      worst: worstOf(evaluation),
-    }),
-    lines: ({ losses }) => losses,
     say: () => [],
     checks: (examples) => checksOf(context, examples),
-    details(before, after, { trained }) {
-      const sign = signOf(before, after);
-      const details: Omit<ScoredResult, keyof RunResult> = {
-        loss: "cross-entropy of the next token",
-        trained: trained.length,
-        examples: after.losses.length,
-        before: metricsOf(before),
-        after: metricsOf(after),
-        rising: [],
-        shares: [],
-        worst: worstOf(after),
-        ...(sign && { sign }),
-      };
-      return { details, ...(sign && { pValue: sign.pValue }) };
-    },
   };
 }
 
@@ -109,13 +44,13 @@ function shifted({ dims, data }: Int64Rows): Int64Rows {
 }
 
 /** Rows as tokens, long ones cut into windows, short ones put together in rows. */
-async function encodeRows(context: JobContext, rows: readonly TextRow[]): Promise<LanguageExample[]> {
+async function encodeRows(context: JobContext, rows: readonly TextRow[]): Promise<TokenLabelled[]> {
   const { maxTokens } = context;
   if (rows.length === 0) return [];
   const windows: TokenExample[] = [];
   for (const tokens of await languageTokens(context.tokenizer, rows)) {
     if (tokens.ids.length <= maxTokens) windows.push(tokens);
-    else if (tokens.labels) windows.push({ ...cut(tokens, maxTokens), isTruncated: true } as LanguageExample);
+    else if (tokens.labels) windows.push({ ...cut(tokens, maxTokens), isTruncated: true } as TokenLabelled);
     else windows.push(...cutWindows(tokens.id, tokens.ids, { length: maxTokens }));
   }
   const usable = windows.filter(({ ids }) => ids.length > 1);
@@ -139,7 +74,7 @@ const cut = ({ id, ids, labels }: TokenExample, length: number): TokenExample =>
 });
 
 /** How much carries loss, and whether the end of a text is learnt. */
-function checksOf({ tokenizer }: JobContext, examples: readonly LanguageExample[]) {
+function checksOf({ tokenizer }: JobContext, examples: readonly TokenLabelled[]) {
   const eos = tokenizer.special.eos;
   const tokens = examples.reduce((sum, { ids }) => sum + ids.length, 0);
   const told = examples.reduce((sum, example) => sum + countOf(example), 0);

@@ -2,10 +2,10 @@ import { existsSync } from "node:fs";
 import { openTextSet } from "../../data/text/open-text-rows.node.ts";
 import type { TextRow } from "../../data/text/text-dataset.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
-import type { OutputsOf, Predicted, PredictSettings } from "../judging.ts";
+import type { PredictSettings } from "../judging.ts";
 import { type Note, noteOf } from "../progress.ts";
 import type { VerbContext } from "../verb.ts";
-import type { EncodedText } from "./job.ts";
+import type { EncodedText, Said } from "./job.ts";
 import { exampleBatches, feedsOf, inputNames, only } from "./judging.ts";
 import { openTextModel, openTextTokenizer } from "./open.node.ts";
 import { columnsOf } from "./prepare.node.ts";
@@ -18,7 +18,7 @@ export async function* predictTexts<E extends EncodedText, V>(
   options: PredictSettings,
   runtime: Runtime,
   { signal }: VerbContext,
-): AsyncGenerator<Note | Predicted | OutputsOf, void> {
+): AsyncGenerator<Note | Said, void> {
   const kept = await settingsOf(options.model);
   const rows = await rowsOf(options.inputs, columnsOf(options));
   const { tokenizer, maxTokens } = await openTextTokenizer(
@@ -27,7 +27,7 @@ export async function* predictTexts<E extends EncodedText, V>(
   );
   try {
     const classes = kept.classes ?? [];
-    const job = kind.job({ classes, labels: kept.labels, tokenizer, maxTokens, labelSmoothing: 0 });
+    const job = kind.job({ classes, labels: kept.labels, tokenizer, maxTokens, labelSmoothing: 0, seed: 0 });
     const model = await openTextModel(options.model, job, runtime, 0);
     yield* model.notes.map(noteOf);
     const examples = await job.encodeUnlabelled(rows);

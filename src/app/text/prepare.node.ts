@@ -45,12 +45,14 @@ export async function prepareTexts<E extends EncodedText, V>(
       tokenizer,
       maxTokens,
       labelSmoothing: options.labelSmoothing,
+      seed: options.seed,
     });
     const [train, validation, test] = await Promise.all(
       (["train", "validation", "test"] as const).map((name) => job.encode(dataset.splits[name])),
     );
     const model = await openTextModel(options.model, job, runtime, options.seed);
-    const examples = { train: train!, validation: validation!, test: test! };
+    const held = (texts: readonly E[]) => job.epoch?.(texts, -1) ?? texts;
+    const examples = { train: train!, validation: held(validation!), test: held(test!) };
     const facts = { maxTokens, task: kind.name, options };
     return textRun(job, { dataset, tokenizer, model, runtime, examples, facts });
   } catch (error) {

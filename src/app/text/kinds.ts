@@ -1,0 +1,33 @@
+import { languageJob } from "./language-job.ts";
+import { maskJob } from "./mask-job.ts";
+import { scoredText } from "./scored-kind.ts";
+import { type TagEvaluation, type TaggedText, tagsJob } from "./tags-job.ts";
+import type { TextTaskKind } from "./task-kind.ts";
+import type { TokenLabelled, TokenLosses } from "./token-loss-job.ts";
+
+/** What comes next in a text. */
+export const languageKind: TextTaskKind<TokenLabelled, TokenLosses> = {
+  name: "causal-lm",
+  reading: {},
+  options: { tune: ["labelSmoothing"], evaluate: [], predict: [] },
+  job: languageJob,
+  ...scoredText("text-generation"),
+};
+
+/** What is hidden in a text. */
+export const maskKind: TextTaskKind<TokenLabelled, TokenLosses> = {
+  name: "fill-mask",
+  reading: {},
+  options: { tune: ["labelSmoothing"], evaluate: [], predict: ["top"] },
+  job: maskJob,
+  ...scoredText("fill-mask"),
+};
+
+/** A tag for each word of a text. */
+export const tagsKind: TextTaskKind<TaggedText, TagEvaluation> = {
+  name: "token-classification",
+  reading: { shape: "tokens-tags" },
+  options: { tune: ["labelSmoothing", "labelColumn"], evaluate: ["labelColumn"], predict: [] },
+  job: tagsJob,
+  ...scoredText("token-classification"),
+};

@@ -1,0 +1,97 @@
+import { ignored } from "../../data/text/text-batches.ts";
+import { GraphBuilder } from "../../graph/builder.ts";
+import { addWeightedLoss, tokenCrossEntropy } from "../../tasks/weighted-loss.ts";
+import type { Metrics } from "../../tune/events.ts";
+import type { RunResult } from "../run-result.ts";
+import { type ScoredResult, signOf, worstOf } from "../scored/result.ts";
+import type { EncodedText, TextJob } from "./job.ts";
+
+/** A text whose tokens have labels: numbers to be told, −100 where there is none. */
+export interface TokenLabelled extends EncodedText {
+  readonly labels: Int32Array;
+}
+
+/** What a model makes of tokens. */
+export interface TokenLosses {
+  /** Mean over all tokens that have a label, in nats. */
+  readonly loss: number;
+  /** Mean of each text. */
+  readonly losses: readonly { readonly id: string; readonly loss: number }[];
+}
+
+/** The input that labels are fed to: int64 [batch, tokens]. */
+export const labelsInput = "labels";
+const sums = "loss_sums";
+
+/** Tokens that have a label. */
+export const labelled = (labels: Int32Array): number =>
+  labels.reduce((n, label) => n + (label === ignored ? 0 : 1), 0);
+
+/** What tasks that tell tokens from logits [batch, tokens, classes] have in common: their loss. */
+export const tokenLoss = (smoothing: number): Pick<TextJob<TokenLabelled, unknown>, "attach"> => ({
+  attach(graph, model) {
+    const g = new GraphBuilder(graph);
+    const logits = graph.get(model.output.name);
+    const labels = graph.addInput(labelsInput, "int64", logits.shape!.slice(0, -1));
+    const attached = addWeightedLoss(graph, tokenCrossEntropy(g, logits, labels, smoothing));
+    const perExample = graph.get(attached.perExample);
+    graph.rename(perExample, sums);
+    graph.addOutput(perExample);
+    return { ...attached, perExample: sums, outputs: [sums] };
+  },
+});
+
+/** How a model is judged that is to tell tokens as surely as it can: by its perplexity. `loss`: what is minimised, in words. */
+export function judgedByPerplexity<E extends TokenLabelled>(
+  countOf: (example: E) => number,
+  loss: string,
+): Pick<TextJob<E, TokenLosses>, "goal" | "judge" | "scores" | "judged" | "lines" | "details"> {
+  const metricsOf = (evaluation: TokenLosses): Metrics => ({
+    perplexity: Math.exp(evaluation.loss),
+    loss: evaluation.loss,
+  });
+  return {
+    goal: { name: "perplexity", mode: "min" },
+    judge() {
+      const losses: { id: string; loss: number }[] = [];
+      let total = 0;
+      let tokens = 0;
+      return {
+        add({ examples }, outputs) {
+          const found = outputs[sums]!.data as Float32Array;
+          examples.forEach((example, i) => {
+            const count = countOf(example);
+            total += found[i]!;
+            tokens += count;
+            losses.push({ id: example.id, loss: found[i]! / Math.max(1, count) });
+          });
+        },
+        finish: () => ({ loss: total / Math.max(1, tokens), losses }),
+      };
+    },
+    scores: (evaluation) => ({ examples: evaluation.losses.length, metrics: metricsOf(evaluation) }),
+    judged: (evaluation, of) => ({
+      type: "scored",
+      ...of,
+      examples: evaluation.losses.length,
+      metrics: metricsOf(evaluation),
+      worst: worstOf(evaluation),
+    }),
+    lines: ({ losses }) => losses,
+    details(before, after, { trained }) {
+      const sign = signOf(before, after);
+      const details: Omit<ScoredResult, keyof RunResult> = {
+        loss,
+        trained: trained.length,
+        examples: after.losses.length,
+        before: metricsOf(before),
+        after: metricsOf(after),
+        rising: [],
+        shares: [],
+        worst: worstOf(after),
+        ...(sign && { sign }),
+      };
+      return { details, ...(sign && { pValue: sign.pValue }) };
+    },
+  };
+}

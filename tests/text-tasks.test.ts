@@ -1,0 +1,210 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { evaluate, predict, resume, type Saved, type TuneInput, tune } from "../src/index.ts";
+import { loadModel } from "../src/models/load.node.ts";
+import { opinions, writeRows, writeTinyDecoder, writeTinyEncoder } from "./tiny-text.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "diapason-text-"));
+const at = (name: string) => join(folder, name);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+beforeAll(async () => {
+  await writeTinyEncoder(at("encoder"));
+  await writeTinyDecoder(at("decoder"));
+});
+
+const settings = { plan: "full", learningRate: 5e-3, epochs: 6, batchSize: 8, weightDecay: 0 } as const;
+
+async function tuned(out: string, options: Omit<TuneInput, "out" | "run">): Promise<Saved> {
+  let saved: Saved | undefined;
+  for await (const event of tune({ ...settings, ...options, out: at(out), run: at(`${out}-run`) }))
+    if (event.type === "saved") saved = event;
+  return saved!;
+}
+
+async function scores(options: Parameters<typeof evaluate>[0]) {
+  for await (const event of evaluate(options))
+    if (event.type === "evaluated" || event.type === "scored") return event.metrics;
+  throw new Error("nothing was judged");
+}
+
+describe("text-classification", () => {
+  test("one class of several: learns, saves, judges and says the same", async () => {
+    const rows = opinions(96).map(({ text, isGood }) => ({ text, label: isGood ? "good" : "bad" }));
+    const data = writeRows(at("reviews"), "train.jsonl", rows);
+    writeRows(
+      at("reviews"),
+      "test.jsonl",
+      opinions(140)
+        .slice(96)
+        .map(({ text, isGood }) => ({ text, label: isGood ? "good" : "bad" })),
+    );
+    const saved = await tuned("classes", {
+      model: at("encoder"),
+      data: at("reviews"),
+      task: "text-classification",
+    });
+    expect(data).toContain("train.jsonl");
+    expect(saved.after.accuracy).toBeGreaterThan(0.9);
+    expect(readdirSync(at("classes")).sort()).toEqual([
+      "README.md",
+      "config.json",
+      "model.safetensors",
+      "onnx",
+      "report.html",
+      "tokenizer.json",
+      "tokenizer_config.json",
+    ]);
+    const config = JSON.parse(readFileSync(at("classes/config.json"), "utf8"));
+    expect(config).toMatchObject({
+      architectures: ["BertForSequenceClassification"],
+      id2label: { 0: "bad", 1: "good" },
+      problem_type: "single_label_classification",
+      diapason: { task: "text-classification" },
+    });
+    const again = await scores({ model: at("classes"), data: at("reviews") });
+    expect(again).toMatchObject({ accuracy: saved.after.accuracy });
+    const said: (string | undefined)[] = [];
+    for await (const event of predict({
+      model: at("classes"),
+      inputs: ["the film was poor", "the book was fine"],
+    }))
+      if (event.type === "prediction") said.push(event.labels[0]?.label);
+    expect(said).toEqual(["bad", "good"]);
+  });
+
+  test("any number of classes", async () => {
+    const rows = opinions(96).map(({ text, isGood, isBook }) => ({
+      text,
+      labels: [...(isGood ? ["good"] : []), ...(isBook ? ["book"] : [])],
+    }));
+    const data = writeRows(at("tags"), "all.jsonl", rows);
+    const saved = await tuned("several", { model: at("encoder"), data, task: "text-classification" });
+    expect(saved.after.metrics["micro F1"]).toBeGreaterThan(0.9);
+    expect(JSON.parse(readFileSync(at("several/config.json"), "utf8"))).toMatchObject({
+      problem_type: "multi_label_classification",
+      id2label: { 0: "book", 1: "good" },
+    });
+    for await (const event of predict({ model: at("several"), inputs: ["the book was good"], top: 2 }))
+      if (event.type === "prediction")
+        expect(event.labels.every(({ probability }) => probability > 0.5)).toBe(true);
+  });
+
+  test("numbers", async () => {
+    const rows = opinions(96).map(({ text, isGood }) => ({ text, label: isGood ? 1.5 : -0.5 }));
+    const data = writeRows(at("stars"), "all.jsonl", rows);
+    const saved = await tuned("numbers", { model: at("encoder"), data, task: "text-classification" });
+    expect(saved.after.metrics["pearson"]).toBeGreaterThan(0.9);
+    expect(saved.after.metrics["loss"]).toBeLessThan(saved.before.metrics["loss"]!);
+  });
+
+  test("a step over four batches of four is the step over one of sixteen", async () => {
+    const rows = opinions(48).map(({ text, isGood }) => ({ text, label: isGood ? "good" : "bad" }));
+    const data = writeRows(at("whole"), "all.jsonl", rows);
+    const options = {
+      model: at("encoder"),
+      data,
+      task: "text-classification",
+      epochs: 1,
+      plan: "full",
+    } as const;
+    const losses = async (out: string, batchSize: number, accumulate: number) => {
+      const found: number[] = [];
+      const folders = { out: at(out), run: at(`${out}-run`) };
+      for await (const event of tune({ ...settings, ...options, ...folders, batchSize, accumulate }))
+        if (event.type === "step") found.push(event.gradientNorm);
+      return found;
+    };
+    // The first step sees other texts in each case; the whole epoch in one step sees the same.
+    const whole = await losses("one", 43, 1);
+    const parts = await losses("parts", 10, 5);
+    expect(parts).toHaveLength(1);
+    expect(parts[0]! / whole[0]!).toBeCloseTo(1, 4);
+  });
+});
+
+describe("token-classification", () => {
+  test("names are found, and said with their words", async () => {
+    const rows = opinions(96).map(({ isBook }, i) => ({
+      tokens: ["anna", "lives", "in", isBook ? "paris" : "a", isBook ? "." : "book"].slice(i % 2),
+      ner_tags: ["B-PER", "O", "O", isBook ? "B-LOC" : "O", "O"].slice(i % 2),
+    }));
+    const data = writeRows(at("names"), "all.jsonl", rows);
+    const saved = await tuned("tagger", { model: at("encoder"), data, task: "token-classification" });
+    expect(saved.after.metrics["F1"]).toBeGreaterThan(0.95);
+    expect(await scores({ model: at("tagger"), data, split: "all" })).toMatchObject({ F1: 1 });
+    for await (const event of predict({ model: at("tagger"), inputs: ["Anna lives in Paris"] }))
+      if (event.type === "entities")
+        expect(event.entities.map(({ label, text, words }) => [label, text, words])).toEqual([
+          ["PER", "Anna", [0, 1]],
+          ["LOC", "Paris", [3, 4]],
+        ]);
+  });
+});
+
+describe("fill-mask", () => {
+  test("hidden words are told, and a run that was stopped goes on to the same weights", async () => {
+    const data = writeRows(
+      at("plain"),
+      "all.jsonl",
+      opinions(96).map(({ text }) => ({ text })),
+    );
+    const options = { model: at("encoder"), data, task: "fill-mask", epochs: 4 } as const;
+    const saved = await tuned("masks", options);
+    expect(saved.after.metrics["perplexity"]).toBeLessThan(saved.before.metrics["perplexity"]! / 1.5);
+    const stop = new AbortController();
+    const folders = { out: at("masks-2"), run: at("masks-2-run") };
+    for await (const event of tune({ ...settings, ...options, ...folders }, { signal: stop.signal }))
+      if (event.type === "step" && event.step === 17) stop.abort();
+    for await (const _ of resume({ run: at("masks-2-run") }));
+    const weights = (name: string) => readFileSync(at(`${name}/model.safetensors`));
+    expect(weights("masks-2").equals(weights("masks"))).toBe(true);
+    for await (const event of predict({ model: at("masks"), inputs: ["the [MASK] was good"], top: 2 }))
+      if (event.type === "prediction")
+        expect(event.labels.map(({ label }) => label).sort()).toEqual(["book", "film"]);
+  });
+});
+
+describe("causal-lm", () => {
+  test("texts are learnt by heart; packed rows keep examples apart", async () => {
+    const rows = opinions(120).map(({ text }) => ({ text }));
+    const data = writeRows(at("stories"), "all.jsonl", rows);
+    const saved = await tuned("writer", {
+      model: at("decoder"),
+      data,
+      task: "causal-lm",
+      maxTokens: 24,
+      epochs: 30,
+    });
+    expect(saved.after.metrics["perplexity"]).toBeLessThan(3);
+    expect(saved.before.metrics["perplexity"]).toBeGreaterThan(10);
+    const { graph } = await loadModel(at("writer"));
+    expect(graph.inputs.map(({ name }) => name).sort()).toEqual(["attention_mask", "input_ids"]);
+    expect(
+      await scores({ model: at("writer"), data, split: "validation" }).catch(() => "no validation"),
+    ).toBe("no validation");
+  });
+
+  test("only completions carry loss", async () => {
+    const rows = opinions(64).map(({ isGood, isBook }) => ({
+      prompt: `the ${isBook ? "book" : "film"} was `,
+      completion: isGood ? "good ." : "bad .",
+    }));
+    const data = writeRows(at("answers"), "all.jsonl", rows);
+    const found: string[] = [];
+    for await (const event of tune({
+      ...settings,
+      model: at("decoder"),
+      data,
+      task: "causal-lm",
+      epochs: 1,
+      out: at("answers-out"),
+      run: at("answers-run"),
+    }))
+      if (event.type === "found") found.push(...event.checks.map((check) => check.found));
+    expect(found.join("\n")).toMatch(/50\.0 % of \d+ training tokens carry loss/);
+    expect(found.join("\n")).toMatch(/end-of-sequence token \[SEP\] is learnt/);
+  });
+});

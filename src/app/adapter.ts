@@ -1,6 +1,8 @@
+import { DiapasonError } from "../base/errors.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 import type { AdaptedModel } from "../models/adapters/adapted.ts";
 import { attachAdapter } from "../models/adapters/attach.ts";
+import { freezeWeights } from "../models/adapters/freeze-weights.ts";
 import { mergeAdapter } from "../models/adapters/merge.ts";
 import { adapterMethods } from "../models/adapters/methods.ts";
 import type { ModulePattern } from "../models/adapters/spec.ts";
@@ -16,6 +18,8 @@ import type { TuneSettings } from "./options.ts";
 /** A model as it is tuned by an adapter. */
 export interface AdapterTuning {
   readonly adapted: AdaptedModel;
+  /** The same as it is trained: with its frozen weights in few bits, where that was asked for. */
+  readonly trained: AdaptedModel;
   /** Rates unless others were asked for. */
   readonly learningRate: number;
   readonly headLearningRate: number;
@@ -27,8 +31,16 @@ const headLearningRate = 1e-3;
 
 /** Puts the adapter that the options ask for on a model. @throws models/bad-adapter */
 export function adapterTuning(model: Model, options: TuneSettings): AdapterTuning | undefined {
-  const { adapter: method, rank, alpha, adapterDropout: dropout, seed } = options;
-  if (method === "none") return undefined;
+  const { adapter: method, rank, alpha, adapterDropout: dropout, seed, frozenWeights } = options;
+  if (method === "none") {
+    if (frozenWeights !== "float32")
+      throw new DiapasonError(
+        "app/bad-option",
+        `"frozenWeights" is ${frozenWeights}, and without an adapter weights are not frozen.`,
+        "Name an adapter, such as lora, or leave frozenWeights out.",
+      );
+    return undefined;
+  }
   const targetModules = patternOf(options.targetModules);
   const adapted = attachAdapter(model, { method, rank, alpha, dropout, seed, targetModules });
   const row = adapterMethods[method];
@@ -43,10 +55,16 @@ export function adapterTuning(model: Model, options: TuneSettings): AdapterTunin
   const about = options.learningRate === undefined ? ", about ten times that of tuning every weight" : "";
   return {
     adapted,
+    trained: freezeWeights(adapted, frozenWeights),
     learningRate: row.learningRate,
     headLearningRate,
     notes: [
       `${row.title}${size} on ${where}: ${share} of the model's size moves. Learning rate ${rate}${about}.`,
+      ...(frozenWeights === "float32"
+        ? []
+        : [
+            `Frozen weights are held as ${frozenWeights} while training; what is saved and judged is float32.`,
+          ]),
     ],
   };
 }

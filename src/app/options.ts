@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { DiapasonError, nearest } from "../base/errors.ts";
+import { frozenKinds } from "../models/adapters/frozen-kinds.ts";
 import { adapterMethodNames } from "../models/adapters/spec.ts";
 
 /** Hugging Face's spellings that a recipe may use, and ours. */
@@ -139,6 +140,12 @@ export const adapterOptions = {
       'layers to adapt, by the ends of their names, or "all-linear", or a regular expression; default: PEFT\'s for the architecture, else all linear ones',
     ),
   adapterDropout: z.number().min(0).lt(1).default(0).describe("dropout before an adapter's matrices"),
+  frozenWeights: z
+    .enum(frozenKinds)
+    .default("float32")
+    .describe(
+      "how weights under an adapter are held while training: int8 is faster, int4 and nf4 take less memory; the tuned model is float32",
+    ),
 } as const;
 
 /** How images reach the model where no preprocessor_config.json says it. */

@@ -41,7 +41,7 @@ export async function prepareTuning(
   try {
     task = await tasks[options.task].prepare(options, runtime);
     const adapter = adapterTuning(task.model, options);
-    const model = adapter?.adapted ?? task.model;
+    const model = adapter?.trained ?? task.model;
     const plan = planOf(stagesOf(options) ?? options.plan, model.blocks, {
       epochs: options.epochs,
       learningRate: options.learningRate ?? adapter?.learningRate,

@@ -108,6 +108,10 @@ function nodeFlops(node: Node, symbols: ReadonlyMap<string, number>): number {
     case "ConvTranspose":
       return 2 * sizes(a) * sizeAt(b?.shape?.slice(1), symbols);
     case "MatMul":
+    case "FusedMatMul":
+    case "DynamicQuantizeMatMul":
+    case "MatMulNBits":
+    case "MatMulBnb4":
       return 2 * sizes(node.outputs[0]) * inner(a?.shape, -1);
     case "Gemm": {
       const transA = node.attributes.get("transA");
@@ -141,6 +145,10 @@ const readsOf: { readonly [op: string]: Reads } = {
   Conv: "factors",
   ConvTranspose: "factors",
   MatMul: "factors",
+  FusedMatMul: "factors",
+  DynamicQuantizeMatMul: "nothing",
+  MatMulNBits: "nothing",
+  MatMulBnb4: "nothing",
   Gemm: "factors",
   Mul: "factors",
   BatchNormalization: "factors",

@@ -13,6 +13,7 @@ import { reduceTo } from "../reduce.ts";
 import { type Backward, type GradRule, type GradRules, noGradient } from "../rule.ts";
 import { scatterAdd } from "../scatter.ts";
 import { convolutionInput } from "./convolution.ts";
+import { blockwiseAtRunTime, codedAtRunTime, throughWholeNumbers } from "./frozen-weights.ts";
 
 /*
  * Whole numbers carry the gradient of the real numbers they were rounded from, in units of the whole numbers; rounding
@@ -144,8 +145,14 @@ export const quantized = {
   "com.microsoft.MatMulIntegerToFloat": "expansion",
   // Y = A·(B − b)·s + bias, A rounded on the way; the product of the backward pass is not
   "com.microsoft.DynamicQuantizeMatMul": [
-    ({ g, node, dy, x: [, b, scale] }) =>
-      g.product(dy, g.mul(centred(g, b, node.inputs[3], dy), scale), { transB: true }),
+    (backward) => {
+      const { g, node, dy, x } = backward;
+      const [, b, scale] = x;
+      return (
+        throughWholeNumbers(backward) ??
+        g.product(dy, g.mul(centred(g, b, node.inputs[3], dy), scale), { transB: true })
+      );
+    },
     null,
     null,
     null,
@@ -154,7 +161,7 @@ export const quantized = {
   // weights are whole numbers; a real layer goes back, and forward in training
   "com.microsoft.DynamicQuantizeLSTM": "expansion",
   "com.microsoft.MatMulNBits": [
-    ({ g, node, dy, attrs }) => g.matmul(dy, blockwiseWeight(g, node, node.inputs, attrs)),
+    (b) => b.g.matmul(b.dy, blockwiseAtRunTime(b) ?? blockwiseWeight(b.g, b.node, b.node.inputs, b.attrs)),
     null,
     null,
     null,
@@ -162,7 +169,7 @@ export const quantized = {
     ({ dy }) => dy,
   ],
   "com.microsoft.MatMulBnb4": [
-    ({ g, node, dy, attrs }) => g.matmul(dy, codedWeight(g, node, node.inputs, attrs)),
+    (b) => b.g.matmul(b.dy, codedAtRunTime(b) ?? codedWeight(b.g, b.node, b.node.inputs, b.attrs)),
     null,
     null,
   ],

@@ -56,6 +56,9 @@ const codes: readonly (readonly number[])[] = [
   ],
 ];
 
+/** The 16 numbers of MatMulBnb4's `quant_type`: 0 is FP4, 1 is NF4. */
+export const codedFloats = (type: number): readonly number[] => codes[type]!;
+
 /** The weight [N, K] of a MatMulBnb4 node in the type of its scales: codes, high bits first, in blocks that cross rows. */
 export function codedWeight(
   g: GraphBuilder,

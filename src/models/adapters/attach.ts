@@ -23,7 +23,8 @@ export function attachAdapter(model: Model, spec: AdapterSpec): AdaptedModel {
   const alpha = spec.alpha ?? row.alpha(rank);
   checkNumbers({ rank, alpha, dropout });
   const graph = model.graph.clone();
-  const layers = findLayers(graph);
+  const reached = new Set(model.parameters.map(({ name }) => name));
+  const layers = findLayers(graph).filter(({ weight }) => reached.has(weight.name));
   const beside = movingBeside(model, layers, { ...spec, bias: row.layers ? bias : "all" });
   const chosen = row.layers ? choose(model, layers, spec, row, beside) : [];
   const made: (readonly [Layer, readonly MadeParameter[]])[] = [];

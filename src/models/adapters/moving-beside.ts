@@ -35,7 +35,7 @@ export function movingBeside(
 }
 
 /** Parameters outside of the body: those that transformers puts beside it, else the block "head". */
-function headOf({ blocks, network }: Model): ReadonlySet<string> {
+export function headOf({ blocks, network }: Model): ReadonlySet<string> {
   const last = blocks.at(-1);
   if (last?.name !== "head") return new Set();
   const inBody = `${network?.architecture.prefix ?? ""}.`;

@@ -1,0 +1,29 @@
+import type { GraphBuilder } from "./builder.ts";
+import { rankOf } from "./builder.ts";
+import type { Graph, Value } from "./ir.ts";
+
+const key = "diapason.frozen-weights";
+
+/**
+ * Says of a graph that its weights of few bits are frozen and to be kept so: the gradient goes back through them as they
+ * are stored, and never through a copy in float32.
+ */
+export function keepWeightsSmall(graph: Graph): void {
+  graph.metadata.set(key, "small");
+}
+
+/** Whether `keepWeightsSmall` was said of a graph, or of one around it. */
+export function keepsWeightsSmall(graph: Graph): boolean {
+  for (let at: Graph | undefined = graph; at; at = at.outer) if (at.metadata.has(key)) return true;
+  return false;
+}
+
+/**
+ * Rows divided by their L2 norms, [..., width], and the norms, [..., 1], to which a gradient is a constant: what rounds all
+ * rows with one step then loses no small one beside a large one.
+ */
+export function unitRows(g: GraphBuilder, x: Value): { readonly unit: Value; readonly norm: Value } {
+  const norm = g.max(g.op("ReduceL2", [x, g.ints([rankOf(x) - 1])], { keepdims: 1 }), 1e-30);
+  norm.detached = true;
+  return { unit: g.div(x, norm), norm };
+}

@@ -23,7 +23,8 @@ export const resume = (options: app.ResumeOptions, context?: Context): Events<ap
 export const evaluate = (
   options: app.EvaluateOptions,
   context?: Context,
-): Events<app.Note | app.Progress | app.Evaluated | app.Scored> => app.evaluate.run(options, context);
+): Events<app.Download | app.Note | app.Progress | app.Evaluated | app.Scored> =>
+  app.evaluate.run(options, context);
 
 /**
  * Says what images show: one "prediction" for each. For the task custom: one "outputs" for each example, or "written" once
@@ -32,12 +33,15 @@ export const evaluate = (
 export const predict = (
   options: app.PredictOptions,
   context?: Context,
-): Events<app.Note | app.Progress | app.Predicted | app.EntitiesOf | app.OutputsOf | app.Written> =>
-  app.predict.run(options, context);
+): Events<
+  app.Download | app.Note | app.Progress | app.Predicted | app.EntitiesOf | app.OutputsOf | app.Written
+> => app.predict.run(options, context);
 
 /** Shows what is in a model: blocks, parameters, cost of a plan, operators without gradient. */
-export const inspect = (options: app.InspectOptions, context?: Context): Events<app.Inspected> =>
-  app.inspect.run(options, context);
+export const inspect = (
+  options: app.InspectOptions,
+  context?: Context,
+): Events<app.Download | app.Note | app.Inspected> => app.inspect.run(options, context);
 
 /** Compares the gradients of a graph with central differences of its loss. */
 export const gradcheck = (options: app.GradcheckOptions, context?: Context): Events<app.Gradchecked> =>
@@ -50,6 +54,10 @@ export const runs = (options: app.RunsOptions = {}, context?: Context): Events<a
 /** Writes the report of a run, finished or not. */
 export const report = (options: app.ReportOptions, context?: Context): Events<app.ReportWritten> =>
   app.report.run(options, context);
+
+/** Uploads a tuned model to the Hugging Face Hub. The last event is "pushed". */
+export const push = (options: app.PushOptions, context?: Context): Events<app.Upload | app.Pushed> =>
+  app.push.run(options, context);
 
 export type * from "./app/index.node.ts";
 export { version } from "./app/version.ts";

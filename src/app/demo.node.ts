@@ -91,7 +91,10 @@ async function* trainArm(
     device,
     threads,
   });
-  const tuning = await prepareTuning({ ...given, run: join(out, "runs", arm) }, { resume: false });
+  const tuning = await prepareTuning(
+    { ...given, run: join(out, "runs", arm) },
+    { resume: false, modelPath: given.model },
+  );
   yield* runTuning(
     arm === "pretrained" ? tuning : { ...tuning, model: untrained(tuning.model, seed) },
     context,

@@ -1,4 +1,5 @@
 import { type Evaluated, evaluateOptions, type Scored } from "./judging.ts";
+import { type Download, located } from "./located.node.ts";
 import { parseOptions } from "./options.ts";
 import type { Note, Progress } from "./progress.ts";
 import { refuseExisting } from "./refuse-existing.node.ts";
@@ -8,14 +9,16 @@ import { checkTaskOptions, tasks } from "./tasks.node.ts";
 import type { Verb } from "./verb.ts";
 
 /** Judges a model on labelled data. */
-export const evaluate: Verb<typeof evaluateOptions, Note | Progress | Evaluated | Scored> = {
+export const evaluate: Verb<typeof evaluateOptions, Download | Note | Progress | Evaluated | Scored> = {
   name: "evaluate",
   summary: "judge a model on labelled data",
   options: evaluateOptions,
   positionals: [{ option: "model", required: true }],
   async *run(input, context = {}) {
-    const options = parseOptions(evaluateOptions, input);
-    if (options.predictions && !options.force) refuseExisting(options.predictions);
+    const given = parseOptions(evaluateOptions, input);
+    if (given.predictions && !given.force) refuseExisting(given.predictions);
+    const { path } = yield* located(given.model, context);
+    const options = { ...given, model: path };
     const task = await taskOfModel(options.model, options.task);
     checkTaskOptions("evaluate", input, task);
     const runtime = await openRuntime(options);

@@ -3,6 +3,7 @@ import { evaluate } from "./evaluate.node.ts";
 import { gradcheck } from "./gradcheck.node.ts";
 import { inspect } from "./inspect.node.ts";
 import { predict } from "./predict.node.ts";
+import { push } from "./push.node.ts";
 import { report } from "./report.node.ts";
 import { runs } from "./runs.node.ts";
 import { resume, tune } from "./tune.node.ts";
@@ -26,15 +27,17 @@ export type {
   Scored,
   Written,
 } from "./judging.ts";
+export type { Download } from "./located.node.ts";
 export type { TaskName, TuneOptions } from "./options.ts";
 export type { Note, Progress } from "./progress.ts";
+export type { Pushed, PushOptions, Upload } from "./push.node.ts";
 export type { ReportOptions, ReportWritten } from "./report.node.ts";
 export type { RunRow, RunsOptions } from "./runs.node.ts";
 export type { ResumeOptions, TuneInput } from "./tune.node.ts";
 export type { Before, ClassScores, Found, Saved, Scores, TuneVerbEvent } from "./tune-events.ts";
 export type { Positional, Verb, VerbContext, VerbEvent } from "./verb.ts";
 export { version } from "./version.ts";
-export { demo, evaluate, gradcheck, inspect, predict, report, resume, runs, tune };
+export { demo, evaluate, gradcheck, inspect, predict, push, report, resume, runs, tune };
 
 /** Everything a user can do, in the order the help lists it. */
 export const verbs = [
@@ -46,5 +49,6 @@ export const verbs = [
   gradcheck,
   runs,
   report,
+  push,
   demo,
 ] as unknown as readonly Verb[];

@@ -11,12 +11,18 @@ import { purposeOf } from "../models/purpose.ts";
 import { planTable } from "../tune/plan-table.ts";
 import { planOf } from "../tune/plans.ts";
 import { learnShapesOrSay } from "./learn-shapes.ts";
+import { type Download, located } from "./located.node.ts";
 import { deviceOptions, parseOptions } from "./options.ts";
+import type { Note } from "./progress.ts";
 import { openRuntime } from "./runtime.node.ts";
 import type { Verb, VerbEvent } from "./verb.ts";
 
 const inspectOptions = z.strictObject({
-  model: z.string().describe("ONNX file, or folder with onnx/model.onnx"),
+  model: z
+    .string()
+    .describe(
+      "Hugging Face folder, ONNX file, folder with onnx/model.onnx, or org/name of the Hugging Face Hub",
+    ),
   plan: z
     .string()
     .default("full")
@@ -78,21 +84,26 @@ export interface PlanCost {
 }
 
 /** Shows what is in a model: blocks, parameters, cost of a plan, operators without gradient. */
-export const inspect: Verb<typeof inspectOptions, Inspected> = {
+export const inspect: Verb<typeof inspectOptions, Download | Note | Inspected> = {
   name: "inspect",
   summary: "show blocks, parameters and the cost of a plan",
   options: inspectOptions,
   positionals: [{ option: "model", required: true }],
-  async *run(input) {
+  async *run(input, context = {}) {
     const options = parseOptions(inspectOptions, input);
+    const { path, name } = yield* located(options.model, context);
     const runtime = await openRuntime(options);
     try {
       const notes: string[] = [];
-      const model = await loadModel(options.model, {
+      const model = await loadModel(path, {
         whole: true,
         learnShapes: async (graph) => notes.push(...(await learnShapesOrSay(graph, runtime))),
       });
-      yield describe({ ...model, notes: [...model.notes, ...notes] }, options.plan, options.batchSize);
+      yield describe(
+        { ...model, source: name, notes: [...model.notes, ...notes] },
+        options.plan,
+        options.batchSize,
+      );
     } finally {
       await runtime.dispose();
     }

@@ -12,7 +12,7 @@ const task = z
 
 /** What `evaluate` takes. */
 export const evaluateOptions = z.strictObject({
-  model: z.string().describe("folder of a tuned model, or ONNX file"),
+  model: z.string().describe("folder of a tuned model, ONNX file, or org/name of the Hugging Face Hub"),
   data: z.string().describe("images, texts or arrays (as for tune)"),
   task,
   split: z
@@ -32,7 +32,7 @@ export type EvaluateSettings = z.output<typeof evaluateOptions>;
 
 /** What `predict` takes. */
 export const predictOptions = z.strictObject({
-  model: z.string().describe("folder of a tuned model, or ONNX file"),
+  model: z.string().describe("folder of a tuned model, ONNX file, or org/name of the Hugging Face Hub"),
   inputs: z
     .array(z.string())
     .min(1)

@@ -222,7 +222,11 @@ const stageOptions = z.strictObject({
 
 /** What `tune` takes, in a recipe file, as flags or from code. */
 export const tuneOptions = z.strictObject({
-  model: z.string().describe("Hugging Face folder, ONNX file, or folder with onnx/model.onnx"),
+  model: z
+    .string()
+    .describe(
+      "Hugging Face folder, ONNX file, folder with onnx/model.onnx, or org/name (or org/name@revision) of the Hugging Face Hub",
+    ),
   data: z
     .string()
     .describe(

@@ -1,4 +1,5 @@
 import { type EntitiesOf, type OutputsOf, type Predicted, predictOptions, type Written } from "./judging.ts";
+import { type Download, located } from "./located.node.ts";
 import { parseOptions } from "./options.ts";
 import type { Note, Progress } from "./progress.ts";
 import { refuseExisting } from "./refuse-existing.node.ts";
@@ -10,7 +11,7 @@ import type { Verb } from "./verb.ts";
 /** Says what images show or texts are, or what a graph gives for arrays. */
 export const predict: Verb<
   typeof predictOptions,
-  Note | Progress | Predicted | EntitiesOf | OutputsOf | Written
+  Download | Note | Progress | Predicted | EntitiesOf | OutputsOf | Written
 > = {
   name: "predict",
   summary: "say what images show or texts are, or what a graph gives for arrays",
@@ -20,8 +21,10 @@ export const predict: Verb<
     { option: "inputs", required: true, many: true },
   ],
   async *run(input, context = {}) {
-    const options = parseOptions(predictOptions, input);
-    if (options.out && !options.force) refuseExisting(options.out);
+    const given = parseOptions(predictOptions, input);
+    if (given.out && !given.force) refuseExisting(given.out);
+    const { path } = yield* located(given.model, context);
+    const options = { ...given, model: path };
     const task = await taskOfModel(options.model, options.task);
     checkTaskOptions("predict", input, task);
     const runtime = await openRuntime(options);

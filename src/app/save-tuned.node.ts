@@ -1,6 +1,7 @@
 import { basename, join, resolve } from "node:path";
 import { writeFileAtomic } from "../base/atomic-file.node.ts";
 import { savePeftAdapter } from "../models/adapters/peft.node.ts";
+import { hubNameOf } from "../models/hub/model-id.ts";
 import type { Model } from "../models/model.ts";
 import { saveModel } from "../models/save.node.ts";
 import type { Values } from "../tune/run-state.ts";
@@ -32,7 +33,10 @@ export async function saveTuned(
       await task.saving.more(folder);
       // Apart from the merged weights: transformers would else take the folder for an adapter without a model.
       if (adapter)
-        await savePeftAdapter(join(folder, "adapter"), adapter.adapted, { values, baseName: options.model });
+        await savePeftAdapter(join(folder, "adapter"), adapter.adapted, {
+          values,
+          baseName: hubNameOf(options.model) ?? options.model,
+        });
       const name = basename(resolve(options.out));
       const card = tasks[options.task].card({ name, result, recipe: run.recipe });
       await writeFileAtomic(join(folder, "README.md"), card);

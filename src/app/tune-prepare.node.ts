@@ -13,6 +13,7 @@ import { tasks } from "./tasks.node.ts";
 
 /** Everything a run needs, opened and checked; nothing is written yet. */
 export interface Tuning {
+  /** As the run is recorded: a model of the Hub by its commit. */
   readonly options: TuneSettings;
   readonly resume: boolean;
   readonly task: TaskRun;
@@ -26,20 +27,21 @@ export interface Tuning {
 /**
  * Opens model, data and runtime and makes the plan.
  *
+ * `modelPath`: where the model lies, which `options.model` names.
  * @throws models/output-exists when the output or run folder holds something and `force` is not given,
  * app/overlapping-folders.
  */
 export async function prepareTuning(
   options: TuneSettings,
-  { resume }: { readonly resume: boolean },
+  { resume, modelPath }: { readonly resume: boolean; readonly modelPath: string },
 ): Promise<Tuning> {
-  refuseOverlap(options);
+  refuseOverlap({ ...options, model: modelPath });
   await checkFree(options.out, options.force);
   if (!resume) await checkFree(options.run, options.force);
   const runtime = await openRuntime(options);
   let task: TaskRun | undefined;
   try {
-    task = await tasks[options.task].prepare(options, runtime);
+    task = await tasks[options.task].prepare({ ...options, model: modelPath }, runtime);
     const adapter = adapterTuning(task.model, options);
     const model = adapter?.trained ?? task.model;
     const plan = planOf(stagesOf(options) ?? options.plan, model.blocks, {

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { DiapasonError } from "../base/errors.ts";
+import { located } from "./located.node.ts";
 import { parseOptions, tuneOptions } from "./options.ts";
 import { readRecipe } from "./recipe.node.ts";
 import { readEvents } from "./run-record.node.ts";
@@ -30,7 +31,9 @@ export const tune: Verb<typeof tuneInput, TuneVerbEvent> = {
     const options = parseOptions(tuneOptions, given);
     checkTaskOptions("tune", given, options.task);
     const run = resolve(options.run ?? join("runs", basename(resolve(options.out))));
-    yield* runTuning(await prepareTuning({ ...options, run }, { resume: false }), context);
+    const { path, name } = yield* located(options.model, context);
+    const settings = { ...options, run, model: name };
+    yield* runTuning(await prepareTuning(settings, { resume: false, modelPath: path }), context);
   },
 };
 
@@ -60,7 +63,9 @@ export const resume: Verb<typeof resumeOptions, TuneVerbEvent> = {
       }),
     );
     await refuseFinished(run, options.out);
-    yield* runTuning(await prepareTuning({ ...options, run: resolve(run) }, { resume: true }), context);
+    const { path, name } = yield* located(options.model, context);
+    const settings = { ...options, run: resolve(run), model: name };
+    yield* runTuning(await prepareTuning(settings, { resume: true, modelPath: path }), context);
   },
 };
 

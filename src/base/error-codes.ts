@@ -90,6 +90,8 @@ export const errorCodes = {
   "models/hub-bad-id": "The id of a model on the Hub names a revision that cannot be one.",
   "models/hub-denied":
     "The Hub does not let this token, or nobody without one, read or write a model: it is gated, private, or the token lacks the right.",
+  "models/hub-is-public": "A private upload is asked for, to a repository that everybody may read.",
+  "models/hub-no-token": "An upload needs a token of the Hub, and none is set.",
   "models/hub-no-revision": "A model on the Hub has no branch, tag or commit of the name.",
   "models/hub-not-found": "The Hub has no model of the name, or it is private.",
   "models/hub-offline": "A model is not in the cache, and the environment forbids to ask the Hub.",

@@ -1,11 +1,13 @@
-import type { Before, Found, Saved, TuneVerbEvent } from "../app/index.node.ts";
+import type { Before, Download, Found, Note, Saved, TuneVerbEvent } from "../app/index.node.ts";
 import { bytes, count, duration, measured, percent, probability } from "../app/numbers.ts";
 
 /** What a person is told of one event: a line that stays, or the state of something under way. */
 export type Told = { readonly line: string } | { readonly progress: string };
 
+type OwnEvent = Exclude<TuneVerbEvent, Download | Note>;
+
 type TuneTeller = {
-  readonly [T in TuneVerbEvent["type"]]: (event: Extract<TuneVerbEvent, { type: T }>) => Told | undefined;
+  readonly [T in OwnEvent["type"]]: (event: Extract<TuneVerbEvent, { type: T }>) => Told | undefined;
 };
 
 /** Tells a tuning run: every event a line, steps as progress. */

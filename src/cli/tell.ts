@@ -16,6 +16,7 @@ import type {
 } from "../app/index.node.ts";
 import { bytes, count, measured, percent } from "../app/numbers.ts";
 import { demoTeller } from "./tell-demo.ts";
+import { hubTeller } from "./tell-hub.ts";
 import { type Told, tuneTeller, wrapped } from "./tell-tune.ts";
 
 type OtherEvent =
@@ -68,7 +69,7 @@ const others: {
 
 /** Says in words what happens; undefined for what only programs want to know. */
 export function teller(): (event: VerbEvent) => Told | undefined {
-  const tellers = { ...tuneTeller(), ...demoTeller, ...others } as unknown as Readonly<
+  const tellers = { ...tuneTeller(), ...demoTeller, ...hubTeller, ...others } as unknown as Readonly<
     Record<string, (event: VerbEvent) => Told | undefined>
   >;
   return (event) => tellers[event.type]?.(event);

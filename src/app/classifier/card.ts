@@ -1,4 +1,5 @@
 import { stringify } from "yaml";
+import { hubNameOf } from "../../models/hub/model-id.ts";
 import { count, duration, percent, probability } from "../numbers.ts";
 import type { CardFacts } from "../task.ts";
 import { version } from "../version.ts";
@@ -14,7 +15,9 @@ export function classifierCard(
   { task, unit, dataset, noun, files }: ClassifierKind,
 ): string {
   const { after, before, split } = result;
+  const base = hubNameOf(result.model);
   const head = stringify({
+    ...(base !== undefined && { base_model: base }),
     library_name: "transformers.js",
     pipeline_tag: task,
     tags: [task, "onnx", "diapason"],
@@ -42,7 +45,7 @@ ${head}---
 
 # ${name}
 
-${noun} for ${count(result.classes.length)} classes: ${list(result.classes)}. Fine-tuned from \`${lastPart(result.model)}\` with Diapason ${version}.
+${noun} for ${count(result.classes.length)} classes: ${list(result.classes)}. Fine-tuned from \`${base ?? lastPart(result.model)}\` with Diapason ${version}.
 
 ## How good it is
 

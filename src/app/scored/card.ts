@@ -1,4 +1,5 @@
 import { stringify } from "yaml";
+import { hubNameOf } from "../../models/hub/model-id.ts";
 import { count, duration, measured } from "../numbers.ts";
 import type { CardFacts } from "../task.ts";
 import { version } from "../version.ts";
@@ -21,7 +22,9 @@ export function scoredCard(
   { library, pipeline, dataset, files }: ScoredKind,
 ): string {
   const { before, after, split } = result;
+  const base = hubNameOf(result.model);
   const head = stringify({
+    ...(base !== undefined && { base_model: base }),
     library_name: library,
     ...(pipeline && { pipeline_tag: pipeline }),
     tags: [...(pipeline ? [pipeline] : []), "onnx", "diapason"],
@@ -51,7 +54,7 @@ ${head}---
 
 # ${name}
 
-Fine-tuned from \`${lastPart(result.model)}\` with Diapason ${version}, to minimise \`${result.loss}\`.
+Fine-tuned from \`${base ?? lastPart(result.model)}\` with Diapason ${version}, to minimise \`${result.loss}\`.
 
 ## How good it is
 

@@ -33,3 +33,15 @@ export function parseModelId(text: string): ModelId | undefined {
 /** What git allows in a name, as far as it matters in a path: nothing that leaves its folder. */
 export const isRevision = (text: string): boolean =>
   /^[\w][\w.+-]*(\/[\w][\w.+-]*)*$/.test(text) && !/\.\.|\.lock(\/|$)/.test(text);
+
+/** The "org/name" in "org/name@commit", as a model of the Hub is recorded; undefined for a path. */
+export function hubNameOf(source: string): string | undefined {
+  const [name, commit, ...more] = source.split("@");
+  return name !== undefined &&
+    commit !== undefined &&
+    more.length === 0 &&
+    isCommit(commit) &&
+    shape.test(name)
+    ? name
+    : undefined;
+}

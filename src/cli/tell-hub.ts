@@ -1,0 +1,15 @@
+import type { Download, Pushed, Upload } from "../app/index.node.ts";
+import { bytes } from "../app/numbers.ts";
+import type { Told } from "./tell-tune.ts";
+
+/** Tells what comes from the Hub and goes there. */
+export const hubTeller = {
+  download: ({ model, file, bytes: done, total }: Download): Told =>
+    done < total
+      ? { progress: `  ${model}: ${file} ${bytes(done)} of ${bytes(total)}` }
+      : { line: `Fetched ${file} (${bytes(total)}) of ${model}` },
+  upload: ({ file, share }: Upload): Told => ({ progress: `  ${file} ${Math.round(100 * share)} %` }),
+  pushed: ({ files, bytes: size, url, commit }: Pushed): Told => ({
+    line: `Pushed  ${files} files, ${bytes(size)}, to ${url}\nCommit  ${commit}`,
+  }),
+};

@@ -2,10 +2,13 @@ import type { Download, Pushed, Upload } from "../app/index.node.ts";
 import { bytes } from "../app/numbers.ts";
 import type { Told } from "./tell-tune.ts";
 
+/** A file smaller than this is too quick to be told of. */
+const toldBytes = 1e6;
+
 /** Tells what comes from the Hub and goes there. */
 export const hubTeller = {
   download: ({ model, file, bytes: done, total }: Download): Told =>
-    done < total
+    done < total || total < toldBytes
       ? { progress: `  ${model}: ${file} ${bytes(done)} of ${bytes(total)}` }
       : { line: `Fetched ${file} (${bytes(total)}) of ${model}` },
   upload: ({ file, share }: Upload): Told => ({ progress: `  ${file} ${Math.round(100 * share)} %` }),

@@ -34,7 +34,14 @@ export const predict = (
   options: app.PredictOptions,
   context?: Context,
 ): Events<
-  app.Download | app.Note | app.Progress | app.Predicted | app.EntitiesOf | app.OutputsOf | app.Written
+  | app.Download
+  | app.Note
+  | app.Progress
+  | app.Predicted
+  | app.EntitiesOf
+  | app.Generated
+  | app.OutputsOf
+  | app.Written
 > => app.predict.run(options, context);
 
 /** Shows what is in a model: blocks, parameters, cost of a plan, operators without gradient. */

@@ -18,6 +18,7 @@ export type {
   EntitiesOf,
   Evaluated,
   EvaluateOptions,
+  Generated,
   LossOf,
   Mistaken,
   Nested,

@@ -2,7 +2,14 @@ import { z } from "zod";
 import type { ClassificationMetrics } from "../tasks/classification-metrics.ts";
 import type { RankedLabel } from "../tasks/image-classification.ts";
 import type { Metrics } from "../tune/events.ts";
-import { declaredOptions, deviceOptions, imageOptions, taskNames, textOptions } from "./options.ts";
+import {
+  declaredOptions,
+  deviceOptions,
+  generationOptions,
+  imageOptions,
+  taskNames,
+  textOptions,
+} from "./options.ts";
 import type { VerbEvent } from "./verb.ts";
 
 const task = z
@@ -50,6 +57,7 @@ export const predictOptions = z.strictObject({
     .optional()
     .describe("outputs to give (custom); default: all that have a batch"),
   force: z.boolean().default(false).describe("replace the file of outputs"),
+  ...generationOptions,
   fix: declaredOptions.fix,
   batchSize: z.int().min(1).default(16).describe("examples at once"),
   ...imageOptions,
@@ -119,6 +127,17 @@ export interface FoundEntity {
   readonly words: readonly [from: number, to: number];
   /** Smallest probability among its words, 0…1. */
   readonly probability: number;
+}
+
+/** What a language model writes after a prompt. */
+export interface Generated extends VerbEvent {
+  readonly type: "generated";
+  /** The prompt, or the row that it comes from. */
+  readonly id: string;
+  readonly prompt: string;
+  /** What follows the prompt. */
+  readonly text: string;
+  readonly tokens: number;
 }
 
 /** What a graph gives for one example: numbers, nested as the output's shape says. */

@@ -169,6 +169,25 @@ export const textOptions = {
     .describe("what labels are: one class, any number of classes, or a number; default: as they look"),
 } as const;
 
+/** How a language model goes on. */
+export const generationOptions = {
+  maxNewTokens: count.default(128).describe("tokens that are written at most (causal-lm)"),
+  temperature: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe("0: always the likeliest token; 1: as the model would draw (causal-lm)"),
+  topK: z.int().min(0).default(0).describe("draw among so many of the likeliest tokens; 0: all (causal-lm)"),
+  topP: share
+    .default(1)
+    .describe("draw among the likeliest tokens that together have this share (causal-lm)"),
+  repetitionPenalty: positive
+    .default(1)
+    .describe("above 1: tokens that are there already become less likely (causal-lm)"),
+  chat: z.boolean().default(false).describe("inputs are what a user says to a chat model (causal-lm)"),
+  seed: z.int().min(0).default(0).describe("seed of what is drawn"),
+} as const;
+
 /** Where graphs may run; docs/devices.md says what each needs. */
 export type Device = "cpu" | "webgpu" | "cuda";
 const devices = ["cpu", "webgpu", "cuda"] as const satisfies readonly Device[];

@@ -1,4 +1,11 @@
-import { type EntitiesOf, type OutputsOf, type Predicted, predictOptions, type Written } from "./judging.ts";
+import {
+  type EntitiesOf,
+  type Generated,
+  type OutputsOf,
+  type Predicted,
+  predictOptions,
+  type Written,
+} from "./judging.ts";
 import { type Download, located } from "./located.node.ts";
 import { parseOptions } from "./options.ts";
 import type { Note, Progress } from "./progress.ts";
@@ -11,7 +18,7 @@ import type { Verb } from "./verb.ts";
 /** Says what images show or texts are, or what a graph gives for arrays. */
 export const predict: Verb<
   typeof predictOptions,
-  Download | Note | Progress | Predicted | EntitiesOf | OutputsOf | Written
+  Download | Note | Progress | Predicted | EntitiesOf | Generated | OutputsOf | Written
 > = {
   name: "predict",
   summary: "say what images show or texts are, or what a graph gives for arrays",

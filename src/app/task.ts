@@ -8,6 +8,7 @@ import type {
   EntitiesOf,
   Evaluated,
   EvaluateSettings,
+  Generated,
   OutputsOf,
   Predicted,
   PredictSettings,
@@ -41,7 +42,7 @@ export interface Task<R extends RunResult = RunResult> {
     options: PredictSettings,
     runtime: Runtime,
     context: VerbContext,
-  ): AsyncGenerator<Note | Progress | Predicted | EntitiesOf | OutputsOf | Written, void>;
+  ): AsyncGenerator<Note | Progress | Predicted | EntitiesOf | Generated | OutputsOf | Written, void>;
   /** What a report shows of a run beside what all runs have. */
   report(record: RunRecord<R>): ReportPart;
   /** The model card, README.md. */

@@ -6,7 +6,7 @@ import type { Report } from "./report/report.ts";
 import { type RunRecord, runReport } from "./report/run-report.ts";
 import type { Task } from "./task.ts";
 import { classificationKind } from "./text/classification-kind.ts";
-import { languageKind, maskKind, tagsKind } from "./text/kinds.ts";
+import { languageKind, maskKind, tagsKind } from "./text/kinds.node.ts";
 import { textTask } from "./text/task.node.ts";
 
 /** Every task there is. */

@@ -1,6 +1,7 @@
 import type {
   EntitiesOf,
   Evaluated,
+  Generated,
   Gradchecked,
   Inspected,
   Note,
@@ -21,6 +22,7 @@ import { type Told, tuneTeller, wrapped } from "./tell-tune.ts";
 
 type OtherEvent =
   | EntitiesOf
+  | Generated
   | Evaluated
   | Gradchecked
   | Inspected
@@ -42,6 +44,7 @@ const others: {
       "\n",
     ),
   }),
+  generated: ({ prompt, text }) => ({ line: `${prompt}${text}\n` }),
   gradcheck: (event) => ({ line: gradcheckText(event) }),
   model: (event) => ({ line: modelText(event) }),
   note: ({ message }) => ({ line: `Note    ${message}` }),

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { Network } from "./network.ts";
+import type { Network, NetworkOptions } from "./network.ts";
 
 /** What a network gives, beside what it is made of. Each has one name for its outputs, whatever the architecture. */
 export type HeadKind =
@@ -10,6 +10,11 @@ export type HeadKind =
   | "causal-lm"
   | "image-classification"
   | "image-text";
+
+/** How a network is built to be run elsewhere, where that is not how it is trained: a decoder keeps what it has read. */
+export const exportedAs: { readonly [K in HeadKind]?: Pick<NetworkOptions, "cache"> } = {
+  "causal-lm": { cache: true },
+};
 
 /** A network with one kind of head. */
 export interface Head<C> {

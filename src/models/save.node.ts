@@ -6,11 +6,14 @@ import { DiapasonError } from "../base/errors.ts";
 import { jsonText } from "../base/json-numbers.ts";
 import { saveCheckpoint } from "../formats/checkpoint.node.ts";
 import { saveOnnx } from "../formats/onnx/file.node.ts";
+import { plainProducts } from "../graph/passes/plain-products.ts";
 import { narrowed, narrowToStored } from "../graph/passes/stored-types.ts";
 import type { Tensor } from "../graph/tensor.ts";
+import { exportedAs } from "./architecture.ts";
 import { transpose } from "./checkpoint.ts";
 import { withLabels } from "./config.ts";
-import type { Model } from "./model.ts";
+import type { BuiltNetwork, Model } from "./model.ts";
+import { rebuilt } from "./rebuild.ts";
 
 export interface SaveOptions {
   /** Replace what is at the path. Default false. */
@@ -65,12 +68,21 @@ export async function checkFree(path: string, force: boolean): Promise<void> {
 
 /** The graph in its file's types, under the names of the Hub's image classifiers: `pixel_values` in, `logits` out. */
 function exportGraph(model: Model, { keepNames = false }: SaveOptions) {
+  if (model.network) return networkGraph(model, model.network);
   const graph = model.graph.clone();
-  // A network computes in float32 whatever its checkpoint is stored in.
-  if (!model.network) narrowToStored(graph);
-  if (keepNames || model.network) return graph;
+  narrowToStored(graph);
+  if (keepNames) return graph;
   if (!graph.find("pixel_values")) graph.rename(graph.get(model.input.name), "pixel_values");
   if (model.labels && !graph.find("logits")) graph.rename(graph.get(model.output.name), "logits");
+  return graph;
+}
+
+/** The graph of a network as others run it: in float32, whatever its checkpoint is stored in, and in ONNX's own products. */
+function networkGraph(model: Model, { head }: BuiltNetwork) {
+  const options = exportedAs[head];
+  const graph = (options ? rebuilt(model, { seed: 0, ...options }) : model).graph.clone();
+  for (const value of graph.initializers) value.storedType = undefined;
+  plainProducts(graph);
   return graph;
 }
 

@@ -1,7 +1,8 @@
-import { cp, mkdir, readdir } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { writeFileAtomic } from "../../base/atomic-file.node.ts";
 import { openTokenizer } from "../../data/text/open-tokenizer.node.ts";
-import type { ThreadedTokenizer } from "../../data/text/tokenizer.ts";
+import type { TextTokenizer, ThreadedTokenizer } from "../../data/text/tokenizer.ts";
 import { replaceHead } from "../../models/head.ts";
 import { loadModel } from "../../models/load.node.ts";
 import type { Model } from "../../models/model.ts";
@@ -46,9 +47,20 @@ export async function openTextModel(
 const tokenizerFiles =
   /^(?:tokenizer.*\.(?:json|model)|special_tokens_map\.json|added_tokens\.json|vocab\..*|merges\.txt|.*\.spm|spiece\.model|sentencepiece.*\.model|chat_template\.jinja|generation_config\.json)$/;
 
-/** Copies the files of a tokenizer into a model's folder. */
-export async function copyTokenizer(from: string, to: string): Promise<void> {
+/**
+ * Copies the files of a tokenizer into a model's folder.
+ *
+ * transformers.js begins a text for a language model with its token for that only where tokenizer_config.json says
+ * `add_bos_token`, whatever tokenizer.json does; so it is made to say it.
+ */
+export async function copyTokenizer(from: string, to: string, tokenizer: TextTokenizer): Promise<void> {
   await mkdir(to, { recursive: true });
   for (const name of await readdir(from))
     if (tokenizerFiles.test(name)) await cp(join(from, name), join(to, name));
+  const { bos } = tokenizer.special;
+  if (!bos || tokenizer.encode("").ids[0] !== bos.id) return;
+  const path = join(to, "tokenizer_config.json");
+  const config: unknown = JSON.parse(await readFile(path, "utf8").catch(() => "{}"));
+  const whole = { add_bos_token: true, ...(config as object) };
+  await writeFileAtomic(path, `${JSON.stringify(whole, null, 2)}\n`);
 }

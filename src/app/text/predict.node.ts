@@ -51,7 +51,10 @@ export async function* predictTexts<E extends EncodedText, V>(
 }
 
 /** A text stands for itself; a file for the rows that it holds. */
-async function rowsOf(inputs: readonly string[], columns: ReturnType<typeof columnsOf>): Promise<TextRow[]> {
+export async function rowsOf(
+  inputs: readonly string[],
+  columns: ReturnType<typeof columnsOf>,
+): Promise<TextRow[]> {
   const rows: TextRow[] = [];
   for (const [i, input] of inputs.entries())
     if (existsSync(input)) rows.push(...(await openTextSet(input, columns)).rows);

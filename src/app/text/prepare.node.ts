@@ -140,7 +140,7 @@ function textRun<E extends EncodedText, V>(job: TextJob<E, V>, opened: Opened<E>
       const plain = job.network ? rebuilt(tuned, { seed: options.seed }) : tuned;
       return { judged: tuned, saved: { ...plain, config } };
     },
-    saving: { keepNames: true, more: (folder) => copyTokenizer(options.model, folder) },
+    saving: { keepNames: true, more: (folder) => copyTokenizer(options.model, folder, tokenizer) },
     close: () => tokenizer.close(),
   };
 }

@@ -1,8 +1,11 @@
 import type { TextOptions } from "../../data/text/text-dataset.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import type { PredictSettings } from "../judging.ts";
 import type { TaskName } from "../options.ts";
 import type { RunRecord } from "../report/run-report.ts";
 import type { RunResult } from "../run-result.ts";
-import type { CardFacts, ReportPart } from "../task.ts";
+import type { CardFacts, ReportPart, Task } from "../task.ts";
+import type { VerbContext } from "../verb.ts";
 import type { EncodedText, JobContext, TextJob } from "./job.ts";
 
 /** What one text task brings to the frame that all of them share. One row a task. */
@@ -13,6 +16,8 @@ export interface TextTaskKind<E extends EncodedText, V> {
   /** Options of the task beside those that all text tasks take. */
   readonly options: { readonly [W in "tune" | "evaluate" | "predict"]: readonly string[] };
   job(context: JobContext): TextJob<E, V>;
+  /** What predicting is, where it is not saying something of each text. */
+  predict?(options: PredictSettings, runtime: Runtime, context: VerbContext): ReturnType<Task["predict"]>;
   report(record: RunRecord<RunResult>): ReportPart;
   card(facts: CardFacts<RunResult>): string;
 }

@@ -17,7 +17,8 @@ export const textTask = <E extends EncodedText, V>(kind: TextTaskKind<E, V>): Ta
   },
   prepare: (options, runtime) => prepareTexts(kind, options, runtime),
   evaluate: (options, runtime, context) => evaluateTexts(kind, options, runtime, context),
-  predict: (options, runtime, context) => predictTexts(kind, options, runtime, context),
+  predict: (options, runtime, context) =>
+    kind.predict?.(options, runtime, context) ?? predictTexts(kind, options, runtime, context),
   report: (record) => kind.report(record),
   card: (facts) => kind.card(facts),
 });

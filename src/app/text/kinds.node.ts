@@ -1,3 +1,4 @@
+import { generateTexts } from "./generate.node.ts";
 import { languageJob } from "./language-job.ts";
 import { maskJob } from "./mask-job.ts";
 import { scoredText } from "./scored-kind.ts";
@@ -9,8 +10,13 @@ import type { TokenLabelled, TokenLosses } from "./token-loss-job.ts";
 export const languageKind: TextTaskKind<TokenLabelled, TokenLosses> = {
   name: "causal-lm",
   reading: {},
-  options: { tune: ["labelSmoothing"], evaluate: [], predict: [] },
+  options: {
+    tune: ["labelSmoothing"],
+    evaluate: [],
+    predict: ["maxNewTokens", "temperature", "topK", "topP", "repetitionPenalty", "chat", "seed"],
+  },
   job: languageJob,
+  predict: generateTexts,
   ...scoredText("text-generation"),
 };
 

@@ -302,6 +302,10 @@ export const tuneOptions = z.strictObject({
   checkpointEvery: count
     .optional()
     .describe("write a checkpoint every this many steps; default: every epoch"),
+  ignoreMemory: z
+    .boolean()
+    .default(false)
+    .describe("run even where the memory that is predicted is more than there is"),
   seed: z.int().min(0).default(0).describe("seed of everything random"),
   ...imageOptions,
   ...textOptions,

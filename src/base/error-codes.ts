@@ -83,6 +83,7 @@ export const errorCodes = {
   "models/missing-weight": "A checkpoint lacks a weight that the network of its config.json needs.",
   "models/weight-shape": "A weight of a checkpoint has other sizes than its config.json gives it.",
   "models/weight-type": "A weight of a checkpoint is of a type that cannot be tuned, such as whole numbers.",
+  "app/too-large": "A run is predicted to need more memory than there is.",
   "evaluate/no-prompt": "A text is to be continued, and there is nothing to go on from.",
   "models/not-found":
     "There is no model at the given path, or the folder or repository holds none that can be opened.",

@@ -66,7 +66,7 @@ const endText = (reason: string, step: number, seconds: number): string =>
 /** A metric's name as a person writes it. */
 const named = (metric: string): string => (metric === "macroF1" ? "macro F1" : metric);
 
-function foundText({ model, data, plan, movingParameters, peakMemory, notes }: Found): string {
+function foundText({ model, data, plan, movingParameters, peakMemory, notes, checks }: Found): string {
   const { train, validation, test } = data.examples;
   const shown = data.classes.length > 12 ? data.classes.slice(0, 10) : data.classes;
   const rest = data.classes.length - shown.length;
@@ -86,6 +86,7 @@ function foundText({ model, data, plan, movingParameters, peakMemory, notes }: F
     ...wrapped("        ", items),
     `Plan    ${plan.split("\n").join("\n        ")}`,
     `        ${count(movingParameters)} of ${count(model.parameters)} parameters move; about ${bytes(peakMemory)} of memory`,
+    ...checks.map(({ found, isFine }) => `${isFine ? "Checked" : "Look   "} ${found}`),
     ...notes.map((note) => `Note    ${note}`),
   ].join("\n");
 }

@@ -24,6 +24,9 @@ export interface BuildOptions extends Omit<NetworkOptions, "classes"> {
   readonly seed: number;
 }
 
+/** What estimates assume of texts, where nobody has looked at them. */
+const usualSizes: ReadonlyMap<string, number> = new Map([["tokens", 128]]);
+
 /** Weights that no network reads: tables that older versions stored, and copies of tied weights. */
 const neverRead = /position_ids$|inv_freq$|num_batches_tracked$|^lm_head\.weight$|decoder\.(?:weight|bias)$/;
 
@@ -72,6 +75,7 @@ export function buildNetwork(options: BuildOptions): Model {
     notes,
     config: { ...(isClassifier ? withLabels(config, labels) : config), architectures: [head.className] },
     source,
+    usualSizes,
     network: { architecture, head: kind, className: head.className, fresh: weights.fresh },
   };
 }

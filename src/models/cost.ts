@@ -93,7 +93,10 @@ export function stepMemory(model: Model, moving: ReadonlySet<string>, batchSize:
 
 function symbolsAt(model: Model, batchSize: number): ReadonlyMap<string, number> {
   const batch = model.input.shape?.[0];
-  return new Map(typeof batch === "string" ? [[batch, batchSize]] : []);
+  return new Map([
+    ...(model.usualSizes ?? []),
+    ...(typeof batch === "string" ? [[batch, batchSize] as const] : []),
+  ]);
 }
 
 /** Operations of one node; 0 for all but products. */

@@ -40,6 +40,8 @@ export interface Model {
   readonly config: Readonly<Record<string, unknown>>;
   /** Where it came from: a path as given. */
   readonly source: string;
+  /** Sizes that symbols beside the batch usually have, for estimates: tokens of a text. */
+  readonly usualSizes?: ReadonlyMap<string, number>;
   /** What built the graph, where it was not read from an ONNX file. */
   readonly network?: BuiltNetwork;
 }

@@ -50,9 +50,11 @@ export async function prepareTexts<E extends EncodedText, V>(
     const [train, validation, test] = await Promise.all(
       (["train", "validation", "test"] as const).map((name) => job.encode(dataset.splits[name])),
     );
-    const model = await openTextModel(options.model, job, runtime, options.seed);
     const held = (texts: readonly E[]) => job.epoch?.(texts, -1) ?? texts;
     const examples = { train: train!, validation: held(validation!), test: held(test!) };
+    const opened = await openTextModel(options.model, job, runtime, options.seed);
+    const longest = examples.train.reduce((most, { ids }) => Math.max(most, ids.length), 1);
+    const model = { ...opened, usualSizes: new Map([["tokens", longest]]) };
     const facts = { maxTokens, task: kind.name, options };
     return textRun(job, { dataset, tokenizer, model, runtime, examples, facts });
   } catch (error) {

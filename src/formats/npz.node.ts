@@ -1,11 +1,12 @@
 import { zipSync } from "fflate";
-import { type Entry, openPromise, type ZipFile } from "yauzl";
+import type { Entry, ZipFile } from "yauzl";
 import { writeFileAtomic } from "../base/atomic-file.node.ts";
 import { DiapasonError } from "../base/errors.ts";
 import { inMemory, type Tensor } from "../graph/tensor.ts";
 import { crc32 } from "./crc32.ts";
 import { type FileBytes, openFileBytes } from "./file-bytes.node.ts";
 import { readNpy, writeNpy } from "./npy.ts";
+import { openZip } from "./open-zip.node.ts";
 import type { ByteRange } from "./safetensors.ts";
 
 /** Inflated arrays of one archive may take this many bytes in all, unless the caller says otherwise. */
@@ -36,7 +37,7 @@ export async function loadNpz(
   { limitBytes = defaultLimit }: { readonly limitBytes?: number } = {},
 ): Promise<Map<string, Tensor>> {
   const file = openFileBytes(path);
-  const zip = await openPromise(path, { lazyEntries: true, decodeStrings: false }).catch((cause: unknown) => {
+  const zip = await openZip(path, file).catch((cause: unknown) => {
     throw damaged(path, messageOf(cause), cause);
   });
   try {

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fromBinary } from "@bufbuild/protobuf";
+import { zipSync } from "fflate";
 import { writeNpy } from "../../dist/formats/npy.js";
 import { ModelProtoSchema } from "../../dist/formats/onnx/onnx.generated.js";
 import { writeOnnx } from "../../dist/formats/onnx/writer.js";
@@ -81,6 +82,10 @@ const tensors = new Map([
 
 export const safetensorsSeed = joined(...writeSafetensors(tensors, { format: "pt" }));
 export const npySeed = writeNpy(tensors.get("a"));
+/** Arrays stored as they are, and compressed. */
+export const npzSeeds = [0, 6].map((level) =>
+  zipSync(Object.fromEntries([...tensors].map(([name, one]) => [`${name}.npy`, writeNpy(one)])), { level }),
+);
 export const jsonLines = [
   { x: [1, 2, 3], y: 0 },
   { x: [4, 5, 6], y: 1 },

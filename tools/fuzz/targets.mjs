@@ -14,7 +14,15 @@ import { inMemory } from "../../dist/graph/tensor.js";
 import { bombs } from "./bombs.mjs";
 import { folderTargets } from "./folder-targets.mjs";
 import { joined, mutateBytes, mutateJson, mutateMessage, pick } from "./mutate.mjs";
-import { externalSeed, jsonLines, labelsCsv, npySeed, onnxSeeds, safetensorsSeed } from "./seeds.mjs";
+import {
+  externalSeed,
+  jsonLines,
+  labelsCsv,
+  npySeed,
+  npzSeeds,
+  onnxSeeds,
+  safetensorsSeed,
+} from "./seeds.mjs";
 
 /** Everything that is done with a graph before it is run: one spelling, shapes, constants folded, text, the file again. */
 function digest(graph) {
@@ -99,6 +107,7 @@ export const targets = [
     run: async (rng, folder) => {
       const [name, bytes] = pick(rng, [
         () => ["a.npy", mutateBytes(npySeed, rng)],
+        () => ["a.npz", mutateBytes(pick(rng, npzSeeds), rng)],
         () => [
           "a.jsonl",
           rng.integer(2) === 0 ? mutateBytes(lines(jsonLines), rng) : lines(mutateJson(jsonLines, rng)),

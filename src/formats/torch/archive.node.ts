@@ -1,7 +1,8 @@
-import { type Entry, openPromise, type ZipFile } from "yauzl";
+import type { Entry, ZipFile } from "yauzl";
 import { bitsOf } from "../../graph/tensor.ts";
 import { crc32 } from "../crc32.ts";
 import type { FileBytes } from "../file-bytes.node.ts";
+import { openZip } from "../open-zip.node.ts";
 import { byteCursor } from "./byte-cursor.ts";
 import { damaged, refused, tooLarge } from "./mistakes.ts";
 import { longestPickle, unpickle } from "./pickle.ts";
@@ -46,7 +47,7 @@ export async function readArchive(path: string, file: FileBytes): Promise<Pickle
 }
 
 async function placesIn(path: string, file: FileBytes): Promise<Map<string, Place>> {
-  const zip = await orDamaged(() => openPromise(path, { lazyEntries: true, decodeStrings: false }));
+  const zip = await orDamaged(() => openZip(path, file));
   try {
     const places = new Map<string, Place>();
     const entries = zip.eachEntry();

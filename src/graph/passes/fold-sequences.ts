@@ -76,7 +76,7 @@ export function tensorsIn(sequence: Value): readonly Value[] | undefined {
 /** The elements of a sequence; undefined where they are not known. */
 function elementsOf(sequence: Value | undefined): readonly Element[] | undefined {
   const node = sequence?.producer;
-  const maker = node?.domain === "" ? makers[node.op] : undefined;
+  const maker = node?.domain === "" && Object.hasOwn(makers, node.op) ? makers[node.op] : undefined;
   return maker?.(node!);
 }
 

@@ -88,6 +88,6 @@ const refused = (node: Node, from: number, why: string): DiapasonError =>
 function toInitializer(graph: Graph, node: Node): void {
   const tensor = constantOf(node);
   const [output] = node.outputs;
-  if (!tensor || !output || graph.outputs.includes(output)) return;
+  if (!tensor || !output || node.outputs.length > 1 || graph.outputs.includes(output)) return;
   replaceByConstants(graph, node, [tensor]);
 }

@@ -1,6 +1,7 @@
 import type { GraphBuilder } from "./builder.ts";
 import { rankOf } from "./builder.ts";
 import type { Graph, Value } from "./ir.ts";
+import type { Tensor } from "./tensor.ts";
 
 const key = "diapason.frozen-weights";
 
@@ -17,6 +18,21 @@ export function keepsWeightsSmall(graph: Graph): boolean {
   for (let at: Graph | undefined = graph; at; at = at.outer) if (at.metadata.has(key)) return true;
   return false;
 }
+
+/** A weight the other way round, in whole numbers with a scale for each of its columns. */
+export interface TurnedWeight {
+  readonly whole: Tensor;
+  readonly scales: Tensor;
+}
+
+const turned = new WeakMap<Tensor, TurnedWeight>();
+
+/** Keeps with the whole numbers of a weight those of its transpose, rounded anew, for the way back. */
+export const keepTurned = (weight: Tensor, other: TurnedWeight): void => {
+  turned.set(weight, other);
+};
+export const turnedWeight = (weight: Tensor | undefined): TurnedWeight | undefined =>
+  weight && turned.get(weight);
 
 /**
  * Rows divided by their L2 norms, [..., width], and the norms, [..., 1], to which a gradient is a constant: what rounds all

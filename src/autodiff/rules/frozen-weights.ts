@@ -1,5 +1,5 @@
 import { codedFloats } from "../../graph/expansions/quantized-blocks.ts";
-import { keepsWeightsSmall, unitRows } from "../../graph/frozen-weights.ts";
+import { keepsWeightsSmall, turnedWeight, unitRows } from "../../graph/frozen-weights.ts";
 import type { Value } from "../../graph/ir.ts";
 import { inMemory, tensorOf } from "../../graph/tensor.ts";
 import type { Backward } from "../rule.ts";
@@ -10,24 +10,21 @@ import type { Backward } from "../rule.ts";
  */
 
 /**
- * y = x·(B·scale): dx = (dy ⊙ scale)·Bᵀ as a product of whole numbers too, each row of dy ⊙ scale divided by its norm
- * first. Cosine with the gradient in float32: 0.998 over a BERT of 6 layers.
+ * y = x·B: dx = dy·Bᵀ as a product of whole numbers too, each row of dy divided by its norm first. Cosine with the gradient
+ * in float32: 0.998 over a BERT of 6 layers.
  */
-export function throughWholeNumbers(b: Backward<"com.microsoft.DynamicQuantizeMatMul">): Value | undefined {
-  const { g, x, dy, has } = b;
-  const [, weight, scale] = x;
-  const { constant } = weight;
-  if (!keepsWeightsSmall(g.graph) || constant?.dtype !== "int8" || has(3)) return undefined;
-  const [rows, columns] = constant.dims as readonly [number, number];
-  const source = constant.data.read();
-  const turned = new Int8Array(source.length);
-  for (let i = 0; i < rows; i++)
-    for (let j = 0; j < columns; j++) turned[j * rows + i] = source[i * columns + j]!;
-  const transposed = g.tensor(tensorOf("int8", [columns, rows], turned), `transposed ${weight.name}`);
+export function throughWholeNumbers({
+  g,
+  x: [, weight],
+  dy,
+}: Backward<"com.microsoft.DynamicQuantizeMatMul">): Value | undefined {
+  const turned = keepsWeightsSmall(g.graph) ? turnedWeight(weight.constant) : undefined;
+  if (!turned) return undefined;
+  const whole = g.tensor(turned.whole, `turned ${weight.name}`);
+  const scales = g.tensor(turned.scales, `scales of turned ${weight.name}`);
   const { row, factor } = unfactored(dy);
-  const { unit, norm } = unitRows(g, g.mul(row, scale));
-  const product = g.op("com.microsoft.DynamicQuantizeMatMul", [unit, transposed, g.constant([1])]);
-  const dx = g.mul(product, norm);
+  const { unit, norm } = unitRows(g, row);
+  const dx = g.mul(g.op("com.microsoft.DynamicQuantizeMatMul", [unit, whole, scales]), norm);
   return factor ? g.mul(dx, factor) : dx;
 }
 

@@ -1,6 +1,6 @@
 import { GraphBuilder } from "../../graph/builder.ts";
 import { replaceNode } from "../../graph/expansions/expand.ts";
-import { keepWeightsSmall, unitRows } from "../../graph/frozen-weights.ts";
+import { keepTurned, keepWeightsSmall, unitRows } from "../../graph/frozen-weights.ts";
 import type { Node, Value } from "../../graph/ir.ts";
 import { removeDead } from "../../graph/passes/remove-dead.ts";
 import { float32, type Tensor, tensorOf } from "../../graph/tensor.ts";
@@ -34,7 +34,13 @@ const held: { readonly [K in Exclude<FrozenKind, "float32">]: Held } = {
     block: 1,
     hold({ inSize, outSize }, weight, add, units) {
       const { whole, scales } = toInt8(weight, outSize, inSize);
-      const b = add("int8", tensorOf("int8", [inSize, outSize], whole));
+      const turned = toInt8(transposed(weight, outSize, inSize), inSize, outSize);
+      const held = tensorOf("int8", [inSize, outSize], whole);
+      keepTurned(held, {
+        whole: tensorOf("int8", [outSize, inSize], turned.whole),
+        scales: float32([inSize], turned.scales),
+      });
+      const b = add("int8", held);
       const scale = add("scales", float32([outSize], scales));
       return (g, x) => {
         const { unit, norm } = units(x);

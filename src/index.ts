@@ -70,6 +70,13 @@ export type * from "./app/index.node.ts";
 export { version } from "./app/version.ts";
 export { type Differentiated, type DifferentiateOptions, differentiate } from "./autodiff/differentiate.ts";
 export { DiapasonError } from "./base/errors.ts";
+export {
+  type Checkpoint,
+  type CheckpointFormat,
+  openCheckpoint,
+  type SaveCheckpointOptions,
+  saveCheckpoint,
+} from "./formats/checkpoint.node.ts";
 export { loadNpz, saveNpz } from "./formats/npz.node.ts";
 export { loadOnnx, type SaveOnnxOptions, saveOnnx } from "./formats/onnx/file.node.ts";
 export { type ReadOptions, readOnnx } from "./formats/onnx/reader.ts";
@@ -85,6 +92,9 @@ export { mergeAdapter } from "./models/adapters/merge.ts";
 export { loadPeftAdapter, savePeftAdapter } from "./models/adapters/peft.node.ts";
 export type { AdapterSpec } from "./models/adapters/spec.ts";
 export { type HeadOptions, replaceHead } from "./models/head.ts";
+export type { DownloadProgress } from "./models/hub/fetch-model.node.ts";
+export { type LocatedModel, type LocateOptions, locateModel } from "./models/hub/locate.node.ts";
+export type { HubSettings } from "./models/hub/settings.node.ts";
 export { type LoadOptions, loadModel } from "./models/load.node.ts";
 export type { Block, Model, Parameter } from "./models/model.ts";
 export { type SaveOptions, saveModel } from "./models/save.node.ts";

@@ -208,3 +208,75 @@ describe("causal-lm", () => {
     expect(found.join("\n")).toMatch(/end-of-sequence token \[SEP\] is learnt/);
   });
 });
+
+describe("sentence-similarity", () => {
+  const pairs = (count: number) =>
+    opinions(count).map(({ isGood, isBook }, i) => {
+      const [a, b] = isGood ? ["good", "fine"] : ["bad", "poor"];
+      const what = isBook ? "book" : "film";
+      const end = i % 3 === 0 ? "anna" : i % 3 === 1 ? "paris" : "";
+      return { anchor: `${end} the ${what} was ${a}`, positive: `a ${b} ${what} ${end}` };
+    });
+
+  test("texts that belong together come nearer, and the vectors are sentence-transformers'", async () => {
+    const data = writeRows(at("pairs"), "all.jsonl", pairs(96));
+    const saved = await tuned("vectors", {
+      model: at("encoder"),
+      data,
+      task: "sentence-similarity",
+      epochs: 10,
+    });
+    expect(saved.after.metrics["MRR@10"]).toBeGreaterThan(saved.before.metrics["MRR@10"]! + 0.1);
+    expect(JSON.parse(readFileSync(at("vectors/1_Pooling/config.json"), "utf8"))).toMatchObject({
+      pooling_mode_mean_tokens: true,
+    });
+    expect(JSON.parse(readFileSync(at("vectors/config.json"), "utf8")).architectures).toEqual(["BertModel"]);
+    const vectors: number[][] = [];
+    const inputs = ["the film was bad", "a poor film", "a fine book"];
+    for await (const event of predict({ model: at("vectors"), inputs }))
+      if (event.type === "outputs") vectors.push(event.outputs["embedding"] as number[]);
+    const cosine = (a: readonly number[], b: readonly number[]) =>
+      a.reduce((sum, x, i) => sum + x * b[i]!, 0);
+    expect(cosine(vectors[0]!, vectors[0]!)).toBeCloseTo(1, 5);
+    expect(cosine(vectors[0]!, vectors[1]!)).toBeGreaterThan(cosine(vectors[0]!, vectors[2]!) + 0.2);
+  });
+
+  test("scores of pairs are learnt", async () => {
+    const rows = pairs(96).map(({ anchor, positive }, i, all) =>
+      i % 2 === 0
+        ? { sentence1: anchor, sentence2: positive, score: 5 }
+        : {
+            sentence1: anchor,
+            sentence2: /bad/.test(anchor) ? "the film was good" : "a bad book",
+            score: i % 4,
+            all: all.length,
+          },
+    );
+    const data = writeRows(at("scored"), "all.jsonl", rows);
+    const saved = await tuned("scorer", {
+      model: at("encoder"),
+      data,
+      task: "sentence-similarity",
+      epochs: 10,
+    });
+    expect(saved.after.metrics["loss"]).toBeLessThan(saved.before.metrics["loss"]!);
+    expect(saved.after.metrics["spearman"]).toBeGreaterThan(0.5);
+  });
+});
+
+describe("preference", () => {
+  test("the better answers become likelier, measured from what the model was", async () => {
+    const rows = opinions(64).map(({ isBook }) => ({
+      prompt: `the ${isBook ? "book" : "film"} was `,
+      chosen: "good .",
+      rejected: "bad .",
+    }));
+    const data = writeRows(at("choices"), "all.jsonl", rows);
+    const saved = await tuned("chooser", { model: at("decoder"), data, task: "preference", epochs: 4 });
+    // Measured from itself the model has no preference: the loss is log 2.
+    expect(saved.before.metrics).toMatchObject({ accuracy: 0, margin: 0 });
+    expect(saved.before.metrics["loss"]).toBeCloseTo(Math.log(2), 6);
+    expect(saved.after.metrics["accuracy"]).toBe(1);
+    expect(saved.after.metrics["loss"]).toBeLessThan(0.6);
+  });
+});

@@ -97,7 +97,9 @@ export const taskNames = [
   "text-classification",
   "token-classification",
   "fill-mask",
+  "sentence-similarity",
   "causal-lm",
+  "preference",
   "custom",
 ] as const;
 

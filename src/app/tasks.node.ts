@@ -6,7 +6,7 @@ import type { Report } from "./report/report.ts";
 import { type RunRecord, runReport } from "./report/run-report.ts";
 import type { Task } from "./task.ts";
 import { classificationKind } from "./text/classification-kind.ts";
-import { languageKind, maskKind, tagsKind } from "./text/kinds.node.ts";
+import { languageKind, maskKind, preferenceKind, similarityKind, tagsKind } from "./text/kinds.node.ts";
 import { textTask } from "./text/task.node.ts";
 
 /** Every task there is. */
@@ -15,7 +15,9 @@ export const tasks: { readonly [N in TaskName]: Task } = {
   "text-classification": textTask(classificationKind),
   "token-classification": textTask(tagsKind),
   "fill-mask": textTask(maskKind),
+  "sentence-similarity": textTask(similarityKind),
   "causal-lm": textTask(languageKind),
+  preference: textTask(preferenceKind),
   custom: customTask,
 };
 

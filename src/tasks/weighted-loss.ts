@@ -17,11 +17,13 @@ export interface WeightedLoss {
 /**
  * Makes a sum of losses the loss of a graph: scale · Σᵢ wᵢ · Σⱼ lossᵢⱼ.
  *
- * losses: [batch] or [batch, tokens], 0 where there is no label. Adds two inputs and one output.
+ * losses: [batch] or [batch, tokens], 0 where there is no label; or what makes them of the weights, where an example counts
+ * for others too. Adds two inputs and one output.
  */
-export function addWeightedLoss(graph: Graph, losses: Value): WeightedLoss {
+export function addWeightedLoss(graph: Graph, given: Value | ((weights: Value) => Value)): WeightedLoss {
   const g = new GraphBuilder(graph);
-  const weights = graph.addInput(graph.freshName("weights"), "float32", [losses.shape?.[0] ?? "batch"]);
+  const weights = graph.addInput(graph.freshName("weights"), "float32", ["batch"]);
+  const losses = typeof given === "function" ? given(weights) : given;
   const scale = graph.addInput(graph.freshName("scale"), "float32", []);
   const perExample = rankOf(losses) === 1 ? losses : g.sum(losses, [1]);
   const loss = g.mul(g.sum(g.mul(weights, perExample), [0]), scale);

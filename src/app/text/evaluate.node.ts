@@ -36,7 +36,9 @@ export async function* evaluateTexts<E extends EncodedText, V>(
     options.maxTokens ?? kept.maxTokens,
   );
   try {
-    const job = kind.job({
+    const job = await kind.job({
+      folder: options.model,
+      shape: dataset.shape,
       classes: dataset.classes,
       labels: dataset.labels,
       tokenizer,

@@ -1,5 +1,5 @@
 import type { TextBatch, TokenExample } from "../../data/text/text-batches.ts";
-import type { LabelKind, TextRow } from "../../data/text/text-dataset.ts";
+import type { LabelKind, TextRow, TextShapeName } from "../../data/text/text-dataset.ts";
 import type { ThreadedTokenizer } from "../../data/text/tokenizer.ts";
 import type { Graph } from "../../graph/ir.ts";
 import type { HeadKind } from "../../models/architecture.ts";
@@ -55,6 +55,8 @@ export interface TextJob<E extends EncodedText, V> {
   epoch?(examples: readonly E[], epoch: number): readonly E[];
   /** Appends the loss to the graph of the model, in place. */
   attach(graph: Graph, model: Model): AttachedText;
+  /** What the tokens of a batch are fed as, where a text is not a row. */
+  feeds?(batch: ExampleBatch<E>): Readonly<Record<string, HostTensor>>;
   /** Inputs of the graph beside the tokens, or in their place: targets. */
   targets(batch: ExampleBatch<E>): Readonly<Record<string, HostTensor>>;
   /** How much loss an example carries: 1, or its tokens that have a label. */
@@ -71,6 +73,10 @@ export interface TextJob<E extends EncodedText, V> {
   say(batch: ExampleBatch<E>, outputs: Readonly<Record<string, HostTensor>>, top: number): readonly Said[];
   /** The evaluation of each example, for a file of predictions. */
   lines(evaluation: V): readonly object[];
+  /** Examples with what the model made of them before it was tuned, where that is part of what is learnt. */
+  refer?(examples: readonly E[], evaluation: V): readonly E[];
+  /** Writes further files beside the weights. */
+  more?(folder: string): Promise<void>;
   /** What to look at before the first step, beside how many texts are cut. */
   checks?(examples: readonly E[]): NonNullable<TaskRun["checks"]>;
   /** What result.json keeps for report and card. */
@@ -85,6 +91,10 @@ export interface TextsOf<E extends EncodedText> {
 
 /** What a job is made of. */
 export interface JobContext {
+  /** The model's folder. */
+  readonly folder: string;
+  /** What rows are; undefined for texts that nobody has labelled. */
+  readonly shape: TextShapeName | undefined;
   /** Names of the classes, in the order of their numbers; empty where there are none. */
   readonly classes: readonly string[];
   /** Undefined where there are no labels. */

@@ -1,4 +1,4 @@
-import { type TextBatchOptions, textBatches } from "../../data/text/text-batches.ts";
+import { type TextBatch, type TextBatchOptions, textBatches } from "../../data/text/text-batches.ts";
 import type { TextTokenizer } from "../../data/text/tokenizer.ts";
 import type { Graph } from "../../graph/ir.ts";
 import { removeDead } from "../../graph/passes/remove-dead.ts";
@@ -66,18 +66,22 @@ export function* exampleBatches<E extends EncodedText>(
     yield { ...batch, examples: batch.places.map((place) => examples[place]!) };
 }
 
-/** Everything that a batch may be fed as, under transformers' names. */
+/** Everything that a batch may be fed as. */
 export const feedsOf = <E extends EncodedText>(
-  job: Pick<TextJob<E, never>, "targets">,
+  job: Pick<TextJob<E, never>, "targets" | "feeds">,
   batch: ExampleBatch<E>,
 ): Readonly<Record<string, HostTensor>> => ({
+  ...(job.feeds?.(batch) ?? tokenFeeds(batch)),
+  ...job.targets(batch),
+});
+
+/** Tokens under transformers' names. */
+export const tokenFeeds = (batch: TextBatch): Readonly<Record<string, HostTensor>> => ({
   input_ids: batch.inputIds,
   attention_mask: batch.attentionMask,
   token_type_ids: batch.tokenTypeIds,
   position_ids: batch.positionIds,
-  ...(batch.labels && { labels: batch.labels }),
   ...(batch.segmentIds && { segment_ids: batch.segmentIds }),
-  ...job.targets(batch),
 });
 
 /** The feeds that a graph takes. */

@@ -1,7 +1,9 @@
 import { generateTexts } from "./generate.node.ts";
 import { languageJob } from "./language-job.ts";
 import { maskJob } from "./mask-job.ts";
+import { type Preference, type PreferenceEvaluation, preferenceJob } from "./preference-job.ts";
 import { scoredText } from "./scored-kind.ts";
+import { type SimilarityEvaluation, type SimilarTexts, similarityJob } from "./similarity-job.node.ts";
 import { type TagEvaluation, type TaggedText, tagsJob } from "./tags-job.ts";
 import type { TextTaskKind } from "./task-kind.ts";
 import type { TokenLabelled, TokenLosses } from "./token-loss-job.ts";
@@ -36,4 +38,23 @@ export const tagsKind: TextTaskKind<TaggedText, TagEvaluation> = {
   options: { tune: ["labelSmoothing", "labelColumn"], evaluate: ["labelColumn"], predict: [] },
   job: tagsJob,
   ...scoredText("token-classification"),
+};
+
+/** How near texts are to each other: their vectors. */
+export const similarityKind: TextTaskKind<SimilarTexts, SimilarityEvaluation> = {
+  name: "sentence-similarity",
+  reading: {},
+  options: { tune: ["labelColumn"], evaluate: ["labelColumn"], predict: [] },
+  job: similarityJob,
+  ...scoredText("sentence-similarity"),
+};
+
+/** Which of two answers is better. */
+export const preferenceKind: TextTaskKind<Preference, PreferenceEvaluation> = {
+  name: "preference",
+  reading: { shape: "preference" },
+  options: { tune: [], evaluate: [], predict: languageKind.options.predict },
+  job: preferenceJob,
+  predict: generateTexts,
+  ...scoredText("text-generation"),
 };

@@ -35,7 +35,7 @@ export function languageJob(context: JobContext): TextJob<TokenLabelled, TokenLo
 }
 
 /** Labels one place to the left, so that each lies where it is to be told: label t + 1 at token t. */
-function shifted({ dims, data }: Int64Rows): Int64Rows {
+export function shifted({ dims, data }: Int64Rows): Int64Rows {
   const width = dims[1]!;
   const moved = data.slice();
   moved.copyWithin(0, 1);

@@ -27,7 +27,16 @@ export async function* predictTexts<E extends EncodedText, V>(
   );
   try {
     const classes = kept.classes ?? [];
-    const job = kind.job({ classes, labels: kept.labels, tokenizer, maxTokens, labelSmoothing: 0, seed: 0 });
+    const job = await kind.job({
+      folder: options.model,
+      shape: undefined,
+      classes,
+      labels: kept.labels,
+      tokenizer,
+      maxTokens,
+      labelSmoothing: 0,
+      seed: 0,
+    });
     const model = await openTextModel(options.model, job, runtime, 0);
     yield* model.notes.map(noteOf);
     const examples = await job.encodeUnlabelled(rows);

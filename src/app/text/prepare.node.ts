@@ -39,7 +39,9 @@ export async function prepareTexts<E extends EncodedText, V>(
   });
   const { tokenizer, maxTokens } = await openTextTokenizer(options.model, options.maxTokens);
   try {
-    const job = kind.job({
+    const job = await kind.job({
+      folder: options.model,
+      shape: dataset.shape,
       classes: dataset.classes,
       labels: dataset.labels,
       tokenizer,
@@ -56,11 +58,35 @@ export async function prepareTexts<E extends EncodedText, V>(
     const longest = examples.train.reduce((most, { ids }) => Math.max(most, ids.length), 1);
     const model = { ...opened, usualSizes: new Map([["tokens", longest]]) };
     const facts = { maxTokens, task: kind.name, options };
-    return textRun(job, { dataset, tokenizer, model, runtime, examples, facts });
+    const referred = job.refer
+      ? await withReference(job, model, runtime, examples, tokenizer, options)
+      : examples;
+    return textRun(job, { dataset, tokenizer, model, runtime, examples: referred, facts });
   } catch (error) {
     await tokenizer.close();
     throw error;
   }
+}
+
+/** Examples with what the model makes of them as it is. */
+async function withReference<E extends EncodedText, V>(
+  job: TextJob<E, V>,
+  model: Model,
+  runtime: Runtime,
+  examples: Opened<E>["examples"],
+  padding: Padding,
+  { batchSize }: TuneSettings,
+): Promise<Opened<E>["examples"]> {
+  const referred = async (texts: readonly E[]) => {
+    if (texts.length === 0) return texts;
+    const { evaluation } = await judgeModel(model, job, runtime, { examples: texts, padding, batchSize });
+    return job.refer?.(texts, evaluation) ?? texts;
+  };
+  return {
+    train: await referred(examples.train),
+    validation: await referred(examples.validation),
+    test: await referred(examples.test),
+  };
 }
 
 /** Columns that were named. */
@@ -142,7 +168,13 @@ function textRun<E extends EncodedText, V>(job: TextJob<E, V>, opened: Opened<E>
       const plain = job.network ? rebuilt(tuned, { seed: options.seed }) : tuned;
       return { judged: tuned, saved: { ...plain, config } };
     },
-    saving: { keepNames: true, more: (folder) => copyTokenizer(options.model, folder, tokenizer) },
+    saving: {
+      keepNames: true,
+      async more(folder) {
+        await copyTokenizer(options.model, folder, tokenizer);
+        await job.more?.(folder);
+      },
+    },
     close: () => tokenizer.close(),
   };
 }

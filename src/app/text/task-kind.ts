@@ -15,7 +15,7 @@ export interface TextTaskKind<E extends EncodedText, V> {
   readonly reading: Pick<TextOptions, "shape" | "labels">;
   /** Options of the task beside those that all text tasks take. */
   readonly options: { readonly [W in "tune" | "evaluate" | "predict"]: readonly string[] };
-  job(context: JobContext): TextJob<E, V>;
+  job(context: JobContext): TextJob<E, V> | Promise<TextJob<E, V>>;
   /** What predicting is, where it is not saying something of each text. */
   predict?(options: PredictSettings, runtime: Runtime, context: VerbContext): ReturnType<Task["predict"]>;
   report(record: RunRecord<RunResult>): ReportPart;

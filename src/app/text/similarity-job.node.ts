@@ -1,0 +1,250 @@
+import { cp, mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { writeFileAtomic } from "../../base/atomic-file.node.ts";
+import { DiapasonError } from "../../base/errors.ts";
+import type { TextRow } from "../../data/text/text-dataset.ts";
+import { regressionMetrics } from "../../tasks/label-metrics.ts";
+import {
+  attachRanking,
+  attachScores,
+  dot,
+  type Pooling,
+  pooledOnHost,
+  retrievalMetrics,
+} from "../../tasks/similarity.ts";
+import type { Metrics } from "../../tune/events.ts";
+import type { RunResult } from "../run-result.ts";
+import { type ScoredResult, signOf, worstOf } from "../scored/result.ts";
+import type { JobContext, TextJob } from "./job.ts";
+import { collateGroups, groupFeeds, groupOf, type TextGroup } from "./text-groups.ts";
+
+/** Texts that belong together, or two with how near they are to be. */
+export interface SimilarTexts extends TextGroup {
+  /** 0…1; 0 where texts belong together. */
+  readonly score: number;
+}
+
+/** How near vectors of texts are to those they belong to. */
+export interface SimilarityEvaluation {
+  readonly metrics: Metrics;
+  readonly losses: readonly { readonly id: string; readonly loss: number }[];
+}
+
+/** Largest score in the data: scores are divided by it, since cosines end at 1. */
+const largestScores = [1, 5, 10, 100];
+
+/** Vectors of texts that are near where the texts mean the same. */
+export async function similarityJob(
+  context: JobContext,
+): Promise<TextJob<SimilarTexts, SimilarityEvaluation>> {
+  const { tokenizer, maxTokens, shape, folder } = context;
+  const pooling = await poolingOf(folder);
+  const isScored = shape === "pair-score";
+  let scoresInput = "";
+  let texts = 2;
+  const encodeAll = async (rows: readonly TextRow[]): Promise<SimilarTexts[]> => {
+    const lists = rows.map((row) => textsOf(row));
+    const count = Math.min(...lists.map((list) => list.length));
+    const encoded = await tokenizer.encodeMany(
+      lists.flatMap((list) => list.slice(0, count)),
+      { maxLength: maxTokens },
+    );
+    const most = rows.reduce((largest, { values }) => Math.max(largest, values.score ?? 0), 0);
+    const range = largestScores.find((one) => most <= one) ?? most;
+    return rows.map(({ id, values }, i) => {
+      const parts = encoded.slice(i * count, (i + 1) * count).map((encoding) => ({ id, ...encoding }));
+      return { ...groupOf(id, parts), score: (values.score ?? 0) / range };
+    });
+  };
+  return {
+    head: "features",
+    labels: undefined,
+    config: {},
+    async encode(rows) {
+      if (rows.length === 0) return [];
+      const examples = await encodeAll(rows);
+      texts = examples[0]!.parts.length;
+      return examples;
+    },
+    encodeUnlabelled: async (rows) => {
+      const encoded = await tokenizer.encodeMany(
+        rows.map(({ values }) => values.text ?? ""),
+        { maxLength: maxTokens },
+      );
+      return encoded.map((encoding, i) => ({
+        ...groupOf(rows[i]!.id, [{ id: rows[i]!.id, ...encoding }]),
+        typeIds: encoding.typeIds,
+        score: 0,
+      }));
+    },
+    attach(graph, model) {
+      if (isScored) {
+        const { scores, vectors, ...loss } = attachScores(graph, model.output.name, { pooling });
+        scoresInput = scores;
+        graph.addOutput(graph.get(vectors));
+        return { ...loss, outputs: [vectors] };
+      }
+      const { vectors, ...loss } = attachRanking(graph, model.output.name, { texts, pooling });
+      graph.addOutput(graph.get(vectors));
+      return { ...loss, outputs: [vectors] };
+    },
+    feeds: ({ examples }) => groupFeeds(collateGroups(examples, tokenizer), examples.length),
+    targets: ({ examples }) =>
+      isScored
+        ? {
+            [scoresInput]: {
+              dtype: "float32",
+              dims: [examples.length],
+              data: Float32Array.from(examples, ({ score }) => score),
+            },
+          }
+        : {},
+    countOf: () => 1,
+    goal: isScored
+      ? { name: "spearman", mode: "max", tie: { name: "loss", mode: "min" } }
+      : { name: "MRR@10", mode: "max", tie: { name: "loss", mode: "min" } },
+    judge() {
+      const seen: SimilarTexts[] = [];
+      const first: Float32Array[] = [];
+      const second: Float32Array[] = [];
+      return {
+        add({ examples }, outputs) {
+          const [vectors] = Object.values(outputs);
+          const [, count, width] = vectors!.dims as readonly [number, number, number];
+          const data = vectors!.data as Float32Array;
+          examples.forEach((example, i) => {
+            const at = (text: number) =>
+              data.slice((i * count + text) * width, (i * count + text + 1) * width);
+            seen.push(example);
+            first.push(at(0));
+            second.push(at(1));
+          });
+        },
+        finish: () => (isScored ? byScore(seen, first, second) : byRank(seen, first, second)),
+      };
+    },
+    say(batch, outputs) {
+      const { data, dims } = outputs["last_hidden_state"]!;
+      const width = dims.at(-1)!;
+      return batch.examples.map(({ id, ids }, i) => {
+        const from =
+          (i * batch.tokens + (tokenizer.paddingSide === "left" ? batch.tokens - ids.length : 0)) * width;
+        const hidden = (data as Float32Array).subarray(from, from + ids.length * width);
+        return { type: "outputs", id, outputs: { embedding: [...pooledOnHost(hidden, width, pooling)] } };
+      });
+    },
+    scores: ({ metrics, losses }) => ({ examples: losses.length, metrics }),
+    judged: ({ metrics, losses }, of) => ({
+      type: "scored",
+      ...of,
+      examples: losses.length,
+      metrics,
+      worst: worstOf({ losses }),
+    }),
+    lines: ({ losses }) => losses,
+    more: (target) => writePooling(folder, target, pooling, context.maxTokens),
+    details(before, after, { trained }) {
+      const sign = signOf(before, after);
+      const shares = isScored ? [] : ["recall@1", "recall@10"];
+      const details: Omit<ScoredResult, keyof RunResult> = {
+        loss: isScored
+          ? "squared error of the cosine"
+          : "cross-entropy of the text it belongs to among those of the batch",
+        trained: trained.length,
+        examples: after.losses.length,
+        before: before.metrics,
+        after: after.metrics,
+        rising: Object.keys(after.metrics).filter((name) => name !== "loss"),
+        shares,
+        worst: worstOf(after),
+        ...(sign && { sign }),
+      };
+      return { details, ...(sign && { pValue: sign.pValue }) };
+    },
+  };
+}
+
+function byScore(
+  seen: readonly SimilarTexts[],
+  first: readonly Float32Array[],
+  second: readonly Float32Array[],
+): SimilarityEvaluation {
+  const cosines = first.map((vector, i) => dot(vector, second[i]!));
+  const { mse, pearson, spearman } = regressionMetrics(
+    cosines,
+    seen.map(({ score }) => score),
+  );
+  return {
+    metrics: { loss: mse, pearson, spearman },
+    losses: seen.map(({ id, score }, i) => ({ id, loss: (cosines[i]! - score) ** 2 })),
+  };
+}
+
+function byRank(
+  seen: readonly SimilarTexts[],
+  first: readonly Float32Array[],
+  second: readonly Float32Array[],
+): SimilarityEvaluation {
+  const { recallAt1, recallAt10, mrrAt10, ranks } = retrievalMetrics(first, second);
+  const losses = seen.map(({ id }, i) => ({ id, loss: 1 - 1 / ranks[i]! }));
+  const loss = losses.reduce((sum, one) => sum + one.loss, 0) / Math.max(1, losses.length);
+  return { metrics: { loss, "recall@1": recallAt1, "recall@10": recallAt10, "MRR@10": mrrAt10 }, losses };
+}
+
+function textsOf({ id, values }: TextRow): readonly string[] {
+  const { text, pair, anchor, positive, negative } = values;
+  const texts = [anchor ?? text, positive ?? pair, negative].filter((one) => one !== undefined);
+  if (texts.length >= 2) return texts;
+  throw new DiapasonError(
+    "data/no-text",
+    `${id} has no two texts that belong together.`,
+    "Give rows of anchor and positive (and negative), or of two sentences, with a score where they have one.",
+  );
+}
+
+/** Names of sentence-transformers for how tokens become one vector. */
+const poolingFields: { readonly [P in Pooling]: string } = {
+  mean: "pooling_mode_mean_tokens",
+  cls: "pooling_mode_cls_token",
+  max: "pooling_mode_max_tokens",
+};
+
+/** How the model's vectors are made, as its sentence-transformers files say; the mean where they say nothing. */
+async function poolingOf(folder: string): Promise<Pooling> {
+  const text = await readFile(join(folder, "1_Pooling", "config.json"), "utf8").catch(() => "{}");
+  const config = JSON.parse(text) as Readonly<Record<string, unknown>>;
+  const found = (Object.keys(poolingFields) as Pooling[]).find(
+    (kind) => config[poolingFields[kind]] === true,
+  );
+  return found ?? "mean";
+}
+
+/** Writes what sentence-transformers needs beside a model: what the base has of it, else what says the same. */
+async function writePooling(from: string, to: string, pooling: Pooling, maxTokens: number): Promise<void> {
+  await mkdir(join(to, "1_Pooling"), { recursive: true });
+  const write = async (name: string, content: object) => {
+    const kept = await cp(join(from, name), join(to, name)).then(
+      () => true,
+      () => false,
+    );
+    if (!kept) await writeFileAtomic(join(to, name), `${JSON.stringify(content, null, 2)}\n`);
+  };
+  const module = (idx: number, path: string, type: string) => ({
+    idx,
+    name: String(idx),
+    path,
+    type: `sentence_transformers.models.${type}`,
+  });
+  await write("modules.json", [
+    module(0, "", "Transformer") as object,
+    module(1, "1_Pooling", "Pooling"),
+    module(2, "2_Normalize", "Normalize"),
+  ]);
+  await write(
+    "1_Pooling/config.json",
+    Object.fromEntries(
+      (Object.keys(poolingFields) as Pooling[]).map((kind) => [poolingFields[kind], kind === pooling]),
+    ),
+  );
+  await write("sentence_bert_config.json", { max_seq_length: maxTokens, do_lower_case: false });
+}

@@ -268,6 +268,30 @@ describe("a connection that fails", () => {
     expect(blobs(settings).some((file) => file.includes("incomplete"))).toBe(false);
   });
 
+  test("what a process that was killed left is taken over; what one writes to is not", async () => {
+    hub.addRepo(name, whole);
+    const settings = settingsFor();
+    const folder = join(settings.cache, "models--some-org--tiny/blobs");
+    mkdirSync(folder, { recursive: true });
+    const blob = join(folder, createHash("sha256").update(weights).digest("hex"));
+    const alive = `${blob}.diapason-${process.pid}-00000000.incomplete`;
+    writeFileSync(alive, weights.subarray(0, 5000));
+    // No process has this number: Linux has fewer.
+    writeFileSync(`${blob}.diapason-99999999-00000000.incomplete`, weights.subarray(0, 3000));
+    await fetchIt(settings);
+    expect(hub.seen.find(({ host }) => host === "store")!.range).toBe("bytes=3000-");
+    expect(readFileSync(blob).equals(weights)).toBe(true);
+    expect(existsSync(alive)).toBe(true);
+  });
+
+  test("a cache that cannot be written is told so", async () => {
+    hub.addRepo(name, whole);
+    const file = join(newFolder(), "file");
+    writeFileSync(file, "");
+    const error = await mistakeOf(fetchIt(settingsFor({ cache: join(file, "hub") })));
+    expect([error.code, error.message]).toEqual(["base/not-writable", expect.stringContaining(file)]);
+  });
+
   test("begins anew at a server that knows no ranges, and after what does not fit", async () => {
     hub.addRepo(name, whole);
     hub.ignoresRanges = true;

@@ -194,6 +194,20 @@ describe("several files with an index", () => {
 });
 
 describe("what is no checkpoint", () => {
+  test.each([
+    [
+      "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n",
+      /pointer of Git LFS.*git lfs pull/,
+    ],
+    ["<!DOCTYPE html><html></html>", /a page of the web/],
+  ])("%s in place of weights is told by what it is", async (content, message) => {
+    for (const name of ["model.safetensors", "pytorch_model.bin"]) {
+      const folder = newFolder();
+      writeFileSync(join(folder, name), content);
+      expect((await errorOf(folder)).message).toMatch(message);
+    }
+  });
+
   test("a folder without weights, one whose weights have another name, nothing, another file", async () => {
     const folder = newFolder();
     expect((await errorOf(folder)).message).toMatch(/holds no weights; expected model.safetensors/);

@@ -1,6 +1,7 @@
 import { DiapasonError } from "../base/errors.ts";
 import { type ByteSource, bitsOf, type DataType, sizeOf, type Tensor } from "../graph/tensor.ts";
 import { repeatedKey } from "./json-keys.ts";
+import { standInBytes, standInOf } from "./stand-in.ts";
 
 /** What a safetensors file holds. */
 export interface Safetensors {
@@ -47,6 +48,8 @@ const longestHeader = 100_000_000;
  */
 export function readSafetensors(length: number, range: ByteRange): Safetensors {
   if (length < 8) throw damaged(`it has ${length} bytes, a header alone needs 8`);
+  const standIn = standInOf(range(0, Math.min(length, standInBytes)).read());
+  if (standIn) throw damaged(standIn);
   const size = Number(view(range(0, 8).read()).getBigUint64(0, true));
   if (size > longestHeader) throw damaged(`its first 8 bytes claim a header of ${size} bytes`);
   if (8 + size > length) throw damaged(`it ends after ${length} bytes, inside its header of ${size}`);

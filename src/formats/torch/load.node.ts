@@ -1,5 +1,6 @@
 import { DiapasonError } from "../../base/errors.ts";
 import { openFileBytes } from "../file-bytes.node.ts";
+import { standInBytes, standInOf } from "../stand-in.ts";
 import { readArchive } from "./archive.node.ts";
 import { type Flattened, flatten } from "./flatten.ts";
 import { legacyStart, readLegacy } from "./legacy.ts";
@@ -18,11 +19,11 @@ const zipStart = Uint8Array.of(0x50, 0x4b, 3, 4);
 export async function loadTorch(path: string): Promise<Flattened> {
   const file = openFileBytes(path);
   try {
-    const start = file.range(0, Math.min(file.length, legacyStart.length)).read();
+    const start = file.range(0, Math.min(file.length, standInBytes)).read();
     if (begins(start, zipStart)) return flatten(await readArchive(path, file));
     if (begins(start, legacyStart))
       return flatten(readLegacy(file.length, (offset, length) => file.range(offset, length)));
-    throw damaged("it begins neither as a zip archive nor as the older format does");
+    throw damaged(standInOf(start) ?? "it begins neither as a zip archive nor as the older format does");
   } catch (error) {
     throw error instanceof DiapasonError ? error.about(path) : error;
   }

@@ -6,8 +6,10 @@ const descriptions: readonly RegExp[] = [
   // Tokenizers.
   /^(tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab|chat_template)\.json$/,
   /^(vocab|merges)\.txt$/,
-  /^(spiece|tokenizer|sentencepiece(\.bpe)?)\.model$/,
+  /^(spiece|spm|tokenizer|sentencepiece(\.bpe)?)\.model$/,
   /^(chat_template\.jinja|additional_chat_templates\/[\w.-]+\.jinja)$/,
+  // A loss of the task custom that is a graph of its own.
+  /^loss\/loss\.onnx$/,
   // Sentence encoders: how token vectors become one.
   /^(modules|sentence_bert_config|config_sentence_transformers)\.json$/,
   /^\d+_\w+\/config\.json$/,

@@ -1,0 +1,16 @@
+/** Bytes from the start of a file by which it is seen to be something else. */
+export const standInBytes = 40;
+
+const standIns: readonly (readonly [RegExp, string])[] = [
+  [
+    /^version https:\/\/git-lfs/,
+    'it is a pointer of Git LFS, which stands for the contents: fetch them with "git lfs pull"',
+  ],
+  [/^\s*<(!doctype|html|\?xml)/i, "it is a page of the web, as a server sends instead of a file"],
+];
+
+/** What a file is that is there in place of the one meant, by its first bytes; undefined for anything else. */
+export function standInOf(start: Uint8Array): string | undefined {
+  const text = new TextDecoder("latin1").decode(start);
+  return standIns.find(([pattern]) => pattern.test(text))?.[1];
+}

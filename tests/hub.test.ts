@@ -139,6 +139,11 @@ describe("a model of the Hub", () => {
       { ...whole, "config.json": '{"model_type":"unheard-of"}', "onnx/model.onnx_data": "more" },
       ["onnx/model.onnx", "onnx/model.onnx_data"],
     ],
+    [
+      "ONNX where the type is only borrowed",
+      { ...whole, "config.json": '{"model_type":"bert","diapason":{"model_type":"borrowed"}}' },
+      ["onnx/model.onnx"],
+    ],
     ["ONNX where there are no other weights", { ...small, "onnx/model.onnx": "x" }, ["onnx/model.onnx"]],
     [
       "an adapter",

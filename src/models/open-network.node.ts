@@ -11,17 +11,17 @@ import type { Model } from "./model.ts";
 /** What may be asked of a network that is built from a folder. */
 export type OpenNetworkOptions = Omit<BuildOptions, "config" | "tensors" | "source">;
 
-/**
- * Whether a folder holds a checkpoint that an architecture of ours builds: a config.json of a known type, and weights.
- *
- * A type that a tuned ONNX model only borrowed does not count.
- */
-export async function isNetworkFolder(folder: string): Promise<boolean> {
-  const config = await readConfig(folder);
+/** Whether an architecture of ours builds the type of a config. One that a tuned ONNX model only borrowed does not count. */
+export function isBuiltType(config: ModelConfig): boolean {
   const own = config["diapason"];
   const isBorrowed = typeof own === "object" && own !== null && "model_type" in own;
   const type = config["model_type"];
-  if (isBorrowed || typeof type !== "string" || !architectureOf(type)) return false;
+  return !isBorrowed && typeof type === "string" && architectureOf(type) !== undefined;
+}
+
+/** Whether a folder holds a checkpoint that an architecture of ours builds: a config.json of a known type, and weights. */
+export async function isNetworkFolder(folder: string): Promise<boolean> {
+  if (!isBuiltType(await readConfig(folder))) return false;
   // Weights that are there but damaged are told when they are opened.
   return openCheckpoint(folder).then(
     () => true,

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { listFiles, modelInfo } from "@huggingface/hub";
 import { DiapasonError } from "../../base/errors.ts";
 import { readShardIndex } from "../../formats/shard-index.ts";
-import { architectureOf, knownModelTypes } from "../architectures/table.ts";
+import { knownModelTypes } from "../architectures/table.ts";
+import { isBuiltType, readConfig } from "../open-network.node.ts";
 import {
   cachedCommit,
   filesOf,
@@ -165,21 +166,11 @@ async function fetchFiles(
   const paths = [...byPath.keys()];
   await get(paths.filter(isDescription));
   const found = weightsAmong(paths);
-  const type = await modelTypeIn(folder);
-  const weights = chooseWeights(found, type !== undefined && architectureOf(type) !== undefined);
-  if (!weights) throw nothingToOpen(id, type, found);
+  const config = await readConfig(folder);
+  const weights = chooseWeights(found, isBuiltType(config));
+  if (!weights) throw nothingToOpen(id, config["model_type"], found);
   if (weights.index !== undefined) await get([weights.index]);
   await get(await shardsOf(folder, weights));
-}
-
-async function modelTypeIn(folder: string): Promise<string | undefined> {
-  const text = await readFile(join(folder, "config.json"), "utf8").catch(() => "{}");
-  try {
-    const type = (JSON.parse(text) as { model_type?: unknown } | null)?.model_type;
-    return typeof type === "string" ? type : undefined;
-  } catch {
-    return undefined; // A broken config.json is told when the model is opened.
-  }
 }
 
 async function fetchFile(
@@ -236,11 +227,7 @@ const strange = (name: string, { endpoint }: HubSettings, what: string, cause?: 
     cause,
   );
 
-function nothingToOpen(
-  { name }: ModelId,
-  type: string | undefined,
-  found: readonly WeightFiles[],
-): DiapasonError {
+function nothingToOpen({ name }: ModelId, type: unknown, found: readonly WeightFiles[]): DiapasonError {
   if (found.length === 0)
     return new DiapasonError(
       "models/not-found",

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { loadSafetensors } from "../src/formats/safetensors.node.ts";
-import { type TuneInput, type TuneVerbEvent, tune } from "../src/index.ts";
+import { resume, type TuneInput, type TuneVerbEvent, tune } from "../src/index.ts";
 import { floatsOf } from "../src/models/adapters/adapted.ts";
 import { mergeAdapter } from "../src/models/adapters/merge.ts";
 import { loadPeftAdapter } from "../src/models/adapters/peft.node.ts";
@@ -54,11 +54,20 @@ test("frozen weights in int8 reach what float32 does", async () => {
   expect((events[0] as Extract<TuneVerbEvent, { type: "found" }>).notes.join(" ")).toContain("held as int8");
 });
 
-test("a run with dropout gives the same weights when it is run again", async () => {
-  const options = { ...short, epochs: 2, adapter: "lora", rank: 2, adapterDropout: 0.2 } as const;
-  await savedOf(base("first", options));
-  await savedOf(base("second", options));
-  expect(await weightsOf("first")).toEqual(await weightsOf("second"));
+test.each([
+  { adapter: "lora", adapterDropout: 0.2 },
+  { adapter: "pissa", frozenWeights: "int8" },
+] as const)("a stopped run goes on to the very same weights: $adapter", async (how) => {
+  const options = { ...short, epochs: 2, rank: 2, ...how };
+  const name = (part: string) => `${how.adapter}-${part}`;
+  await savedOf(base(name("whole"), options));
+  const stop = new AbortController();
+  for await (const event of tune(base(name("parts"), options), { signal: stop.signal }))
+    if (event.type === "step" && event.step === 5) stop.abort();
+  let end: TuneVerbEvent | undefined;
+  for await (const event of resume({ run: at(`${name("parts")}-run`) })) end = event;
+  expect(end?.type).toBe("saved");
+  expect(await weightsOf(name("parts"))).toEqual(await weightsOf(name("whole")));
 });
 
 test("frozen weights of few bits ask for an adapter", async () => {

@@ -64,8 +64,9 @@ function scaleInputs(
   return weight;
 }
 
-function refuseSharedBias({ module, bias }: Layer, isFeedforward: boolean): void {
-  if (!bias || isFeedforward || bias.consumers.length === 1) return;
+function refuseSharedBias({ module, bias, uses }: Layer, isFeedforward: boolean): void {
+  const own = new Set(uses.map(({ node, biasNode }) => biasNode ?? node));
+  if (!bias || isFeedforward || bias.consumers.every((reader) => own.has(reader))) return;
   throw new DiapasonError(
     "models/bad-adapter",
     `The bias "${bias.name}" of ${module} is also another layer's, so that IA³'s vector could not be merged into it.`,

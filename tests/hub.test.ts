@@ -463,6 +463,12 @@ describe("what --model may be", () => {
     expect(existsSync(join(path, "model.safetensors"))).toBe(true);
   });
 
+  test("an id with a revision is no slip, whatever lies there", async () => {
+    hub.addRepo("models/leters", whole);
+    const { name: named } = await locateModel("models/leters@main", { settings: settingsFor() });
+    expect(named).toMatch(/^models\/leters@[0-9a-f]{40}$/);
+  });
+
   test.each([
     ["models/leters", /"models\/leters".$/, /Did you mean "models\/letters"/],
     ["modle.onnx", /nor is that the id of a model/, /Did you mean "model.onnx"/],

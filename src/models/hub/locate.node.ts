@@ -32,9 +32,8 @@ export async function locateModel(text: string, options: LocateOptions = {}): Pr
   if (existsSync(text)) return { path: text, name: text, notes: [] };
   const id = parseModelId(text);
   if (!id) throw await noSuchPath(text);
-  // A mistyped path must not become a question to the Hub.
-  const near = await nearestPath(text);
-  if (near !== undefined) throw await noSuchPath(text);
+  // A mistyped path must not become a question to the Hub; what names a revision is none.
+  if (!text.includes("@") && (await nearestPath(text)) !== undefined) throw await noSuchPath(text);
   const { folder, commit, notes } = await fetchModel(id, {
     settings: options.settings ?? hubSettings(),
     onProgress: options.onProgress,

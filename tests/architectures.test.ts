@@ -39,9 +39,13 @@ function withLoss(graph: Graph, name: string): void {
 describe.each(folders)("%s", (name) => {
   test("gives transformers' output, loss and gradients", async () => {
     const { tensors: reference, metadata } = await loadSafetensors(`${root}/${name}/reference.safetensors`);
-    const model = await openNetwork(`${root}/${name}`, { seed: 0 });
+    // Gradients of convolutions need the size of images, which some configs do not say.
+    const [height, width] = reference.get("input.pixel_values")?.dims.slice(2) ?? [];
+    const imageSize = height && width ? ([height, width] as const) : undefined;
+    const model = await openNetwork(`${root}/${name}`, { seed: 0, imageSize });
     const output = metadata.get("output")!;
-    expect(model.output.name).toBe(output);
+    expect(model.graph.outputs.map((value) => value.name)).toContain(output);
+    if (!reference.has("output.last_hidden_state")) expect(model.output.name).toBe(output);
     const graph = model.graph.clone();
     withLoss(graph, output);
     const wanted = [...reference.keys()].filter((key) => key.startsWith("grad."));
@@ -56,13 +60,15 @@ describe.each(folders)("%s", (name) => {
     const found = await session.run(Object.fromEntries(feeds));
     const [expected] = floats(reference.get("loss")!);
     expect(Math.abs((found["loss"]!.data[0] as number) / expected! - 1)).toBeLessThan(1e-4);
+    // A gradient that is 0 in exact arithmetic, as that of a bias of keys, comes out as what others leave in rounding.
+    const largest = wanted.reduce((most, key) => floats(reference.get(key)!).reduce(greater, most), 0);
+    const zero = Math.max(1e-5, 1e-3 * largest);
     for (const key of wanted) {
       const gradient = found[backward.gradients.get(key.slice("grad.".length))!]!;
       const { dims } = reference.get(key)!;
       expect(gradient.dims, key).toEqual(dims);
-      expect(relativeError(gradient.data as Float32Array, floats(reference.get(key)!)), key).toBeLessThan(
-        1e-3,
-      );
+      const error = relativeError(gradient.data as Float32Array, floats(reference.get(key)!), zero);
+      expect(error, key).toBeLessThan(1e-3);
     }
     const inference = await InferenceSession.create(writeOnnx(model.graph), { logSeverityLevel: 3 });
     const inputs = model.graph.inputs.map(({ name: input }) => [
@@ -70,9 +76,12 @@ describe.each(folders)("%s", (name) => {
       feedOf(reference.get(`input.${input}`)!),
     ]);
     const result = await inference.run(Object.fromEntries(inputs));
-    expect(
-      relativeError(result[output]!.data as Float32Array, floats(reference.get("output")!)),
-    ).toBeLessThan(1e-4);
+    for (const { name: output } of model.graph.outputs) {
+      const expected = reference.get(`output.${output}`) ?? reference.get("output")!;
+      expect(relativeError(result[output]!.data as Float32Array, floats(expected)), output).toBeLessThan(
+        1e-4,
+      );
+    }
   });
 
   test("every weight is in one block, and the checkpoint's names are all there", async () => {
@@ -84,8 +93,10 @@ describe.each(folders)("%s", (name) => {
   });
 });
 
-/** Largest difference relative to the largest expected number; what is expected to be 0 counts as 1e-5. */
-function relativeError(actual: Float32Array, expected: Float32Array): number {
-  const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-5);
+const greater = (most: number, value: number) => Math.max(most, Math.abs(value));
+
+/** Largest difference relative to the largest expected number, which counts as `zero` where it is less. */
+function relativeError(actual: Float32Array, expected: Float32Array, zero = 1e-5): number {
+  const largest = expected.reduce(greater, zero);
   return actual.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0) / largest;
 }

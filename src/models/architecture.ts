@@ -20,6 +20,8 @@ export const exportedAs: { readonly [K in HeadKind]?: Pick<NetworkOptions, "cach
 export interface Head<C> {
   /** The class of transformers that has this head, as config.json names it. */
   readonly className: string;
+  /** Other classes of transformers that have it, one of which a config may name; `build` tells them apart by that. */
+  readonly otherClassNames?: readonly string[];
   /**
    * Adds inputs, nodes and outputs. Inputs and outputs have transformers' names: `input_ids`, `attention_mask`,
    * `token_type_ids` int64 [batch, tokens], `pixel_values` float32 [batch, channels, height, width];
@@ -40,11 +42,16 @@ export interface Architecture<C extends object = object> {
   readonly config: z.ZodType<C>;
   /** transformers' `base_model_prefix`: where the body's weights lie in a network with a head; a bare one has them at the root. */
   readonly prefix: string;
-  /** Paths of the body's blocks, from the input end, without the prefix: what freezing counts. What is in none of them is "head". */
+  /** Paths of the body's blocks, from the input end, without the prefix: what freezing counts. What is in none of them is "head". A path may also lead beside the body. */
   blocks(config: C): readonly string[];
   readonly heads: { readonly [K in HeadKind]?: Head<C> };
   /** Weights of the body that a checkpoint may lack, because its own head had no use for them; matched without the prefix. */
   readonly optional?: RegExp;
+  /**
+   * Weights of the body that the network does not read and transformers' class has; matched without the prefix. What a
+   * checkpoint has of them stays beside the network and is saved with it.
+   */
+  readonly kept?: RegExp;
   /** Spellings that older checkpoints have, and what they are called now. */
   readonly renames?: readonly (readonly [RegExp, string])[];
 }

@@ -2,7 +2,7 @@ import { bug, DiapasonError, nearest } from "../base/errors.ts";
 import type { Graph } from "../graph/ir.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 import { sizeOf, type Tensor } from "../graph/tensor.ts";
-import type { Architecture, HeadKind } from "./architecture.ts";
+import type { Architecture, Head, HeadKind } from "./architecture.ts";
 import { architectureOf, knownModelTypes } from "./architectures/table.ts";
 import { labelsOf, type ModelConfig, withLabels } from "./config.ts";
 import type { Block, Model, Parameter } from "./model.ts";
@@ -28,7 +28,10 @@ export interface BuildOptions extends Omit<NetworkOptions, "classes"> {
 const usualSizes: ReadonlyMap<string, number> = new Map([["tokens", 128]]);
 
 /** Weights that no network reads: tables that older versions stored, and copies of tied weights. */
-const neverRead = /position_ids$|inv_freq$|num_batches_tracked$|^lm_head\.weight$|decoder\.(?:weight|bias)$/;
+const neverRead = /position_ids$|inv_freq$|^lm_head\.weight$|decoder\.(?:weight|bias)$/;
+
+/** Counters of BatchNormalization's training, which every class of transformers with that layer has. */
+const counters = /num_batches_tracked$/;
 
 /**
  * The network of a config.json over the weights of a checkpoint, with shapes, blocks and parameters.
@@ -48,6 +51,7 @@ export function buildNetwork(options: BuildOptions): Model {
       `Networks of type "${config["model_type"]}" have no head for ${kind}; they have one for ${Object.keys(architecture.heads).join(", ")}.`,
       "Choose another task, or a model of another type.",
     );
+  const className = namedClass(head, config) ?? head.className;
   const parsed = parseArchitectureConfig(architecture, config, source);
   const known = labelsOf(config, source) ?? placeholders(config);
   const isClassifier = kind.endsWith("classification");
@@ -67,16 +71,17 @@ export function buildNetwork(options: BuildOptions): Model {
   const m = Network.start(`${config["model_type"]}`, weights, { ...options, classes: labels.length });
   head.build(m, parsed);
   removeDead(m.graph);
+  const kept = new Map([counters, architecture.kept ?? /(?!)/].flatMap((names) => [...weights.keep(names)]));
   const notes = notesOn(weights.fresh, weights.unused(), tensors !== undefined);
   return {
     ...describeNetwork(m.graph, architecture, parsed, kind),
     labels: isClassifier ? labels : undefined,
     transposed: new Set(),
     notes,
-    config: { ...(isClassifier ? withLabels(config, labels) : config), architectures: [head.className] },
+    config: { ...(isClassifier ? withLabels(config, labels) : config), architectures: [className] },
     source,
     usualSizes,
-    network: { architecture, head: kind, className: head.className, fresh: weights.fresh },
+    network: { architecture, head: kind, className, fresh: weights.fresh, kept },
   };
 }
 
@@ -96,7 +101,9 @@ function describeNetwork(
   for (const value of graph.initializers) {
     const { name, constant } = value;
     if (constant?.dtype !== "float32" || !isWeight(name)) continue;
-    const path = paths.find(({ path, start }) => name.startsWith(start) || name === stem + path)?.path;
+    const path = paths.find(
+      ({ path, start }) => name.startsWith(start) || name === stem + path || name.startsWith(`${path}.`),
+    )?.path;
     const group = groups.get(path ?? "head")!;
     if (/running_(?:mean|var)$/.test(name)) group.buffers.push(name);
     else {
@@ -131,9 +138,19 @@ function findArchitecture(config: ModelConfig, source: string): Architecture {
 
 /** The head that the config names by its class, else the bare body. */
 export function headOf(architecture: Architecture, config: ModelConfig): HeadKind {
+  const kinds = Object.entries(architecture.heads) as [HeadKind, ClassNames][];
+  return kinds.find(([, head]) => namedClass(head, config))?.[0] ?? "features";
+}
+
+type ClassNames = Pick<Head<object>, "className" | "otherClassNames">;
+
+/** The class of transformers that the config names, where it has this head. */
+function namedClass(
+  { className, otherClassNames = [] }: ClassNames,
+  config: ModelConfig,
+): string | undefined {
   const names: readonly unknown[] = Array.isArray(config["architectures"]) ? config["architectures"] : [];
-  const kinds = Object.entries(architecture.heads) as [HeadKind, { readonly className: string }][];
-  return kinds.find(([, { className }]) => names.includes(className))?.[0] ?? "features";
+  return [className, ...otherClassNames].find((name) => names.includes(name));
 }
 
 /**

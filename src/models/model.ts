@@ -1,4 +1,5 @@
 import type { Graph, Value } from "../graph/ir.ts";
+import type { Tensor } from "../graph/tensor.ts";
 import type { Architecture, HeadKind } from "./architecture.ts";
 
 /** A named float tensor of the model that training may change. Its value is the graph's initializer of the same name. */
@@ -54,4 +55,6 @@ export interface BuiltNetwork {
   readonly className: string;
   /** Names of the weights that the checkpoint did not give. */
   readonly fresh: ReadonlySet<string>;
+  /** Tensors of the checkpoint that the network does not read and that are saved with it, by name. */
+  readonly kept: ReadonlyMap<string, Tensor>;
 }

@@ -24,6 +24,11 @@ export interface NetworkWeights {
   readonly fresh: ReadonlySet<string>;
   /** Tensors of the checkpoint that nothing took. */
   unused(): readonly string[];
+  /**
+   * Takes tensors of the checkpoint's body that no network reads, but that are to be saved with it. `pattern`: of names
+   * without the prefix. Result: by the names that the network has for its body.
+   */
+  keep(pattern: RegExp): ReadonlyMap<string, Tensor>;
 }
 
 export interface WeightsOptions {
@@ -77,6 +82,18 @@ export function networkWeights(options: WeightsOptions): NetworkWeights {
   return {
     fresh,
     has: (name) => placeOf(name) !== undefined,
+    keep(pattern) {
+      const found = new Map<string, Tensor>();
+      for (const [name, place] of places) {
+        const tensor = tensors?.get(place);
+        if (!tensor || taken.has(place) || (isPrefixed && !name.startsWith(stem))) continue;
+        const body = isPrefixed ? name.slice(stem.length) : name;
+        if (!pattern.test(body)) continue;
+        taken.add(place);
+        found.set(bare ? body : stem + body, tensor);
+      }
+      return found;
+    },
     unused: () => [...places].filter(([, name]) => !taken.has(name)).map(([, name]) => name),
     take(name, dims, kind) {
       const body = inBody(name);

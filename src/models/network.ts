@@ -10,6 +10,8 @@ import type { Fresh, NetworkWeights } from "./network-weights.ts";
 export interface NetworkOptions {
   /** Number of classes of a classifier. */
   readonly classes: number;
+  /** Height and width of images, for networks that take any. Default: the config's. */
+  readonly imageSize?: readonly [number, number] | undefined;
   /**
    * Where the tokens of a decoder stand. "counted": from 0 in each example. "given": as the input `position_ids`, which
    * packed examples and generation need. Default "counted".

@@ -15,7 +15,10 @@ export function rebuilt(
   const { network, graph, config, source } = model;
   if (!network) bug("only a network that an architecture built can be built again");
   const weights = [...graph.initializers].filter((value) => value.constant?.dtype === "float32");
-  const tensors = new Map(weights.map((value) => [value.name, value.constant!]));
+  const tensors = new Map([
+    ...network.kept,
+    ...weights.map((value) => [value.name, value.constant!] as const),
+  ]);
   const labels = options.labels ?? model.labels;
   const fresh = buildNetwork({ head: network.head, ...options, labels, config, tensors, source });
   for (const value of fresh.graph.initializers) {

@@ -86,16 +86,15 @@ function networkGraph(model: Model, { head }: BuiltNetwork) {
   return graph;
 }
 
-/** Parameters and running statistics, named and laid out as the checkpoint has them. */
+/** Parameters, running statistics and what is kept unread, named and laid out as the checkpoint has them. */
 function weightsOf(model: Model): Map<string, Tensor> {
   const names = model.blocks.flatMap((block) => [...block.parameters, ...block.buffers]);
-  return new Map(
-    names.map((name) => {
-      const { constant, storedType } = model.graph.get(name);
-      const tensor = model.transposed.has(name) ? transpose(constant!) : constant!;
-      return [name, narrowed(tensor, storedType)];
-    }),
-  );
+  const read = names.map((name) => {
+    const { constant, storedType } = model.graph.get(name);
+    const tensor = model.transposed.has(name) ? transpose(constant!) : constant!;
+    return [name, narrowed(tensor, storedType)] as const;
+  });
+  return new Map([...read, ...(model.network?.kept ?? [])]);
 }
 
 /** Moves the finished folder to its place; what was there goes only after the new one stands. */

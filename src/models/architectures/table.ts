@@ -1,13 +1,22 @@
 import type { Architecture } from "../architecture.ts";
 import { albertArchitecture } from "./albert.ts";
 import { bertArchitecture } from "./bert.ts";
+import { clipArchitectures } from "./clip.ts";
+import { convnextArchitecture } from "./convnext.ts";
 import { debertaArchitecture } from "./deberta.ts";
+import { dinov2Architecture } from "./dinov2.ts";
 import { distilbertArchitecture } from "./distilbert.ts";
+import { efficientnetArchitecture } from "./efficientnet.ts";
 import { electraArchitecture } from "./electra.ts";
 import { llamaArchitecture } from "./llama.ts";
+import { mobilenetV2Architecture } from "./mobilenet-v2.ts";
 import { modernbertArchitecture } from "./modernbert.ts";
 import { mpnetArchitecture } from "./mpnet.ts";
+import { resnetArchitecture } from "./resnet.ts";
 import { robertaArchitectures } from "./roberta.ts";
+import { siglipArchitectures } from "./siglip.ts";
+import { swinArchitecture } from "./swin.ts";
+import { vitArchitectures } from "./vit.ts";
 
 /** Every architecture that is built from a checkpoint. */
 const architectures: readonly Architecture[] = [
@@ -20,6 +29,15 @@ const architectures: readonly Architecture[] = [
   albertArchitecture,
   modernbertArchitecture,
   llamaArchitecture,
+  ...vitArchitectures,
+  dinov2Architecture,
+  swinArchitecture,
+  resnetArchitecture,
+  convnextArchitecture,
+  mobilenetV2Architecture,
+  efficientnetArchitecture,
+  ...clipArchitectures,
+  ...siglipArchitectures,
 ];
 
 /** The architecture of a `model_type`. */

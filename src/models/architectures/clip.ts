@@ -1,0 +1,145 @@
+import { z } from "zod";
+import type { Value } from "../../graph/ir.ts";
+import { activationName } from "../activations.ts";
+import { type Architecture, architecture } from "../architecture.ts";
+import { biasOf } from "../attention.ts";
+import {
+  type ImageFeatures,
+  meanOfTokens,
+  outputFeatures,
+  patchCount,
+  patches,
+  pixelInput,
+  squareSide,
+  tokenAt,
+  withTokens,
+} from "../image-encoder.ts";
+import type { Network } from "../network.ts";
+import { count } from "../text-encoder.ts";
+import {
+  outputSimilarity,
+  textEmbedded,
+  textFields,
+  textsInput,
+  towerBlocks,
+  towerEncoded,
+  visionBlocks,
+  visionFields,
+} from "../two-towers.ts";
+
+const visionConfig = z.object({
+  ...visionFields,
+  patch_size: squareSide.default(32),
+  hidden_act: activationName.default("quick_gelu"),
+});
+type VisionConfig = z.output<typeof visionConfig>;
+
+const textConfig = z.object({
+  ...textFields,
+  num_attention_heads: count.default(8),
+  vocab_size: count.default(49408),
+  hidden_size: count.default(512),
+  intermediate_size: count.default(2048),
+  max_position_embeddings: count.default(77),
+  hidden_act: activationName.default("quick_gelu"),
+  eos_token_id: z.int().default(49407),
+});
+type TextConfig = z.output<typeof textConfig>;
+
+const clipConfig = z.object({
+  vision_config: visionConfig.prefault({}),
+  text_config: textConfig.prefault({}),
+  projection_dim: count.default(512),
+});
+type ClipConfig = z.output<typeof clipConfig>;
+
+const afterLayers = ["post_layernorm"];
+
+/** A tower for images and one for texts that meet in one space. The body is that for images. Source: Radford et al. 2021. */
+const clip: Architecture<ClipConfig> = {
+  modelTypes: ["clip"],
+  config: clipConfig,
+  prefix: "vision_model",
+  blocks: (c) => towerBlocks({ sizes: c.vision_config, others: afterLayers }, c.text_config),
+  heads: {
+    "image-text": {
+      className: "CLIPModel",
+      build(m, c) {
+        const { pooled } = imagesEncoded(m.at("vision_model"), c.vision_config);
+        const texts = textsEncoded(m.at("text_model"), c.text_config);
+        const projected = (name: string, x: Value) => m.linear(name, x, c.projection_dim, { bias: false });
+        outputSimilarity(
+          m,
+          { images: projected("visual_projection", pooled!), texts: projected("text_projection", texts) },
+          { scale: m.weight("logit_scale", [], "ones") },
+        );
+      },
+    },
+    "image-classification": {
+      className: "CLIPForImageClassification",
+      build(m, c) {
+        const { hidden } = imagesEncoded(m.at("vision_model"), c.vision_config);
+        m.output("logits", m.linear("classifier", meanOfTokens(m, hidden, 1), m.options.classes));
+      },
+    },
+    features: {
+      className: "CLIPVisionModel",
+      build: (m, c) => outputFeatures(m, imagesEncoded(m, c.vision_config)),
+    },
+  },
+};
+
+/** CLIP's tower for images alone. */
+const clipVision: Architecture<VisionConfig> = {
+  modelTypes: ["clip_vision_model"],
+  config: visionConfig,
+  prefix: "vision_model",
+  blocks: (c) => visionBlocks({ sizes: c, others: afterLayers }),
+  heads: {
+    features: {
+      className: "CLIPVisionModel",
+      build: (m, c) => outputFeatures(m, imagesEncoded(m, c)),
+    },
+  },
+};
+
+function imagesEncoded(m: Network, c: VisionConfig): ImageFeatures {
+  const pixels = pixelInput(m, c.num_channels, c.image_size);
+  const x = m.layerNorm("pre_layrnorm", imagesEmbedded(m.at("embeddings"), c, pixels), c.layer_norm_eps);
+  const hidden = towerEncoded(m, c, x);
+  return { hidden, pooled: m.layerNorm("post_layernorm", tokenAt(m, hidden, 0), c.layer_norm_eps) };
+}
+
+function imagesEmbedded(m: Network, c: VisionConfig, pixels: Value): Value {
+  const width = c.hidden_size;
+  const x = patches(m, "patch_embedding", pixels, { width, side: c.patch_size, bias: false });
+  const places = patchCount(c.image_size, c.patch_size) + 1;
+  return m.g.add(
+    withTokens(m, [m.weight("class_embedding", [width], "matrix")], x),
+    m.weight("position_embedding.weight", [places, width], "matrix"),
+  );
+}
+
+/** What each text says, read where it ends: [texts, width]. */
+function textsEncoded(m: Network, c: TextConfig): Value {
+  const { g } = m;
+  const ids = textsInput(m, "input_ids");
+  const places = m.countedPositions(ids);
+  const isPast = g.lessOrEqual(g.unsqueeze(places, [0]), g.unsqueeze(places, [1]));
+  const isWord = g.cast(g.unsqueeze(textsInput(m, "attention_mask"), [1, 2]), "bool");
+  const bias = biasOf(m, g.op("And", [g.unsqueeze(isPast, [0, 1]), isWord]));
+  const encoded = towerEncoded(m, c, textEmbedded(m.at("embeddings"), ids, c), bias);
+  const hidden = m.layerNorm("final_layer_norm", encoded, c.layer_norm_eps);
+  const end = g.op("ArgMax", [endMarks(m, ids, c)], { axis: 1, keepdims: 1 });
+  return g.op("GatherND", [hidden, end], { batch_dims: 1 });
+}
+
+/**
+ * Greatest where a text ends. Checkpoints from before the end's number was put right say 2; in these the end is the
+ * word of the highest number, as it is in the vocabulary that all of them have.
+ */
+function endMarks({ g }: Network, ids: Value, { eos_token_id: end }: TextConfig): Value {
+  return end === 2 ? ids : g.cast(g.equal(ids, end), "int32");
+}
+
+export const clipArchitectures = [architecture(clip), architecture(clipVision)];

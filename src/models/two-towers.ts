@@ -1,0 +1,121 @@
+import { z } from "zod";
+import type { Value } from "../graph/ir.ts";
+import type { ActivationName } from "./activations.ts";
+import { type PreNormNames, preNormLayer, sides } from "./image-encoder.ts";
+import type { Network } from "./network.ts";
+import { count, layerPaths } from "./text-encoder.ts";
+
+/** Fields of a tower's config but for its activation, which each family names by default as it does. */
+const towerFields = {
+  num_hidden_layers: count.default(12),
+  layer_norm_eps: z.number().positive().default(1e-5),
+};
+
+/** Fields of the tower for images. */
+export const visionFields = {
+  ...towerFields,
+  hidden_size: count.default(768),
+  intermediate_size: count.default(3072),
+  num_attention_heads: count.default(12),
+  image_size: sides.default([224, 224]),
+  num_channels: count.default(3),
+};
+
+/** Fields of the tower for texts. */
+export const textFields = { ...towerFields, num_attention_heads: count.default(12) };
+
+/** Sizes of a tower's layers. */
+export interface TowerSizes {
+  readonly num_hidden_layers: number;
+  readonly num_attention_heads: number;
+  readonly intermediate_size: number;
+  readonly hidden_act: ActivationName;
+  readonly layer_norm_eps: number;
+}
+
+const names: PreNormNames = {
+  norm1: "layer_norm1",
+  query: "self_attn.q_proj",
+  key: "self_attn.k_proj",
+  value: "self_attn.v_proj",
+  attended: "self_attn.out_proj",
+  norm2: "layer_norm2",
+  inner: "mlp.fc1",
+  outer: "mlp.fc2",
+};
+
+/** Paths of a tower's layers, below the tower's. */
+export const towerLayers = ({ num_hidden_layers }: Pick<TowerSizes, "num_hidden_layers">): string[] =>
+  layerPaths("encoder.layers", num_hidden_layers);
+
+/** x: [batch, tokens, width]. */
+export function towerEncoded(m: Network, sizes: TowerSizes, x: Value, bias?: Value): Value {
+  const layer = {
+    heads: sizes.num_attention_heads,
+    inner: sizes.intermediate_size,
+    activation: sizes.hidden_act,
+    epsilon: sizes.layer_norm_eps,
+  };
+  return towerLayers(sizes).reduce(
+    (value, path) => preNormLayer(m.at(path), names, layer, value, { biases: [bias] }),
+    x,
+  );
+}
+
+/** Words at their places, counted from 0: [texts, tokens, width]. */
+export function textEmbedded(
+  m: Network,
+  ids: Value,
+  sizes: {
+    readonly vocab_size: number;
+    readonly hidden_size: number;
+    readonly max_position_embeddings: number;
+  },
+): Value {
+  const width = sizes.hidden_size;
+  const words = m.embedding("token_embedding", ids, sizes.vocab_size, width);
+  const places = m.countedPositions(ids);
+  return m.g.add(words, m.embedding("position_embedding", places, sizes.max_position_embeddings, width));
+}
+
+/** Texts of a network of two towers: int64 [texts, tokens]. */
+export const textsInput = (m: Network, name: string): Value => m.input(name, "int64", ["texts", "tokens"]);
+
+/** x / ‖x‖ over the last axis. x: [rows, width]. */
+export const normalised = ({ g }: Network, x: Value): Value =>
+  g.div(x, g.sqrt(g.sum(g.square(x), [1], true)));
+
+/**
+ * Outputs of a network of two towers: `logits_per_image` [batch, texts], e^scale times the cosine plus the bias, and the
+ * normalised `text_embeds` [texts, width] and `image_embeds` [batch, width].
+ */
+export function outputSimilarity(
+  m: Network,
+  { images, texts }: { readonly images: Value; readonly texts: Value },
+  { scale, bias }: { readonly scale: Value; readonly bias?: Value },
+): void {
+  const { g } = m;
+  const [image, text] = [normalised(m, images), normalised(m, texts)];
+  const scaled = g.mul(g.product(image, text, { transB: true }), g.exp(scale));
+  m.output("logits_per_image", bias ? g.add(scaled, bias) : scaled);
+  m.output("text_embeds", text);
+  m.output("image_embeds", image);
+}
+
+/** Blocks of both towers: the images', which is the body, then the texts'. */
+export const towerBlocks = (
+  vision: { readonly sizes: TowerSizes; readonly others: readonly string[] },
+  text: TowerSizes,
+): string[] => [
+  ...visionBlocks(vision),
+  ...["embeddings", ...towerLayers(text)].map((path) => `text_model.${path}`),
+];
+
+/** Blocks of the images' tower; `others`: what comes after its layers. */
+export const visionBlocks = ({
+  sizes,
+  others,
+}: {
+  readonly sizes: TowerSizes;
+  readonly others: readonly string[];
+}): string[] => ["embeddings", ...towerLayers(sizes), ...others];

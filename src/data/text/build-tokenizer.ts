@@ -1,6 +1,10 @@
-import { Tokenizer } from "@huggingface/tokenizers";
 import { DiapasonError } from "../../base/errors.ts";
 import { type AddedToken, AddedTokens } from "./added-tokens.ts";
+import { buildPreTokenizer, type PreTokenizer } from "./pre-tokenizers.ts";
+import { buildDecoder, cleanUp } from "./token-decoders.ts";
+import { buildModel, type TokenModel } from "./token-models.ts";
+import { buildNormalizer, type Normalizer, stripsStart } from "./token-normalizers.ts";
+import { isWhiteSpace } from "./token-parts.ts";
 import { countSpecial, cutPair, type TemplateItem, tokenTemplate } from "./token-template.ts";
 import type {
   EncodeOptions,
@@ -46,7 +50,14 @@ class FileTokenizer implements TextTokenizer {
   readonly paddingSide: "left" | "right";
   readonly truncationSide: "left" | "right";
   readonly chatTemplate: string | undefined;
-  readonly #library: Tokenizer;
+  readonly #normalize: Normalizer;
+  readonly #stripsStart: boolean;
+  readonly #cut: PreTokenizer;
+  readonly #model: TokenModel;
+  readonly #decode: (tokens: readonly string[]) => string;
+  /** By their numbers; and the numbers by tokens, the added ones included. */
+  readonly #tokens: string[] = [];
+  readonly #ids: ReadonlyMap<string, number>;
   readonly #literal: AddedTokens;
   readonly #normalized: AddedTokens;
   readonly #single: readonly TemplateItem[];
@@ -58,21 +69,26 @@ class FileTokenizer implements TextTokenizer {
   constructor({ tokenizer, config, chatTemplate }: TokenizerFiles, where: string) {
     this.#where = where;
     const added = addedTokensOf(tokenizer, config);
-    this.#library = new Tokenizer(
-      { ...tokenizer, added_tokens: added },
-      { ...config, clean_up_tokenization_spaces: config["clean_up_tokenization_spaces"] ?? false },
-    );
-    const { normalizer } = this.#library;
-    const isNormalized = (token: AddedToken) => token.normalized && normalizer !== null;
+    const given = tokenizer["normalizer"];
+    this.#normalize = buildNormalizer(given);
+    this.#stripsStart = stripsStart(given);
+    this.#cut = buildPreTokenizer(tokenizer["pre_tokenizer"]);
+    this.#model = buildModel(tokenizer["model"]);
+    const decode = buildDecoder(tokenizer["decoder"]);
+    const cleans = config["clean_up_tokenization_spaces"] === true;
+    this.#decode = (tokens) => (cleans ? cleanUp(decode(tokens)) : decode(tokens));
+    this.#ids = new Map([...this.#model.ids, ...added.map(({ content, id }) => [content, id] as const)]);
+    for (const [token, id] of this.#ids) this.#tokens[id] = token;
+    this.size = this.#tokens.length;
+    const isNormalized = (token: AddedToken) => token.normalized && Boolean(given);
     this.#literal = new AddedTokens(
       added.filter((token) => !isNormalized(token)),
       ({ content }) => content,
     );
-    this.#normalized = new AddedTokens(added.filter(isNormalized), ({ content }) => normalizer!(content));
+    this.#normalized = new AddedTokens(added.filter(isNormalized), ({ content }) => this.#normalize(content));
     const template = tokenTemplate(tokenizer["post_processor"]);
     this.#single = template.single;
     this.#pair = template.pair;
-    this.size = (this.#library.model?.vocab.length ?? 0) || 0;
     this.special = this.#findSpecial(config);
     this.specialIds = new Set([
       ...added.filter(({ special }) => special).map(({ id }) => id),
@@ -97,7 +113,10 @@ class FileTokenizer implements TextTokenizer {
 
   encode(text: string, options: EncodeOptions = {}): Encoding {
     return usable(this.#where, () => {
-      const first = this.#idsOf(text);
+      // What is cut off at the end need not be read; of a pair the longer one is cut, so both are.
+      const enough =
+        options.pair === undefined && this.truncationSide === "right" ? options.maxLength : undefined;
+      const first = this.#idsOf(text, enough);
       const second = options.pair === undefined ? undefined : this.#idsOf(options.pair);
       return this.#assemble(first, second, undefined, options);
     });
@@ -117,49 +136,54 @@ class FileTokenizer implements TextTokenizer {
   }
 
   decode(ids: ArrayLike<number>, { keepSpecial = false }: { readonly keepSpecial?: boolean } = {}): string {
-    const kept = Array.from(ids).filter((id) => keepSpecial || !this.specialIds.has(id));
-    return kept.length === 0 ? "" : usable(this.#where, () => this.#library.decode(kept));
+    const tokens: string[] = [];
+    for (let i = 0; i < ids.length; i++) {
+      const token = this.#tokens[ids[i]!];
+      if (token !== undefined && (keepSpecial || !this.specialIds.has(ids[i]!))) tokens.push(token);
+    }
+    const text = usable(this.#where, () => this.#decode(tokens));
+    const { wordEnd } = this.#model;
+    // No decoder of such a vocabulary knows what its words end in.
+    return wordEnd === undefined ? text : text.replaceAll(wordEnd, " ").trim();
   }
 
   idOf(token: string): number | undefined {
-    return this.#library.token_to_id(token);
+    return this.#ids.get(token);
   }
 
   tokenOf(id: number): string | undefined {
-    return this.#library.id_to_token(id);
+    return this.#tokens[id];
   }
 
-  /** Tokens of a text without the template's. */
-  #idsOf(text: string): readonly number[] {
+  /** Tokens of a text without the template's; reading ends where there are more than `enough`. */
+  #idsOf(text: string, enough = Number.POSITIVE_INFINITY): readonly number[] {
     const ids: number[] = [];
-    const { normalizer, pre_tokenizer: preTokenizer } = this.#library;
     for (const part of this.#literal.split(text)) {
+      if (ids.length > enough) break;
       if ("id" in part) {
         ids.push(part.id);
         continue;
       }
-      const normalized = normalizer ? normalizer(part.text) : part.text;
-      for (const inner of this.#normalized.split(normalized)) {
+      const isFirst = part.start === 0 && !(this.#stripsStart && isWhiteSpace(part.text, 0));
+      for (const inner of this.#normalized.split(this.#normalize(part.text))) {
         if ("id" in inner) {
           ids.push(inner.id);
           continue;
         }
-        // Metaspace puts its mark before the first section alone.
-        const section_index = part.start + inner.start === 0 ? 0 : 1;
-        const pieces = preTokenizer ? preTokenizer(inner.text, { section_index }) : [inner.text];
-        for (const piece of pieces) for (const id of this.#idsOfPiece(piece)) ids.push(id);
+        for (const piece of this.#cut([{ text: inner.text, isStart: isFirst && inner.start === 0 }])) {
+          if (ids.length > enough) break;
+          for (const id of this.#idsOfPiece(piece.text)) ids.push(id);
+        }
       }
     }
     return ids;
   }
 
   #idsOfPiece(piece: string): readonly number[] {
+    if (piece === "") return [];
     const kept = this.#pieces.get(piece);
     if (kept) return kept;
-    const model = this.#library.model!;
-    const ids = (model([piece]) as readonly string[])
-      .map((token) => model.tokens_to_ids.get(token) ?? model.unk_token_id)
-      .filter((id) => id !== undefined);
+    const ids = this.#model.encode(piece);
     if (piece.length <= 64) {
       if (this.#pieces.size >= keptPieces) this.#pieces.clear();
       this.#pieces.set(piece, ids);
@@ -210,7 +234,7 @@ class FileTokenizer implements TextTokenizer {
       const said = config[`${name}_token`];
       const token =
         typeof said === "string" ? said : (said as { content?: string } | null | undefined)?.content;
-      const id = token === undefined ? undefined : this.#library.token_to_id(token);
+      const id = token === undefined ? undefined : this.#ids.get(token);
       if (token !== undefined && id !== undefined) found[name] = { id, token };
     }
     return found;

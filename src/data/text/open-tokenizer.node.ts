@@ -3,11 +3,13 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DiapasonError } from "../../base/errors.ts";
 import { buildTokenizer } from "./build-tokenizer.ts";
+import { convertOldTokenizer } from "./old-tokenizers.ts";
 import type { ThreadedTokenizer, TokenizerFiles } from "./tokenizer.ts";
 import { threadTokenizer } from "./tokenizer-threads.node.ts";
 
 /**
- * Opens the tokenizer of a model folder: tokenizer.json with tokenizer_config.json and special_tokens_map.json.
+ * Opens the tokenizer of a model folder: tokenizer.json with tokenizer_config.json and special_tokens_map.json, or the
+ * vocab.txt of BERT or the vocab.json and merges.txt of GPT-2 and RoBERTa.
  *
  * @throws data/no-tokenizer where the folder has none, data/bad-tokenizer where it cannot be read
  */
@@ -18,22 +20,52 @@ export async function openTokenizer(folder: string): Promise<ThreadedTokenizer> 
 
 /** Reads the files of a tokenizer. @throws data/no-tokenizer, data/bad-tokenizer */
 export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles> {
-  const tokenizer = await readJson(join(folder, "tokenizer.json"));
-  if (!tokenizer)
-    throw new DiapasonError(
-      "data/no-tokenizer",
-      `"${folder}" has no tokenizer.json.`,
-      "Put the model's tokenizer.json and tokenizer_config.json into the folder.",
-    );
-  const config = (await readJson(join(folder, "tokenizer_config.json"))) ?? {};
-  const map = (await readJson(join(folder, "special_tokens_map.json"))) ?? {};
-  const template = join(folder, "chat_template.jinja");
-  return {
-    tokenizer,
-    config: { ...map, ...withoutNull(config) },
-    ...(existsSync(template) && { chatTemplate: await readFile(template, "utf8") }),
+  const config = {
+    ...(await readJson(join(folder, "special_tokens_map.json"))),
+    ...withoutNull((await readJson(join(folder, "tokenizer_config.json"))) ?? {}),
   };
+  const template = await readText(join(folder, "chat_template.jinja"));
+  const chatTemplate = template !== undefined && { chatTemplate: template };
+  const tokenizer = await readJson(join(folder, "tokenizer.json"));
+  if (tokenizer) return { tokenizer, config, ...chatTemplate };
+  const old = await readOldFiles(folder, config);
+  if (old) return { ...old, ...chatTemplate };
+  const isSentencePiece =
+    existsSync(join(folder, "tokenizer.model")) || existsSync(join(folder, "spiece.model"));
+  throw new DiapasonError(
+    "data/no-tokenizer",
+    `"${folder}" has no tokenizer.json${isSentencePiece ? ", only a SentencePiece model, which is not read" : ""}.`,
+    isSentencePiece
+      ? "Take a revision of the model with tokenizer.json, which transformers writes when it saves the tokenizer."
+      : "Put the model's tokenizer.json and tokenizer_config.json into the folder.",
+  );
 }
+
+async function readOldFiles(folder: string, config: Readonly<Record<string, unknown>>) {
+  const vocabTxt = await readText(join(folder, "vocab.txt"));
+  const vocabJson = (await readJson(join(folder, "vocab.json"))) as Record<string, number> | undefined;
+  const mergesTxt = await readText(join(folder, "merges.txt"));
+  const modelType = (await readJson(join(folder, "config.json")))?.["model_type"];
+  try {
+    return convertOldTokenizer({
+      config,
+      ...(vocabTxt !== undefined && { vocabTxt }),
+      ...(vocabJson && { vocabJson }),
+      ...(mergesTxt !== undefined && { mergesTxt }),
+      ...(typeof modelType === "string" && { modelType }),
+    });
+  } catch (cause) {
+    throw new DiapasonError(
+      "data/bad-tokenizer",
+      `"${folder}" has no tokenizer.json, and ${(cause as Error).message}.`,
+      "Put the model's tokenizer.json into the folder.",
+      cause,
+    );
+  }
+}
+
+const readText = async (path: string): Promise<string | undefined> =>
+  existsSync(path) ? readFile(path, "utf8") : undefined;
 
 const withoutNull = (config: Readonly<Record<string, unknown>>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(config).filter(([, value]) => value !== null));

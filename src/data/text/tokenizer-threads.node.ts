@@ -26,6 +26,8 @@ export interface EncodedTexts {
 
 /** Fewer characters than this are encoded sooner than a thread has started. */
 const worthThread = 200_000;
+/** Tokens of encoded texts that are kept, so that texts that come again (before and after a run) are not encoded again. */
+const keptTokens = 16_000_000;
 /** Characters of a job: small enough that threads end together. */
 const jobCharacters = 100_000;
 
@@ -39,6 +41,25 @@ export function threadTokenizer(tokenizer: TextTokenizer, files: TokenizerFiles)
         ? tokenizer.encode(input, options)
         : tokenizer.encode(input.text, { ...options, pair: input.pair }),
     );
+  const kept = new Map<string, Encoding>();
+  let room = keptTokens;
+  const encodeFresh = async (texts: readonly TextInput[], options: Omit<EncodeOptions, "pair">) => {
+    const jobs = cutJobs(texts, options);
+    if (jobs.reduce((sum, { characters }) => sum + characters, 0) < worthThread)
+      return encodeHere({ texts, options });
+    while (threads.length < Math.min(most, jobs.length)) threads.push(new Thread(files));
+    let next = 0;
+    const results: (readonly Encoding[])[] = [];
+    await Promise.all(
+      threads.map(async (thread) => {
+        while (next < jobs.length) {
+          const place = next++;
+          results[place] = unpack(await thread.run(jobs[place]!.job));
+        }
+      }),
+    );
+    return results.flat();
+  };
   return {
     size: tokenizer.size,
     special: tokenizer.special,
@@ -56,23 +77,24 @@ export function threadTokenizer(tokenizer: TextTokenizer, files: TokenizerFiles)
     idOf: (token) => tokenizer.idOf(token),
     tokenOf: (id) => tokenizer.tokenOf(id),
     async encodeMany(texts: readonly TextInput[], options: Omit<EncodeOptions, "pair"> = {}) {
-      const jobs = cutJobs(texts, options);
-      if (jobs.reduce((sum, { characters }) => sum + characters, 0) < worthThread)
-        return encodeHere({ texts, options });
-      while (threads.length < Math.min(most, jobs.length)) threads.push(new Thread(files));
-      let next = 0;
-      const results: (readonly Encoding[])[] = [];
-      await Promise.all(
-        threads.map(async (thread) => {
-          while (next < jobs.length) {
-            const place = next++;
-            results[place] = unpack(await thread.run(jobs[place]!.job));
-          }
-        }),
-      );
-      return results.flat();
+      const places = new Map<string, number[]>();
+      const found: (Encoding | undefined)[] = texts.map((input, i) => {
+        const key = JSON.stringify([input, options]);
+        const known = kept.get(key);
+        if (!known) places.set(key, [...(places.get(key) ?? []), i]);
+        return known;
+      });
+      const fresh = [...places.values()].map(([first]) => texts[first!]!);
+      const made = await encodeFresh(fresh, options);
+      for (const [i, [key, wanted]] of [...places].entries()) {
+        for (const place of wanted) found[place] = made[i]!;
+        room -= made[i]!.ids.length + key.length / 4;
+        if (room > 0) kept.set(key, made[i]!);
+      }
+      return found as readonly Encoding[];
     },
     async close() {
+      kept.clear();
       await Promise.all(threads.splice(0).map((thread) => thread.close()));
     },
   };

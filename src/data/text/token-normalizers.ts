@@ -1,0 +1,72 @@
+import { charsmapOf } from "./charsmap.ts";
+import { type PatternConfig, rustPattern } from "./rust-pattern.ts";
+import { isWhiteSpace, lowerCase, type PartConfig, rowOf, toByteCharacters } from "./token-parts.ts";
+
+/** What a tokenizer does to a text before it cuts it. */
+export type Normalizer = (text: string) => string;
+
+/** What each normalizer of tokenizer.json does, as Rust's `tokenizers` does it. */
+const normalizers: Readonly<Record<string, (config: PartConfig) => Normalizer>> = {
+  BertNormalizer: bert,
+  Precompiled: ({ precompiled_charsmap: map }) => charsmapOf(String(map ?? "")),
+  Sequence({ normalizers: steps }) {
+    const parts = (steps as readonly PartConfig[]).map(buildNormalizer);
+    return (text) => parts.reduce((made, part) => part(made), text);
+  },
+  Replace(config) {
+    const { pattern, content } = config as { readonly pattern?: PatternConfig; readonly content?: string };
+    const found = rustPattern(pattern);
+    return (text) => text.replace(found, () => content ?? "");
+  },
+  NFC: () => (text) => text.normalize("NFC"),
+  NFD: () => (text) => text.normalize("NFD"),
+  NFKC: () => (text) => text.normalize("NFKC"),
+  NFKD: () => (text) => text.normalize("NFKD"),
+  Strip:
+    ({ strip_left: left, strip_right: right }) =>
+    (text) => {
+      let [start, end] = [0, text.length];
+      while (left && start < end && isWhiteSpace(text, start)) start++;
+      while (right && end > start && isWhiteSpace(text, end - 1)) end--;
+      return text.slice(start, end);
+    },
+  StripAccents: () => (text) => text.replace(/\p{M}/gu, ""),
+  Lowercase: () => lowerCase,
+  Prepend:
+    ({ prepend }) =>
+    (text) =>
+      text === "" ? text : `${prepend}${text}`,
+  ByteLevel: () => toByteCharacters,
+};
+
+/** The normalizer of a tokenizer.json; none leaves texts as they are. @throws Error for one that is not known */
+export const buildNormalizer = (config: unknown): Normalizer =>
+  config ? rowOf(normalizers, config as PartConfig, "normalizer")(config as PartConfig) : (text) => text;
+
+/** Whether a normalizer cuts the white space that a text begins with. */
+export function stripsStart(config: unknown): boolean {
+  const { type, strip_left: left, normalizers: steps } = (config ?? {}) as PartConfig;
+  if (type === "Strip") return left === true;
+  return Array.isArray(steps) && steps.some(stripsStart);
+}
+
+// Ranges of Chinese characters as in Rust's normalizer, which begins the extension E at U+2B920 instead of U+2B820.
+const chinese =
+  /[\u4E00-\u9FFF\u3400-\u4DBF\u{20000}-\u{2A6DF}\u{2A700}-\u{2B73F}\u{2B740}-\u{2B81F}\u{2B920}-\u{2CEAF}\uF900-\uFAFF\u{2F800}-\u{2FA1F}]/gu;
+const control = /[^\P{C}\p{Cn}\t\n\r]|\uFFFD/gu;
+const space = /\p{White_Space}/gu;
+
+function bert({
+  clean_text: clean,
+  handle_chinese_chars: apart,
+  strip_accents: strip,
+  lowercase: lower,
+}: PartConfig): Normalizer {
+  return (given) => {
+    let text = given;
+    if (clean) text = text.replace(control, "").replace(space, " ");
+    if (apart) text = text.replace(chinese, " $& ");
+    if (strip ?? lower) text = text.normalize("NFD").replace(/\p{Mn}/gu, "");
+    return lower ? lowerCase(text) : text;
+  };
+}

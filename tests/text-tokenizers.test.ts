@@ -114,13 +114,12 @@ describe("a tokenizer", () => {
     );
   });
 
-  test("reads ten million characters without a space in time that grows with them", () => {
-    for (const kind of ["bert-uncased", "gpt2", "llama2", "xlm-r"]) {
-      const tokenizer = fixtureTokenizer(kind);
-      const made = tokenizer.encode("ab".repeat(kind === "gpt2" || kind === "llama2" ? 500_000 : 5_000_000), {
-        maxLength: 32,
-      });
+  test("reads lines of millions of characters without a space", () => {
+    const lengths = { "bert-uncased": 10_000_000, gpt2: 1_000_000, llama2: 1_000_000, "xlm-r": 1_000_000 };
+    for (const [kind, length] of Object.entries(lengths)) {
+      const made = fixtureTokenizer(kind).encode("ab".repeat(length / 2), { maxLength: 32 });
       expect(made.ids.length).toBeLessThanOrEqual(32);
+      expect(made.isTruncated).toBe(kind !== "bert-uncased");
     }
   });
 

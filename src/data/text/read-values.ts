@@ -55,6 +55,12 @@ export function readValues(found: FoundShape, fields: RawRow["fields"], where: s
     case "preference": {
       const chosen = read("chosen", "text or messages");
       const rejected = read("rejected", "text or messages");
+      if (JSON.stringify(chosen) === JSON.stringify(rejected))
+        throw new DiapasonError(
+          "data/wrong-field",
+          `${where}: "${nameOf(found, "chosen")}" and "${nameOf(found, "rejected")}" are the same.`,
+          "Remove the row, or give two different answers.",
+        );
       return has("prompt")
         ? { prompt: read("prompt", "text or messages"), chosen, rejected }
         : splitPrompt(chosen, rejected, where);

@@ -1,5 +1,6 @@
 import type { DataFinding, SplitName } from "../dataset.ts";
 import type { LabelKind, TextRow } from "./text-dataset.ts";
+import { classesOf } from "./text-labels.ts";
 
 type Splits = { readonly [S in SplitName]: readonly TextRow[] };
 
@@ -59,16 +60,7 @@ function* duplicates(splits: Splits): Generator<DataFinding> {
 /** Rows of each class, in the order of `classes`. */
 export function countClasses(rows: readonly TextRow[], classes: readonly string[]): readonly number[] {
   const counts = new Map(classes.map((name) => [name, 0]));
-  for (const { values } of rows) {
-    const names =
-      values.tags ??
-      (typeof values.label === "string"
-        ? [values.label]
-        : Array.isArray(values.label)
-          ? (values.label as readonly string[])
-          : []);
-    for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
-  }
+  for (const row of rows) for (const name of classesOf(row)) counts.set(name, (counts.get(name) ?? 0) + 1);
   return classes.map((name) => counts.get(name)!);
 }
 

@@ -1,7 +1,7 @@
 import { DiapasonError, nearest } from "../../base/errors.ts";
 import { compareCodePoints, listNames } from "../code-points.ts";
 import { listOf, wrong } from "./read-values.ts";
-import type { LabelKind, TextOptions } from "./text-dataset.ts";
+import type { LabelKind, TextOptions, TextRow } from "./text-dataset.ts";
 
 /** A row's label (or tags) as its file has it. */
 export interface RawLabel {
@@ -119,4 +119,10 @@ export function checkKnown(
       ? `Did you mean "${near}"? Else remove the row.`
       : "Add training rows with this label, or remove the row.",
   );
+}
+
+/** Names of the classes of a row: of its label, its labels or its tags. */
+export function classesOf({ values: { label, tags } }: TextRow): readonly string[] {
+  if (tags !== undefined) return tags;
+  return label === undefined || typeof label === "number" ? [] : typeof label === "string" ? [label] : label;
 }

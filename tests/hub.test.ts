@@ -464,13 +464,16 @@ describe("what --model may be", () => {
   });
 
   test("an id with a revision is no slip, whatever lies there", async () => {
-    hub.addRepo("models/leters", whole);
-    const { name: named } = await locateModel("models/leters@main", { settings: settingsFor() });
-    expect(named).toMatch(/^models\/leters@[0-9a-f]{40}$/);
+    hub.addRepo("some-org/tinny", whole);
+    expect((await mistakeOf(locateModel("some-org/tinny", { settings: settingsFor() }))).fix).toMatch(
+      /some-org\/tiny/,
+    );
+    const { name: named } = await locateModel("some-org/tinny@main", { settings: settingsFor() });
+    expect(named).toMatch(/^some-org\/tinny@[0-9a-f]{40}$/);
   });
 
   test.each([
-    ["models/leters", /"models\/leters".$/, /Did you mean "models\/letters"/],
+    ["models/leters", /"models\/leters", nor/, /Did you mean "models\/letters"/],
     ["modle.onnx", /nor is that the id of a model/, /Did you mean "model.onnx"/],
     ["./nowhere/at/all", /nor is that the id/, /such as sentence-transformers/],
     ["gpt2", /which is org\/name/, /an id such as/],
@@ -490,6 +493,7 @@ describe("what --model may be", () => {
     ["../name", undefined],
     ["org/../name", undefined],
     ["org/name/file", undefined],
+    ["datasets/name", undefined],
     ["org\\name", undefined],
     ["org/na--me", undefined],
     ["https://huggingface.co/org/name", undefined],

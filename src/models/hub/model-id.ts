@@ -8,6 +8,8 @@ export interface ModelId {
 }
 
 const part = "[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?";
+/** What is no account at the Hub but a part of its addresses. */
+const reserved = /^(models|datasets|spaces|buckets|kernels|api)\//;
 const shape = new RegExp(`^(${part}/${part})(?:@([^@]+))?$`);
 
 /** A full commit, as the Hub and git write it. */
@@ -20,7 +22,8 @@ export const isCommit = (revision: string): boolean => /^[0-9a-f]{40}$/.test(rev
  */
 export function parseModelId(text: string): ModelId | undefined {
   const [, name, revision = "main"] = shape.exec(text) ?? [];
-  if (!name || name.length > 96 || /--|\.\./.test(name) || name.endsWith(".git")) return undefined;
+  if (!name || name.length > 96 || reserved.test(name) || /--|\.\./.test(name) || name.endsWith(".git"))
+    return undefined;
   if (!isRevision(revision))
     throw new DiapasonError(
       "models/hub-bad-id",

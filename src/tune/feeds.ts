@@ -1,5 +1,5 @@
 import { bug, DiapasonError } from "../base/errors.ts";
-import { random } from "../base/random.ts";
+import { randomWords } from "../base/random.ts";
 import { type Shape, substitute } from "../graph/dim.ts";
 import type { Graph } from "../graph/ir.ts";
 import { sizeOf } from "../graph/tensor.ts";
@@ -143,9 +143,14 @@ function mask(
     const size = substitute(dim, symbols);
     return typeof size === "number" ? size : bug(`"${name}" has the size ${size}, which no input tells`);
   });
-  const stream = random(seed, name, epoch, batch);
-  const kept = 1 / (1 - p);
-  const data = Float32Array.from({ length: sizeOf(sizes) }, () => (stream.uniform() < p ? 0 : kept));
+  const count = sizeOf(sizes);
+  const words = randomWords(Math.ceil(count / 2), seed, name, epoch, batch);
+  // half a word an element; the mean stays 1 for the share that 16 bits can say
+  const least = Math.round(p * 2 ** 16);
+  const kept = 1 / (1 - least / 2 ** 16);
+  const halves = new Uint16Array(words.buffer, 0, count);
+  const data = new Float32Array(count);
+  for (let i = 0; i < count; i++) data[i] = halves[i]! < least ? 0 : kept;
   return { dtype: "float32", dims: sizes, data };
 }
 

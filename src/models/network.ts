@@ -123,9 +123,15 @@ export class Network {
     const shift = bias ? this.weight(`${name}.bias`, [width], "zeros") : undefined;
     return this.g.op("LayerNormalization", [x, scale, shift], { axis: -1, epsilon });
   }
-  /** x / √(mean(x²) + ε) ⊙ `name.weight`, over the last axis. */
-  rmsNorm(name: string, x: Value, epsilon: number): Value {
-    const scale = this.weight(`${name}.weight`, [numberAt(x, -1)], "ones");
+  /** x / √(mean(x²) + ε) ⊙ `name.weight`, over the last axis. `isScaledFromOne`: the weight is stored less 1. */
+  rmsNorm(
+    name: string,
+    x: Value,
+    epsilon: number,
+    { isScaledFromOne = false }: { readonly isScaledFromOne?: boolean } = {},
+  ): Value {
+    const stored = this.weight(`${name}.weight`, [numberAt(x, -1)], isScaledFromOne ? "zeros" : "ones");
+    const scale = isScaledFromOne ? this.g.add(stored, 1) : stored;
     return this.g.op("SimplifiedLayerNormalization", [x, scale], { axis: -1, epsilon });
   }
   /** A convolution of images [batch, channels, height, width] with `name.weight` [out, channels / groups, kernel, kernel]. */

@@ -8,10 +8,14 @@ import { dinov2Architecture } from "./dinov2.ts";
 import { distilbertArchitecture } from "./distilbert.ts";
 import { efficientnetArchitecture } from "./efficientnet.ts";
 import { electraArchitecture } from "./electra.ts";
-import { llamaArchitecture } from "./llama.ts";
+import { gemma2Architecture, gemma3Architecture } from "./gemma.ts";
+import { gpt2Architecture } from "./gpt2.ts";
+import { llamaArchitecture, mistralArchitecture } from "./llama.ts";
 import { mobilenetV2Architecture } from "./mobilenet-v2.ts";
 import { modernbertArchitecture } from "./modernbert.ts";
 import { mpnetArchitecture } from "./mpnet.ts";
+import { phi3Architecture } from "./phi3.ts";
+import { qwen2Architecture, qwen3Architecture } from "./qwen.ts";
 import { resnetArchitecture } from "./resnet.ts";
 import { robertaArchitectures } from "./roberta.ts";
 import { siglipArchitectures } from "./siglip.ts";
@@ -38,6 +42,13 @@ const architectures: readonly Architecture[] = [
   efficientnetArchitecture,
   ...clipArchitectures,
   ...siglipArchitectures,
+  mistralArchitecture,
+  qwen2Architecture,
+  qwen3Architecture,
+  gemma2Architecture,
+  gemma3Architecture,
+  phi3Architecture,
+  gpt2Architecture,
 ];
 
 /** The architecture of a `model_type`. */

@@ -1,0 +1,101 @@
+import { z } from "zod";
+import { type ActivationName, activationName } from "../activations.ts";
+import { architecture } from "../architecture.ts";
+import { type GatedConfig, type GatedRow, gatedDecoder, gatedFields, layerTypes } from "../gated-decoder.ts";
+import { ropeOf } from "../rope.ts";
+
+const count = z.int().min(1);
+
+const gemma2Config = z.object({
+  ...gatedFields,
+  vocab_size: count.default(256000),
+  hidden_size: count.default(2304),
+  intermediate_size: count.default(9216),
+  num_hidden_layers: count.default(26),
+  num_attention_heads: count.default(8),
+  num_key_value_heads: count.nullish().default(4),
+  head_dim: count.nullish().default(256),
+  hidden_activation: activationName.nullish().default("gelu_pytorch_tanh"),
+  max_position_embeddings: count.default(8192),
+  tie_word_embeddings: z.boolean().default(true),
+  attention_bias: z.boolean().default(false),
+  query_pre_attn_scalar: z.number().positive().default(256),
+  sliding_window: count.nullish().default(4096),
+  layer_types: layerTypes,
+  final_logit_softcapping: z.number().positive().nullish().default(30),
+  attn_logit_softcapping: z.number().positive().nullish().default(50),
+  use_bidirectional_attention: z.literal(false).nullish(),
+});
+type Gemma2Config = z.output<typeof gemma2Config>;
+
+interface GemmaConfig extends GatedConfig {
+  readonly hidden_activation?: ActivationName | null | undefined;
+  readonly attention_bias: boolean;
+  readonly query_pre_attn_scalar: number;
+  readonly final_logit_softcapping?: number | null | undefined;
+  readonly attn_logit_softcapping?: number | null | undefined;
+}
+
+/** What both generations have in common. */
+const gemma = <C extends GemmaConfig>(): Pick<
+  GatedRow<C>,
+  "activation" | "biases" | "isScaledFromOne" | "normalizesTwice" | "embeddingScale" | "scoreScale" | "caps"
+> => ({
+  activation: (c) => c.hidden_activation ?? "gelu_pytorch_tanh",
+  biases: (c) => ({ qkv: c.attention_bias, output: c.attention_bias, units: false }),
+  isScaledFromOne: true,
+  normalizesTwice: true,
+  embeddingScale: (c) => Math.sqrt(c.hidden_size),
+  scoreScale: (c) => 1 / Math.sqrt(c.query_pre_attn_scalar),
+  caps: (c) => ({ scores: c.attn_logit_softcapping, logits: c.final_logit_softcapping }),
+});
+
+/** Gemma 2: every other layer looks back over a window. Source: Gemma Team 2024. */
+export const gemma2Architecture = architecture(
+  gatedDecoder<Gemma2Config>({
+    ...gemma(),
+    modelTypes: ["gemma2"],
+    className: "Gemma2",
+    config: gemma2Config,
+    layer(c, i) {
+      const isSliding = c.layer_types ? c.layer_types[i] === "sliding_attention" : i % 2 === 0;
+      return {
+        rope: ropeOf(c, c.head_dim ?? 256),
+        window: isSliding ? (c.sliding_window ?? undefined) : undefined,
+      };
+    },
+    heads: ["sequence-classification", "token-classification"],
+  }),
+);
+
+const gemma3Config = gemma2Config.extend({
+  max_position_embeddings: count.default(131_072),
+  final_logit_softcapping: z.number().positive().nullish(),
+  attn_logit_softcapping: z.number().positive().nullish(),
+  rope_local_base_freq: z.number().positive().default(10_000),
+  sliding_window_pattern: count.default(6),
+});
+type Gemma3Config = z.output<typeof gemma3Config>;
+
+/** Gemma 3, its text model: five layers with a window to one without, each kind with angles of its own. Source: Gemma Team 2025. */
+export const gemma3Architecture = architecture(
+  gatedDecoder<Gemma3Config>({
+    ...gemma(),
+    modelTypes: ["gemma3_text"],
+    className: "Gemma3",
+    config: gemma3Config,
+    normalizesHeads: true,
+    layer(c, i) {
+      const isSliding = c.layer_types
+        ? c.layer_types[i] === "sliding_attention"
+        : (i + 1) % c.sliding_window_pattern !== 0;
+      const size = c.head_dim ?? 256;
+      if (!isSliding) return { rope: ropeOf(c, size, "full_attention", 1e6) };
+      const base = c.rope_local_base_freq;
+      // An older config has one base for the layers without a window, and another field for those with.
+      const own = c.rope_parameters ? c : { ...c, rope_theta: base, rope_scaling: null };
+      return { rope: ropeOf(own, size, "sliding_attention", base), window: c.sliding_window ?? undefined };
+    },
+    heads: [],
+  }),
+);

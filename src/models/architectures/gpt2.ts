@@ -1,0 +1,100 @@
+import { z } from "zod";
+import { range } from "../../graph/builder.ts";
+import type { Value } from "../../graph/ir.ts";
+import { activationName } from "../activations.ts";
+import { type Architecture, architecture } from "../architecture.ts";
+import { causalAttention, type DecoderInputs, decoderInputs } from "../decoder.ts";
+import { lastTokenOf } from "../last-token.ts";
+import { type Network, numberAt } from "../network.ts";
+
+const count = z.int().min(1);
+
+const gpt2Config = z.object({
+  vocab_size: count.default(50257),
+  n_positions: count.default(1024),
+  n_embd: count.default(768),
+  n_layer: count.default(12),
+  n_head: count.default(12),
+  n_inner: count.nullish(),
+  activation_function: activationName.default("gelu_new"),
+  layer_norm_epsilon: z.number().positive().default(1e-5),
+  scale_attn_weights: z.boolean().default(true),
+  scale_attn_by_inverse_layer_idx: z.boolean().default(false),
+  add_cross_attention: z.literal(false).default(false),
+  tie_word_embeddings: z.boolean().default(true),
+});
+type Gpt2Config = z.output<typeof gpt2Config>;
+
+/** Pre-norm decoder with learnt positions; its matrices are stored [in, out]. Source: Radford et al. 2019. */
+const gpt2: Architecture<Gpt2Config> = {
+  modelTypes: ["gpt2"],
+  config: gpt2Config,
+  prefix: "transformer",
+  blocks: (c) => ["wte", "wpe", ...range(c.n_layer).map((i) => `h.${i}`)],
+  heads: {
+    features: {
+      className: "GPT2Model",
+      build: (m, c) => m.output("last_hidden_state", decoded(m, c)),
+    },
+    "causal-lm": {
+      className: "GPT2LMHeadModel",
+      build(m, c) {
+        const hidden = decoded(m.at("transformer"), c);
+        const table = c.tie_word_embeddings ? "transformer.wte.weight" : "lm_head.weight";
+        m.output("logits", m.affine(hidden, m.weight(table, [c.vocab_size, c.n_embd], "matrix")));
+      },
+    },
+    "sequence-classification": {
+      className: "GPT2ForSequenceClassification",
+      build(m, c) {
+        const last = lastTokenOf(m, decoded(m.at("transformer"), c));
+        m.output("logits", m.linear("score", last, m.options.classes, { bias: false }));
+      },
+    },
+    "token-classification": {
+      className: "GPT2ForTokenClassification",
+      build: (m, c) =>
+        m.output("logits", m.linear("classifier", decoded(m.at("transformer"), c), m.options.classes)),
+    },
+  },
+};
+
+/** Hidden states after the last normalisation, [batch, tokens, width]. */
+function decoded(m: Network, c: Gpt2Config): Value {
+  const inputs = decoderInputs(m);
+  const words = m.embedding("wte", inputs.ids, c.vocab_size, c.n_embd);
+  const places = m.embedding("wpe", inputs.positions, c.n_positions, c.n_embd);
+  let x = m.g.add(words, places);
+  for (const i of range(c.n_layer)) x = layer(m.at(`h.${i}`), c, x, inputs, i);
+  return m.layerNorm("ln_f", x, c.layer_norm_epsilon);
+}
+
+/** x · W + b over a matrix stored [in, out]. */
+function conv1d(m: Network, name: string, x: Value, out: number): Value {
+  const weight = m.weight(`${name}.weight`, [numberAt(x, -1), out], "matrix");
+  return m.g.add(m.g.matmul(x, weight), m.weight(`${name}.bias`, [out], "zeros"));
+}
+
+function layer(m: Network, c: Gpt2Config, x: Value, { bias }: DecoderInputs, i: number): Value {
+  const { g } = m;
+  const width = c.n_embd;
+  const qkv = conv1d(m.at("attn"), "c_attn", m.layerNorm("ln_1", x, c.layer_norm_epsilon), 3 * width);
+  const [q, k, v] = range(3).map((n) => g.slice(qkv, [2], [n * width], [(n + 1) * width])) as [
+    Value,
+    Value,
+    Value,
+  ];
+  const base = c.scale_attn_weights ? 1 / Math.sqrt(width / c.n_head) : 1;
+  const scale = c.scale_attn_by_inverse_layer_idx ? base / (i + 1) : base;
+  const attended = causalAttention(
+    m,
+    { q, k, v },
+    { layer: i, heads: c.n_head, keyHeads: c.n_head, bias, scale },
+  );
+  const after = g.add(x, conv1d(m.at("attn"), "c_proj", attended, width));
+  const mlp = m.at("mlp");
+  const inner = conv1d(mlp, "c_fc", m.layerNorm("ln_2", after, c.layer_norm_epsilon), c.n_inner ?? 4 * width);
+  return g.add(after, conv1d(mlp, "c_proj", m.activation(c.activation_function, inner), width));
+}
+
+export const gpt2Architecture = architecture(gpt2);

@@ -1,0 +1,237 @@
+import { z } from "zod";
+import { range } from "../graph/builder.ts";
+import type { Value } from "../graph/ir.ts";
+import { type ActivationName, activationName } from "./activations.ts";
+import type { Architecture, Head, HeadKind } from "./architecture.ts";
+import {
+  causalAttention,
+  type DecoderInputs,
+  decoderInputs,
+  type RotaryTable,
+  rotaryTable,
+  rotated,
+} from "./decoder.ts";
+import { lastTokenOf } from "./last-token.ts";
+import { type Network, numberAt } from "./network.ts";
+import { type Rope, type RopeConfig, ropeFields } from "./rope.ts";
+
+const count = z.int().min(1);
+
+/** Fields that every config of the family has, with LLaMA's defaults. */
+export const gatedFields = {
+  ...ropeFields,
+  vocab_size: count.default(32000),
+  hidden_size: count.default(4096),
+  intermediate_size: count.default(11008),
+  num_hidden_layers: count.default(32),
+  num_attention_heads: count.default(32),
+  num_key_value_heads: count.nullish(),
+  head_dim: count.nullish(),
+  hidden_act: activationName.default("silu"),
+  rms_norm_eps: z.number().positive().default(1e-6),
+  tie_word_embeddings: z.boolean().default(false),
+};
+
+export const layerTypes = z.array(z.enum(["full_attention", "sliding_attention"])).nullish();
+
+/** What every config of the family says, whatever its fields are called. */
+export interface GatedConfig extends RopeConfig {
+  readonly vocab_size: number;
+  readonly hidden_size: number;
+  readonly intermediate_size: number;
+  readonly num_hidden_layers: number;
+  readonly num_attention_heads: number;
+  readonly num_key_value_heads?: number | null | undefined;
+  readonly head_dim?: number | null | undefined;
+  readonly rms_norm_eps: number;
+  readonly tie_word_embeddings: boolean;
+}
+
+/** How a layer attends. */
+export interface GatedLayer {
+  /** Tokens that it looks back over, itself included; undefined: all. */
+  readonly window?: number | undefined;
+  readonly rope: Rope;
+}
+
+/** In what the decoders of this family differ. */
+export interface GatedRow<C extends GatedConfig> {
+  readonly modelTypes: readonly string[];
+  /** Start of transformers' class names: "Llama". */
+  readonly className: string;
+  readonly config: z.ZodType<C>;
+  readonly activation: (c: C) => ActivationName;
+  /** Biases of the projections of queries, keys and values, of the output of attention, and of the gated units. */
+  readonly biases: (c: C) => { readonly qkv: boolean; readonly output: boolean; readonly units: boolean };
+  readonly layer: (c: C, i: number) => GatedLayer;
+  /** Queries, keys and values, and gate and units, are one matrix each. */
+  readonly isFused?: boolean;
+  /** Scales of normalisations are stored less 1. */
+  readonly isScaledFromOne?: boolean;
+  /** What attention and the gated units give is normalised again before it is added. */
+  readonly normalizesTwice?: boolean;
+  /** Heads of queries and keys are normalised. */
+  readonly normalizesHeads?: boolean;
+  /** What embeddings are multiplied by. */
+  readonly embeddingScale?: (c: C) => number;
+  /** What scores are multiplied by. */
+  readonly scoreScale?: (c: C) => number;
+  /** Bounds of the scores of attention and of the logits, kept by hyperbolic tangents. */
+  readonly caps?: (c: C) => {
+    readonly scores?: number | null | undefined;
+    readonly logits?: number | null | undefined;
+  };
+  /** Heads beside the language model's. */
+  readonly heads: readonly ("sequence-classification" | "token-classification")[];
+}
+
+/** Pre-norm decoders with rotary positions, gated units and grouped keys: LLaMA and its kin. Source: Touvron et al. 2023. */
+export function gatedDecoder<C extends GatedConfig>(row: GatedRow<C>): Architecture<C> {
+  const heads: { [K in HeadKind]?: Head<C> } = {
+    features: {
+      className: `${row.className}Model`,
+      build: (m, c) => m.output("last_hidden_state", decoded(m, c, row).hidden),
+    },
+    "causal-lm": {
+      className: `${row.className}ForCausalLM`,
+      build(m, c) {
+        const { hidden } = decoded(m.at("model"), c, row);
+        const table = c.tie_word_embeddings ? "model.embed_tokens.weight" : "lm_head.weight";
+        const logits = m.affine(hidden, m.weight(table, [c.vocab_size, c.hidden_size], "matrix"));
+        const cap = row.caps?.(c).logits;
+        m.output("logits", cap ? m.g.mul(m.g.op("Tanh", [m.g.mul(logits, 1 / cap)]), cap) : logits);
+      },
+    },
+  };
+  for (const kind of row.heads) heads[kind] = classifiers[kind](row) as Head<C>;
+  return {
+    modelTypes: row.modelTypes,
+    config: row.config,
+    prefix: "model",
+    blocks: (c) => ["embed_tokens", ...range(c.num_hidden_layers).map((i) => `layers.${i}`)],
+    heads,
+  };
+}
+
+const classifiers = {
+  "sequence-classification": <C extends GatedConfig>(row: GatedRow<C>): Head<C> => ({
+    className: `${row.className}ForSequenceClassification`,
+    build(m, c) {
+      const { hidden } = decoded(m.at("model"), c, row);
+      const last = lastTokenOf(m, hidden);
+      m.output("logits", m.linear("score", last, m.options.classes, { bias: false }));
+    },
+  }),
+  "token-classification": <C extends GatedConfig>(row: GatedRow<C>): Head<C> => ({
+    className: `${row.className}ForTokenClassification`,
+    build: (m, c) =>
+      m.output("logits", m.linear("score", decoded(m.at("model"), c, row).hidden, m.options.classes)),
+  }),
+};
+
+/** Hidden states after the last normalisation, [batch, tokens, width]. */
+function decoded<C extends GatedConfig>(m: Network, c: C, row: GatedRow<C>): { readonly hidden: Value } {
+  const inputs = decoderInputs(m);
+  const tables = new Map<string, RotaryTable>();
+  const windows = new Map<number, Value>();
+  const tableOf = ({ rope }: GatedLayer): RotaryTable => {
+    const key = JSON.stringify(rope);
+    const known = tables.get(key) ?? rotaryTable(m, inputs, rope.frequencies, rope.scale);
+    tables.set(key, known);
+    return known;
+  };
+  const biasOf = ({ window }: GatedLayer): Value => {
+    if (window === undefined) return inputs.bias;
+    const known = windows.get(window) ?? inputs.biasWithin(window);
+    windows.set(window, known);
+    return known;
+  };
+  const words = m.embedding("embed_tokens", inputs.ids, c.vocab_size, c.hidden_size);
+  let x = row.embeddingScale ? m.g.mul(words, row.embeddingScale(c)) : words;
+  for (const i of range(c.num_hidden_layers)) {
+    const own = row.layer(c, i);
+    x = layer(m.at(`layers.${i}`), c, row, x, { inputs, table: tableOf(own), bias: biasOf(own), i });
+  }
+  return { hidden: norm(m, "norm", x, c, row) };
+}
+
+interface LayerInputs {
+  readonly inputs: DecoderInputs;
+  readonly table: RotaryTable;
+  readonly bias: Value;
+  readonly i: number;
+}
+
+const norm = <C extends GatedConfig>(m: Network, name: string, x: Value, c: C, row: GatedRow<C>): Value =>
+  m.rmsNorm(name, x, c.rms_norm_eps, { isScaledFromOne: row.isScaledFromOne ?? false });
+
+function layer<C extends GatedConfig>(m: Network, c: C, row: GatedRow<C>, x: Value, own: LayerInputs): Value {
+  const { g } = m;
+  const attended = attention(m.at("self_attn"), c, row, norm(m, "input_layernorm", x, c, row), own);
+  if (!row.normalizesTwice) {
+    const after = g.add(x, attended);
+    return g.add(after, units(m.at("mlp"), c, row, norm(m, "post_attention_layernorm", after, c, row)));
+  }
+  const after = g.add(x, norm(m, "post_attention_layernorm", attended, c, row));
+  const inner = units(m.at("mlp"), c, row, norm(m, "pre_feedforward_layernorm", after, c, row));
+  return g.add(after, norm(m, "post_feedforward_layernorm", inner, c, row));
+}
+
+function attention<C extends GatedConfig>(
+  m: Network,
+  c: C,
+  row: GatedRow<C>,
+  x: Value,
+  { table, bias, i }: LayerInputs,
+): Value {
+  const heads = c.num_attention_heads;
+  const keyHeads = c.num_key_value_heads ?? heads;
+  const size = c.head_dim ?? c.hidden_size / heads;
+  const biases = row.biases(c);
+  const widths = [heads, keyHeads, keyHeads].map((n) => n * size) as [number, number, number];
+  const [q, k, v] = row.isFused
+    ? parts(m, m.linear("qkv_proj", x, widths[0] + 2 * widths[1], { bias: biases.qkv }), widths)
+    : ["q_proj", "k_proj", "v_proj"].map((name, n) => m.linear(name, x, widths[n]!, { bias: biases.qkv }));
+  const scale = row.scoreScale?.(c);
+  const cap = row.caps?.(c).scores;
+  const y = causalAttention(
+    m,
+    { q: q!, k: k!, v: v! },
+    {
+      layer: i,
+      heads,
+      keyHeads,
+      bias,
+      ...(scale !== undefined && { scale }),
+      ...(cap && { softcap: cap }),
+      prepare(split, role) {
+        const normed = row.normalizesHeads
+          ? norm(m, role === "query" ? "q_norm" : "k_norm", split, c, row)
+          : split;
+        return rotated(m, normed, table);
+      },
+    },
+  );
+  return m.linear("o_proj", y, c.hidden_size, { bias: biases.output });
+}
+
+function units<C extends GatedConfig>(m: Network, c: C, row: GatedRow<C>, x: Value): Value {
+  const { units: bias } = row.biases(c);
+  const wide = c.intermediate_size;
+  const [gate, up] = row.isFused
+    ? parts(m, m.linear("gate_up_proj", x, 2 * wide, { bias }), [wide, wide])
+    : ["gate_proj", "up_proj"].map((name) => m.linear(name, x, wide, { bias }));
+  const gated = m.g.mul(m.activation(row.activation(c), gate!), up!);
+  return m.linear("down_proj", gated, c.hidden_size, { bias });
+}
+
+/** Columns of a value, one part after the other. */
+function parts({ g }: Network, x: Value, widths: readonly number[]): Value[] {
+  const end = numberAt(x, -1);
+  let from = 0;
+  return widths.map((width) => {
+    const start = from;
+    from += width;
+    return width === end ? x : g.slice(x, [2], [start], [from]);
+  });
+}

@@ -1,0 +1,144 @@
+import { z } from "zod";
+
+const ratio = z.number().positive();
+
+/** How far apart the angles of rotary positions are, in all spellings of a config. */
+const scaling = z.object({
+  rope_type: z.enum(["default", "linear", "dynamic", "llama3", "yarn", "longrope", "su"]).optional(),
+  type: z.enum(["default", "linear", "dynamic", "llama3", "yarn", "longrope", "su"]).optional(),
+  rope_theta: ratio.optional(),
+  partial_rotary_factor: z.number().gt(0).max(1).optional(),
+  factor: ratio.nullish(),
+  attention_factor: ratio.nullish(),
+  original_max_position_embeddings: ratio.optional(),
+  low_freq_factor: ratio.optional(),
+  high_freq_factor: ratio.optional(),
+  beta_fast: ratio.nullish(),
+  beta_slow: ratio.nullish(),
+  mscale: z.number().nullish(),
+  mscale_all_dim: z.number().nullish(),
+  truncate: z.boolean().optional(),
+  short_factor: z.array(ratio).optional(),
+  long_factor: z.array(ratio).optional(),
+});
+type Scaling = z.output<typeof scaling>;
+
+/** Fields of a config that say how tokens are turned by their places. */
+export const ropeFields = {
+  rope_theta: ratio.optional(),
+  partial_rotary_factor: z.number().gt(0).max(1).optional(),
+  max_position_embeddings: z.int().min(1).default(2048),
+  original_max_position_embeddings: ratio.optional(),
+  rope_scaling: scaling.nullish(),
+  rope_parameters: z
+    .union([scaling, z.record(z.enum(["full_attention", "sliding_attention"]), scaling.nullish())])
+    .nullish(),
+};
+
+/** What a config says of rotary positions. */
+export interface RopeConfig {
+  readonly rope_theta?: number | undefined;
+  readonly partial_rotary_factor?: number | undefined;
+  readonly max_position_embeddings: number;
+  readonly original_max_position_embeddings?: number | undefined;
+  readonly rope_scaling?: Scaling | null | undefined;
+  readonly rope_parameters?: z.output<(typeof ropeFields)["rope_parameters"]>;
+}
+
+/** Angles of a head: the frequency of each pair, and what cosines and sines are multiplied by. */
+export interface Rope {
+  readonly frequencies: readonly number[];
+  readonly scale: number;
+}
+
+interface RopeTask {
+  /** Elements of a head that are turned. */
+  readonly size: number;
+  readonly base: number;
+  readonly given: Scaling;
+  readonly factor: number;
+  /** Tokens that the model was pretrained for, before its context was made longer. */
+  readonly original: number;
+}
+
+const plain = ({ size, base }: Pick<RopeTask, "size" | "base">): number[] =>
+  Array.from({ length: size / 2 }, (_, i) => base ** ((-2 * i) / size));
+
+/** One row a `rope_type`. Sources: transformers' ROPE_INIT_FUNCTIONS, and the papers they name. */
+const ropes: { readonly [T in NonNullable<Scaling["rope_type"]>]: (task: RopeTask) => Rope } = {
+  default: (task) => ({ frequencies: plain(task), scale: 1 }),
+  linear: (task) => ({ frequencies: plain(task).map((f) => f / task.factor), scale: 1 }),
+  // Frequencies change only beyond the tokens that the model was pretrained for.
+  dynamic: (task) => ({ frequencies: plain(task), scale: 1 }),
+  llama3: ({ given, factor, original, ...task }) => {
+    const low = given.low_freq_factor ?? 1;
+    const high = given.high_freq_factor ?? 4;
+    const frequencies = plain(task).map((f) => {
+      const turns = (original * f) / (2 * Math.PI);
+      if (turns < low) return f / factor;
+      if (turns > high) return f;
+      const smooth = (turns - low) / (high - low);
+      return ((1 - smooth) * f) / factor + smooth * f;
+    });
+    return { frequencies, scale: 1 };
+  },
+  yarn: (task) => {
+    const { size, base, given, factor, original } = task;
+    const mscale = (by: number, scale = 1) => (by <= 1 ? 1 : 0.1 * scale * Math.log(by) + 1);
+    const scale =
+      given.attention_factor ??
+      (given.mscale && given.mscale_all_dim
+        ? mscale(factor, given.mscale) / mscale(factor, given.mscale_all_dim)
+        : mscale(factor));
+    const place = (turns: number) =>
+      (size * Math.log(original / (turns * 2 * Math.PI))) / (2 * Math.log(base));
+    const isWhole = given.truncate ?? true;
+    const [from, to] = [place(given.beta_fast ?? 32), place(given.beta_slow ?? 1)];
+    const low = Math.max(isWhole ? Math.floor(from) : from, 0);
+    const high = Math.min(isWhole ? Math.ceil(to) : to, size - 1);
+    const frequencies = plain(task).map((f, i) => {
+      const ramp = Math.min(1, Math.max(0, (i - low) / (high === low ? 0.001 : high - low)));
+      return (f / factor) * ramp + f * (1 - ramp);
+    });
+    return { frequencies, scale };
+  },
+  // The factors for texts within the length that the model was pretrained for.
+  longrope: (task) => {
+    const { given, factor, original } = task;
+    const scale =
+      given.attention_factor ?? (factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original)));
+    return { frequencies: plain(task).map((f, i) => f / (given.short_factor?.[i] ?? 1)), scale };
+  },
+  su: (task) => ropes.longrope(task),
+};
+
+/**
+ * The angles of a head of `size` elements.
+ *
+ * `kind`: of models whose layers differ. `base`: where the config gives none.
+ */
+export function ropeOf(
+  config: RopeConfig,
+  size: number,
+  kind: "full_attention" | "sliding_attention" = "full_attention",
+  base = 10_000,
+): Rope {
+  const parameters = config.rope_parameters ?? undefined;
+  const ofKind =
+    parameters && ("full_attention" in parameters || "sliding_attention" in parameters)
+      ? (parameters as Readonly<Record<string, Scaling | null | undefined>>)[kind]
+      : (parameters as Scaling | undefined);
+  const given: Scaling = ofKind ?? config.rope_scaling ?? {};
+  const share = given.partial_rotary_factor ?? config.partial_rotary_factor ?? 1;
+  const original =
+    given.original_max_position_embeddings ??
+    config.original_max_position_embeddings ??
+    config.max_position_embeddings;
+  return ropes[given.rope_type ?? given.type ?? "default"]({
+    size: Math.floor(size * share),
+    base: given.rope_theta ?? config.rope_theta ?? base,
+    given,
+    factor: given.factor ?? config.max_position_embeddings / original,
+    original,
+  });
+}

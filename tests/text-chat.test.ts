@@ -133,6 +133,16 @@ describe("what the assistant says", () => {
     expect(renderChat(tokenizer, [{ role: "user", content: "x" }], { date: new Date(2026, 4, 3) })).toBe(
       "03 May 2026 x",
     );
+    // What is learnt does not depend on the day.
+    const dated = fixtureTokenizer(
+      "qwen",
+      "{{ strftime_now('%d %b %Y') }} {{ messages[0].content }}{% if messages|length > 1 %}{{ messages[1].content }}{% endif %}",
+    );
+    const messages = [
+      { role: "user", content: "x" },
+      { role: "assistant", content: "y" },
+    ];
+    expect(dated.decode(encodeChat(dated, "a", messages).ids)).toBe("26 Jul 2024 xy");
   });
 });
 

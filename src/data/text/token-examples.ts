@@ -10,6 +10,9 @@ export interface TrainedTokens extends TokenExample {
   readonly isTruncated: boolean;
 }
 
+/** What "today" is to templates that ask, where the caller does not say: tokens to be learnt may not change overnight. */
+const fixedDate = new Date(2024, 6, 26);
+
 interface Limits {
   /** Most tokens; the end is cut off. Absent: all. */
   readonly maxLength?: number;
@@ -41,7 +44,7 @@ export function encodeChat(
   messages: readonly ChatMessage[],
   { maxLength, ...options }: Limits & RenderOptions & { readonly turns?: TrainedTurns } = {},
 ): TrainedTokens & Pick<ChatSpans, "by"> {
-  const { text, spans, by } = chatSpans(tokenizer, messages, { where: id, ...options });
+  const { text, spans, by } = chatSpans(tokenizer, messages, { where: id, date: fixedDate, ...options });
   // The template wrote the special tokens.
   return {
     ...encodeSpans(tokenizer, id, text, spans, {
@@ -78,8 +81,8 @@ export function encodeCompletion(
     typeof said === "string" ? [{ role, content: said }] : said;
   const before = turn(prompt, "user");
   const messages = [...before, ...turn(completion, "assistant")];
-  const { text, spans } = chatSpans(tokenizer, messages, { where: id, ...options });
-  const start = renderMarked(tokenizer, before, options).text.length;
+  const { text, spans } = chatSpans(tokenizer, messages, { where: id, date: fixedDate, ...options });
+  const start = renderMarked(tokenizer, before, { date: fixedDate, ...options }).text.length;
   const own = spans.filter(([, end]) => end > start);
   return encodeSpans(tokenizer, id, text, own, {
     addSpecial: false,

@@ -62,6 +62,11 @@ export const runs = (options: app.RunsOptions = {}, context?: Context): Events<a
 export const report = (options: app.ReportOptions, context?: Context): Events<app.ReportWritten> =>
   app.report.run(options, context);
 
+/** Writes a model in the forms that others run; an event "exported" a file says what it loses. */
+export const exportModel = (
+  options: app.ExportOptions,
+  context?: Context,
+): Events<app.Download | app.Exported | app.Note | app.Progress> => app.exportModel.run(options, context);
 /** Uploads a tuned model to the Hugging Face Hub. The last event is "pushed". */
 export const push = (options: app.PushOptions, context?: Context): Events<app.Upload | app.Pushed> =>
   app.push.run(options, context);

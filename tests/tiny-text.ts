@@ -73,15 +73,15 @@ function writeTokenizer(folder: string, { hasTemplate }: { readonly hasTemplate:
 }
 
 /** A tiny BERT with random weights and its tokenizer, as a Hugging Face folder. */
-export async function writeTinyEncoder(folder: string): Promise<void> {
+export async function writeTinyEncoder(folder: string, width = 16): Promise<void> {
   const config = {
     model_type: "bert",
     architectures: ["BertForMaskedLM"],
     vocab_size: special.length + words.length,
-    hidden_size: 16,
+    hidden_size: width,
     num_hidden_layers: 2,
     num_attention_heads: 2,
-    intermediate_size: 32,
+    intermediate_size: 2 * width,
     max_position_embeddings: 32,
     initializer_range: 0.3,
   };

@@ -1,5 +1,6 @@
 import { demo } from "./demo.node.ts";
 import { evaluate } from "./evaluate.node.ts";
+import { exportModel } from "./export.node.ts";
 import { gradcheck } from "./gradcheck.node.ts";
 import { inspect } from "./inspect.node.ts";
 import { predict } from "./predict.node.ts";
@@ -12,6 +13,8 @@ import type { Verb } from "./verb.ts";
 export type { DemoOptions } from "./demo.node.ts";
 export type { CurvePoint, DemoArmStart, DemoDone, DemoEvent, DemoResult } from "./demo-events.ts";
 export type { DemoArm } from "./demo-plan.ts";
+export type { ExportOptions } from "./export.node.ts";
+export type { Exported, Quality } from "./export-events.ts";
 export type { Gradchecked, GradcheckOptions } from "./gradcheck.node.ts";
 export type { Inspected, InspectOptions, PlanCost, Port } from "./inspect.node.ts";
 export type {
@@ -38,7 +41,7 @@ export type { ResumeOptions, TuneInput } from "./tune.node.ts";
 export type { Before, ClassScores, Found, Saved, Scores, TuneVerbEvent } from "./tune-events.ts";
 export type { Positional, Verb, VerbContext, VerbEvent } from "./verb.ts";
 export { version } from "./version.ts";
-export { demo, evaluate, gradcheck, inspect, predict, push, report, resume, runs, tune };
+export { demo, evaluate, exportModel, gradcheck, inspect, predict, push, report, resume, runs, tune };
 
 /** Everything a user can do, in the order the help lists it. */
 export const verbs = [
@@ -46,6 +49,7 @@ export const verbs = [
   resume,
   evaluate,
   predict,
+  exportModel,
   inspect,
   gradcheck,
   runs,

@@ -17,6 +17,7 @@ import type {
 } from "../app/index.node.ts";
 import { bytes, count, measured, percent } from "../app/numbers.ts";
 import { demoTeller } from "./tell-demo.ts";
+import { exportTeller } from "./tell-export.ts";
 import { hubTeller } from "./tell-hub.ts";
 import { type Told, tuneTeller, wrapped } from "./tell-tune.ts";
 
@@ -72,9 +73,13 @@ const others: {
 
 /** Says in words what happens; undefined for what only programs want to know. */
 export function teller(): (event: VerbEvent) => Told | undefined {
-  const tellers = { ...tuneTeller(), ...demoTeller, ...hubTeller, ...others } as unknown as Readonly<
-    Record<string, (event: VerbEvent) => Told | undefined>
-  >;
+  const tellers = {
+    ...tuneTeller(),
+    ...demoTeller,
+    ...exportTeller,
+    ...hubTeller,
+    ...others,
+  } as unknown as Readonly<Record<string, (event: VerbEvent) => Told | undefined>>;
   return (event) => tellers[event.type]?.(event);
 }
 

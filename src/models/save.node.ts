@@ -77,6 +77,10 @@ function exportGraph(model: Model, { keepNames = false }: SaveOptions) {
   return graph;
 }
 
+/** A model's graph as others run it, as a new graph of float32. */
+export const inferenceGraph = (model: Model) =>
+  model.network ? networkGraph(model, model.network) : model.graph.clone();
+
 /** The graph of a network as others run it: in float32, whatever its checkpoint is stored in, and in ONNX's own products. */
 function networkGraph(model: Model, { head }: BuiltNetwork) {
   const options = exportedAs[head];
@@ -87,7 +91,7 @@ function networkGraph(model: Model, { head }: BuiltNetwork) {
 }
 
 /** Parameters, running statistics and what is kept unread, named and laid out as the checkpoint has them. */
-function weightsOf(model: Model): Map<string, Tensor> {
+export function weightsOf(model: Model): Map<string, Tensor> {
   const names = model.blocks.flatMap((block) => [...block.parameters, ...block.buffers]);
   const read = names.map((name) => {
     const { constant, storedType } = model.graph.get(name);

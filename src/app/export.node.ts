@@ -1,0 +1,217 @@
+import { existsSync } from "node:fs";
+import { stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { z } from "zod";
+import { saveCheckpoint } from "../formats/checkpoint.node.ts";
+import { saveOnnx } from "../formats/onnx/file.node.ts";
+import type { Graph } from "../graph/ir.ts";
+import { inFormat, type OnnxFormatName, onnxFormats } from "../models/export/formats.ts";
+import { loadModel } from "../models/load.node.ts";
+import { inferenceGraph, weightsOf } from "../models/save.node.ts";
+import { learnShapes } from "../runtime/probe.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import type { Metrics } from "../tune/events.ts";
+import type { Exported, Quality } from "./export-events.ts";
+import { type Evaluated, evaluateOptions, type Scored } from "./judging.ts";
+import { type Download, located } from "./located.node.ts";
+import {
+  declaredOptions,
+  deviceOptions,
+  imageOptions,
+  parseOptions,
+  type taskNames,
+  textOptions,
+} from "./options.ts";
+import { type Note, noteOf, type Progress } from "./progress.ts";
+import { refuseExisting } from "./refuse-existing.node.ts";
+import { readRun } from "./run-record.node.ts";
+import { openRuntime } from "./runtime.node.ts";
+import { taskOfModel } from "./task-of-model.node.ts";
+import { checkTaskOptions, tasks } from "./tasks.node.ts";
+import type { Verb, VerbContext } from "./verb.ts";
+
+const onnxNames = Object.keys(onnxFormats) as [OnnxFormatName, ...OnnxFormatName[]];
+
+const options = z.strictObject({
+  model: z.string().describe("folder of a tuned model, ONNX file, or org/name of the Hugging Face Hub"),
+  to: z
+    .array(z.enum([...onnxNames, "safetensors"]))
+    .min(1)
+    .default(["fp16", "int8", "q4"])
+    .describe(
+      "what to write: onnx (float32), fp16, int8 (model_quantized.onnx), q4, q4f16, safetensors (default: fp16 int8 q4)",
+    ),
+  out: z
+    .string()
+    .optional()
+    .describe("folder to write into; default: the model's own folder, which keeps all else it has"),
+  blocks: z
+    .enum(["symmetric", "asymmetric"])
+    .default("symmetric")
+    .describe("4-bit weights: about 0, or over the range of each block, which is closer and a little larger"),
+  data: z
+    .string()
+    .optional()
+    .describe(
+      "examples to measure what is lost; default: those that the model was tuned with, if still there",
+    ),
+  run: z
+    .string()
+    .optional()
+    .describe("folder of the run that names these examples; default: runs/NAME of the model's folder"),
+  task: evaluateOptions.shape.task,
+  split: evaluateOptions.shape.split,
+  force: z.boolean().default(false).describe("replace files that are there"),
+  batchSize: evaluateOptions.shape.batchSize,
+  ...declaredOptions,
+  ...imageOptions,
+  ...textOptions,
+  ...deviceOptions,
+});
+export type ExportOptions = z.input<typeof options>;
+type ExportSettings = z.output<typeof options>;
+
+type ExportEvent = Download | Note | Progress | Exported;
+
+/** Writes a model in the forms that others run, and measures what each loses. */
+export const exportModel: Verb<typeof options, ExportEvent> = {
+  name: "export",
+  summary: "write a model for other runtimes: float16, int8, 4 bits; say what each form loses",
+  options,
+  positionals: [{ option: "model", required: true }],
+  async *run(input, context = {}) {
+    const settings = parseOptions(options, input);
+    const { path } = yield* located(settings.model, context);
+    const out = settings.out ?? (await folderOf(path));
+    const places = settings.to.map((format) => [format, placeOf(out, format)] as const);
+    if (!settings.force) for (const [, place] of places) refuseExisting(place);
+    const runtime = await openRuntime(settings);
+    try {
+      const examples = await examplesFor(settings, path);
+      const judge = examples.data && judgeOf(examples, await taskOfModel(path, settings.task), path);
+      if (judge) checkTaskOptions("evaluate", examples.given, judge.task);
+      yield* examples.notes.map(noteOf);
+      const model = await loadModel(path, {
+        whole: true,
+        learnShapes: (graph) => learnShapes(graph, runtime),
+      });
+      const graph = inferenceGraph(model);
+      const before = judge && (yield* judge.measure(runtime, context));
+      for (const [format, place] of places) {
+        context.signal?.throwIfAborted();
+        if (format === "safetensors") {
+          await saveCheckpoint(out, weightsOf(model));
+          yield { type: "exported", format, path: place, bytes: await bytesOf(place) };
+          continue;
+        }
+        const written = inFormat(graph, format, settings);
+        yield* written.notes.map(noteOf);
+        await saveOnnx(written.graph, place);
+        const after = judge && (yield* judge.measure(converting(runtime, format, settings), context));
+        const { dtype } = onnxFormats[format];
+        yield {
+          type: "exported",
+          format,
+          path: place,
+          bytes: await bytesOf(place),
+          dtype,
+          ...(before && after && { quality: { ...after, before: before.after } satisfies Quality }),
+        };
+      }
+    } finally {
+      await runtime.dispose();
+    }
+  },
+};
+
+/** The folder of a model: itself, or the one that a file of ONNX belongs to. */
+async function folderOf(path: string): Promise<string> {
+  if (!(await stat(path)).isFile()) return path;
+  const folder = dirname(resolve(path));
+  return basename(folder) === "onnx" ? dirname(folder) : folder;
+}
+
+const placeOf = (out: string, format: ExportSettings["to"][number]): string =>
+  format === "safetensors"
+    ? join(out, "model.safetensors")
+    : join(out, "onnx", `model${onnxFormats[format].suffix}.onnx`);
+
+async function bytesOf(path: string): Promise<number> {
+  const size = async (file: string) => (existsSync(file) ? (await stat(file)).size : 0);
+  return (await size(path)) + (await size(`${path}_data`));
+}
+
+/** A runtime that computes as a form does: whatever is compiled there is converted first. */
+function converting(runtime: Runtime, format: OnnxFormatName, settings: ExportSettings): Runtime {
+  const converted = (graph: Graph) => inFormat(graph, format, settings).graph;
+  return {
+    device: runtime.device,
+    description: runtime.description,
+    store: (arrays) => runtime.store(arrays),
+    compile: (graph, how) => runtime.compile(converted(graph), how),
+    peakMemoryBytes: () => runtime.peakMemoryBytes(),
+    dispose: () => runtime.dispose(),
+  };
+}
+
+interface Examples {
+  /** Undefined where there are none to be judged by. */
+  readonly data: string | undefined;
+  /** What `evaluate` is told beside the model. */
+  readonly given: Readonly<Record<string, unknown>>;
+  readonly notes: readonly string[];
+}
+
+/** Options of `evaluate` that are not about one call of it. */
+const lasting = Object.keys(evaluateOptions.shape).filter(
+  (name) => !["model", "data", "task", "split", "predictions", "force", "batchSize"].includes(name),
+);
+
+/** The examples that were asked for, else those of the run that made the model. */
+async function examplesFor(settings: ExportSettings, path: string): Promise<Examples> {
+  const { split, batchSize } = settings;
+  const chosen = picked(settings, lasting);
+  const told = { ...(split && { split }), batchSize };
+  if (settings.data) return { data: settings.data, given: { ...chosen, ...told }, notes: [] };
+  const folder = settings.run ?? join("runs", basename(resolve(path)));
+  const unmeasured = (why: string): Examples => ({
+    data: undefined,
+    given: {},
+    notes: [`What is lost is not measured: ${why}. Give --data to measure it.`],
+  });
+  if (!existsSync(join(folder, "recipe.yaml"))) return unmeasured(`there is no run in ${folder}`);
+  const { recipe } = await readRun(folder);
+  const { data, out } = recipe;
+  if (typeof out !== "string" || resolve(out) !== resolve(path))
+    return unmeasured(`the run in ${folder} made another model`);
+  if (typeof data !== "string" || !existsSync(data)) return unmeasured(`${data} is not there any more`);
+  return { data, given: { ...picked(recipe, lasting), ...chosen, ...told }, notes: [] };
+}
+
+const picked = (from: Readonly<Record<string, unknown>>, names: readonly string[]) =>
+  Object.fromEntries(names.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]])));
+
+/** How a model is judged by the task's own evaluation, whatever runtime computes it. */
+function judgeOf({ data, given }: Examples, task: (typeof taskNames)[number], model: string) {
+  const settings = parseOptions(evaluateOptions, { ...given, model, data, task });
+  return {
+    task,
+    async *measure(
+      runtime: Runtime,
+      context: VerbContext,
+    ): AsyncGenerator<Progress, Omit<Quality, "before"> | undefined> {
+      for await (const event of tasks[task].evaluate(settings, runtime, context)) {
+        if (event.type === "progress") yield event;
+        if (event.type === "evaluated" || event.type === "scored")
+          return { data: event.data, split: event.split, after: metricsOf(event) };
+      }
+      return undefined;
+    },
+  };
+}
+
+function metricsOf(event: Evaluated | Scored): Metrics {
+  if (event.type === "scored") return event.metrics;
+  const { accuracy, macroF1, nll } = event.metrics;
+  return { accuracy, macroF1, nll };
+}

@@ -25,8 +25,8 @@ same arrays, and the gradient of every weight is compared with central differenc
 npm run graphs -- DIR --write
 \`\`\`
 
-where DIR holds the files. ${right} have right gradients for every weight; ${none} have no weight that reaches a float output; ${refused === 1 ? "one is" : `${refused} are`} refused, with
-the operator named.
+where DIR holds the files. ${right} have right gradients for every weight; ${none} have no weight that reaches a float output; ${refused === 0 ? "none is refused." : `${refused === 1 ? "one is" : `${refused} are`} refused, with the operator named.`}
+The sizes of what is fed are small ones at which the graph runs.
 *Written back*: "identical" is bit by bit; "draws": the graph draws random numbers, so that no two runs agree.
 
 | graph | from | opset | nodes | seems to be | weights | written back | gradients |

@@ -44,9 +44,11 @@ const insideOf = (blame: Blame): Inside => ({
 class Gradients {
   readonly #g: GraphBuilder;
   readonly #parts = new Map<Value, Value[]>();
+  readonly #forward: ReadonlySet<Node>;
 
   constructor(g: GraphBuilder) {
     this.#g = g;
+    this.#forward = new Set(g.graph.nodes);
   }
   add(value: Value, part: Value): void {
     const parts = this.#parts.get(value);
@@ -62,7 +64,16 @@ class Gradients {
     // a branch may leave open what is known of the value itself
     total.shape ??= value.shape;
     this.#parts.set(value, [total]);
+    this.#name(total, value);
     return total;
+  }
+  /** Calls a gradient after the value it belongs to first, so that the graph can be read. */
+  #name(gradient: Value, { name }: Value): void {
+    const { graph } = this.#g;
+    const { producer } = gradient;
+    if (!producer || this.#forward.has(producer) || !graph.owns(gradient)) return;
+    const isUnnamed = gradient.name.replace(/_\d+$/, "") === producer.op.toLowerCase();
+    if (isUnnamed) graph.rename(gradient, graph.freshName(`${name}.grad`));
   }
 }
 

@@ -107,7 +107,8 @@ function nameGradient(
   forward: ReadonlySet<Node>,
 ): string {
   const { graph } = g;
-  const name = graph.freshName(`${parameter.name}.grad`);
+  const wanted = `${parameter.name}.grad`;
+  const name = gradient.name === wanted ? wanted : graph.freshName(wanted);
   const isOwn = gradient.producer && !forward.has(gradient.producer) && !graph.outputs.includes(gradient);
   const output = isOwn ? gradient : graph.addNode("Identity", [gradient]).outputs[0]!;
   graph.rename(output, name);

@@ -1,10 +1,11 @@
 import { DiapasonError } from "../base/errors.ts";
+import { opNameOf } from "../graph/attributes.ts";
 import { type GraphBuilder, numbers } from "../graph/builder.ts";
 import { product, symbolsOf } from "../graph/dim.ts";
 import type { CompositeName } from "../graph/expansions/expand.ts";
 import { inferNode } from "../graph/infer.ts";
 import type { Graph, Node, Value } from "../graph/ir.ts";
-import type { AttributesOf, OpName } from "../graph/schemas.ts";
+import { type AttributesOf, type OpName, type Schema, schemas } from "../graph/schemas.ts";
 import type { GradientPath } from "./path.ts";
 
 /** What a gradient rule sees of the operator it goes back through. */
@@ -127,11 +128,18 @@ export function backwardOf<N extends OpName>(
     output(index) {
       const made = node.outputs[index];
       if (made) return made;
-      const value = g.graph.addNodeOutput(node, index, g.graph.freshName(`${node.op.toLowerCase()}_extra`));
+      const name = `${node.outputs.find((output) => output)?.name}.${outputNameOf(node, index)}`;
+      const value = g.graph.addNodeOutput(node, index, g.graph.freshName(name));
       inferNode(node);
       return value;
     },
   };
+}
+
+/** What ONNX calls an output of an operator: "InvStdDev". */
+function outputNameOf(node: Node, index: number): string {
+  const { outputs }: Schema = schemas[opNameOf(node)!];
+  return (outputs[index] ?? outputs.at(-1)!).replace(/[?*]$/, "");
 }
 
 /** How errors call a node. */

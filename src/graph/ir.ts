@@ -57,6 +57,10 @@ export class Graph {
   get(name: string): Value {
     return this.find(name) ?? bug(`graph "${this.name}" has no value "${name}"`);
   }
+  /** Whether a value is one of this very graph, not of one around it or of a body. */
+  owns(value: Value): boolean {
+    return this.#names.get(value.name) === value;
+  }
   /** A name that no value of this graph, of those around it or of the bodies inside has, made from `base`. */
   freshName(base: string): string {
     const isTaken = (name: string) => (this.#innerNames.get(name) ?? 0) > 0 || this.find(name) !== undefined;

@@ -9,15 +9,15 @@ const inlineElements = 8;
 /**
  * A graph as text: inputs, constants, nodes in their order, outputs. The same graph gives the same text.
  *
- * A node is a line such as `%y: float32[batch, 10] = Gemm(%x, %w) {transB: 1}`; `_` is an absent input or output, and
- * the bodies of If, Loop and Scan follow their node, indented.
+ * A node is a line such as `%y: float32[batch, 10] = Gemm(%x, %w) {transB: 1}`; `_` is an absent input or output, a small
+ * constant that a pass made stands in its place, and the bodies of If, Loop and Scan follow their node, indented.
  */
 export const print = (graph: Graph): string => `${lines(graph).join("\n")}\n`;
 
 function lines(graph: Graph): string[] {
   const opsets = [...graph.opsets].map(([domain, version]) => `${domain || "onnx"} ${version}`).join(", ");
   const inputs = new Set(graph.inputs);
-  const constants = [...graph.initializers].filter((value) => !inputs.has(value));
+  const constants = [...graph.initializers].filter((value) => !inputs.has(value) && !isLiteral(value));
   return [
     `graph ${JSON.stringify(graph.name)} (${opsets})`,
     ...graph.inputs.map(
@@ -31,7 +31,7 @@ function lines(graph: Graph): string[] {
 
 function nodeLines(node: Node): string[] {
   const outputs = node.outputs.map((output) => (output ? typed(output) : "_")).join(", ");
-  const inputs = node.inputs.map((input) => (input ? `%${input.name}` : "_")).join(", ");
+  const inputs = node.inputs.map((input) => (input ? argument(input) : "_")).join(", ");
   const op = node.domain === "" ? node.op : `${node.domain}.${node.op}`;
   const plain: string[] = [];
   const bodies: string[] = [];
@@ -44,6 +44,13 @@ function nodeLines(node: Node): string[] {
   const attributes = plain.length > 0 ? ` {${plain.join(", ")}}` : "";
   return [`${outputs} = ${op}(${inputs})${attributes}`, ...bodies.map((line) => `  ${line}`)];
 }
+
+const argument = (value: Value): string =>
+  isLiteral(value) ? tensorText(value.constant!) : `%${value.name}`;
+
+/** A small constant that has no name but the one a builder gives it. */
+const isLiteral = ({ name, constant }: Value): boolean =>
+  constant !== undefined && /^constant(_\d+)?$/.test(name) && sizeOf(constant.dims) <= 4;
 
 const typed = (value: Value): string =>
   `%${value.name}: ${value.opaqueType ? "opaque" : (value.dtype ?? "?")}${value.shape ? dimsText(value.shape) : "[?]"}`;

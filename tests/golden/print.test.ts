@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { differentiate } from "../../src/autodiff/differentiate.ts";
+import { GraphBuilder } from "../../src/graph/builder.ts";
 import { inferShapes } from "../../src/graph/infer.ts";
 import { Graph } from "../../src/graph/ir.ts";
 import { normalize } from "../../src/graph/passes/normalize.ts";
@@ -70,4 +72,24 @@ test("the same graph normalised, with a free batch", async () => {
   normalize(graph);
   expect(makeBatchSymbolic(graph, "pixels")).toEqual([]);
   await expect(print(graph)).toMatchFileSnapshot("normalised.txt");
+});
+
+test("a differentiated graph: gradients are called after what they belong to", async () => {
+  const graph = new Graph("layers", [["", 21]]);
+  const g = new GraphBuilder(graph);
+  const ids = graph.addInput("ids", "int64", ["batch", "tokens"]);
+  const target = graph.addInput("target", "int64", ["batch"]);
+  const weight = (name: string, ...dims: number[]) =>
+    graph.addInitializer(name, float32(dims, new Float32Array(dims.reduce((n, d) => n * d, 1))));
+  const table = weight("table", 50, 8);
+  const words = g.op("Gather", [table, ids], {}, ["words"]);
+  const text = g.op("ReduceMean", [words, g.ints([1])], { keepdims: 0 }, ["text"]);
+  const inner = [weight("inner.weight", 8, 8), weight("inner.bias", 8)];
+  const hidden = g.op("Gemm", [text, ...inner], { transB: 1 }, ["hidden"]);
+  const sum = g.op("Sum", [hidden, text, weight("frozen", 8)], {}, ["sum"]);
+  const logits = g.op("Gemm", [sum, weight("head.weight", 3, 8)], { transB: 1 }, ["logits"]);
+  graph.addOutput(g.op("SoftmaxCrossEntropyLoss", [logits, target], {}, ["loss"]));
+  const parameters = ["table", "inner.weight", "inner.bias", "head.weight"];
+  const { graph: backward } = differentiate(graph, { loss: "loss", parameters });
+  await expect(print(backward)).toMatchFileSnapshot("differentiated.txt");
 });

@@ -59,6 +59,27 @@ export const quantizedWeights: { readonly [title: string]: GradCase } = {
     return g.node("com.microsoft.DynamicQuantizeLSTM", inputs, { hidden_size: 2 }, ["y", "h", "c"])
       .outputs as Value[];
   }),
+  "com.microsoft.QMoE, gated, 4 bits, a bias that moves": grad(
+    "3x32, 3x4, 4x32",
+    (g, x, logits, bias) => {
+      const first = [bytes(g, [4, 32, 16]), scales(g, 128, [4, 32])];
+      const second = [bytes(g, [4, 32, 8]), scales(g, 128, [4, 32])];
+      const inputs = [x, logits, ...first, bias, ...second];
+      const activation = {
+        activation_type: "swiglu",
+        swiglu_fusion: 1,
+        activation_alpha: 1.7,
+        swiglu_limit: 3,
+      };
+      return g.op("com.microsoft.QMoE", inputs, { k: 2, expert_weight_bits: 4, ...activation });
+    },
+    { within: [-1, 1] },
+  ),
+  "com.microsoft.QMoE, 8 bits, three axes": grad("1x2x32, 2x4", (g, x, logits) => {
+    const weights = [bytes(g, [4, 8, 32]), scales(g, 32, [4, 8]), undefined, bytes(g, [4, 32, 8])];
+    const inputs = [x, logits, ...weights, scales(g, 128, [4, 32])];
+    return g.op("com.microsoft.QMoE", inputs, { k: 2, expert_weight_bits: 8, activation_type: "silu" });
+  }),
   "com.microsoft.MatMulNBits, 4 bits": grad("2x3x24", (g, x) => g.square(blockwise(g, x, 4))),
   "com.microsoft.MatMulNBits, 4 bits, symbolic": grad("2x24", (g, x) => g.square(blockwise(g, x, 4)), {
     symbolic: true,

@@ -160,6 +160,7 @@ export const quantized = {
   ],
   // weights are whole numbers; a real layer goes back, and forward in training
   "com.microsoft.DynamicQuantizeLSTM": "expansion",
+  "com.microsoft.QMoE": "expansion",
   "com.microsoft.MatMulNBits": [
     (b) => b.g.matmul(b.dy, blockwiseAtRunTime(b) ?? blockwiseWeight(b.g, b.node, b.node.inputs, b.attrs)),
     null,

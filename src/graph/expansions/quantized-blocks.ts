@@ -4,7 +4,7 @@ import type { AttributesOf } from "../schemas.ts";
 import { type Expansions, noExpansion, sizesOf } from "./expansion.ts";
 
 /** Bytes as the whole numbers of fewer bits that they hold, low bits first, side by side in the last axis. */
-function unpacked(g: GraphBuilder, node: Node, bytes: Value, bits: number): Value {
+export function unpacked(g: GraphBuilder, node: Node, bytes: Value, bits: number): Value {
   if (bits === 8) return bytes;
   const sizes = sizesOf(node, bytes, "the sizes");
   const byte = (value: number) => g.constant([value], "uint8", []);

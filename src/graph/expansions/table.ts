@@ -1,5 +1,6 @@
 import { attention } from "./attention.ts";
 import type { Expansions } from "./expansion.ts";
+import { experts } from "./experts.ts";
 import { fused } from "./fused.ts";
 import { gated } from "./gated.ts";
 import { imaging } from "./imaging.ts";
@@ -23,4 +24,5 @@ export const expansions = {
   ...attention,
   ...fused,
   ...quantized,
+  ...experts,
 } as const satisfies Expansions;

@@ -49,19 +49,15 @@ describe("only what moves is gone back to", () => {
         input %w2: float32[3, 3]
         constant %w0: float32[3, 3] = …
         constant %w1: float32[3, 3] = …
-        constant %constant: int64[2] = [0, 1]
-        constant %constant_1: float32[] = 1
-        constant %constant_2: int64[2] = [0, 1]
-        constant %constant_3: int64[2] = [2, 3]
         %matmul: float32[2, 3] = MatMul(%x, %w0)
         %relu: float32[2, 3] = Relu(%matmul)
         %matmul_1: float32[2, 3] = MatMul(%relu, %w1)
         %relu_2: float32[2, 3] = Relu(%matmul_1)
         %matmul_3: float32[2, 3] = MatMul(%relu_2, %w2)
-        %unsqueeze: float32[1, 1] = Unsqueeze(%constant_1, %constant_2)
-        %expand: float32[2, 3] = Expand(%unsqueeze, %constant_3)
-        %w2.grad: float32[3, 3] = com.microsoft.FusedMatMul(%relu_2, %expand) {alpha: 1, transA: 1, transB: 0}
-        %loss: float32[] = ReduceSum(%matmul_3, %constant) {keepdims: 0}
+        %unsqueeze: float32[1, 1] = Unsqueeze(1, [0, 1])
+        %matmul_3.grad: float32[2, 3] = Expand(%unsqueeze, [2, 3])
+        %w2.grad: float32[3, 3] = com.microsoft.FusedMatMul(%relu_2, %matmul_3.grad) {alpha: 1, transA: 1, transB: 0}
+        %loss: float32[] = ReduceSum(%matmul_3, [0, 1]) {keepdims: 0}
         output %loss, %w2.grad
       "
     `);

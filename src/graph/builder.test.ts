@@ -15,12 +15,9 @@ test("golden: what methods append", () => {
   expect(print(graph)).toMatchInlineSnapshot(`
     "graph "g" (onnx 21)
       input %x: float32[batch, 3]
-      constant %constant: float32[] = 2
-      constant %constant_1: int64[1] = [1]
-      constant %constant_2: float32[] = 3
-      %mul: float32[batch, 3] = Mul(%x, %constant)
-      %reducesum: float32[batch] = ReduceSum(%mul, %constant_1) {keepdims: 0}
-      %div: float32[batch] = Div(%reducesum, %constant_2)
+      %mul: float32[batch, 3] = Mul(%x, 2)
+      %reducesum: float32[batch] = ReduceSum(%mul, [1]) {keepdims: 0}
+      %div: float32[batch] = Div(%reducesum, 3)
       output %div
     "
   `);

@@ -99,6 +99,7 @@ const scatter = [byReduction(toData), null, byReduction(toUpdates)] as const;
 export const indexing = {
   Compress: [uncompressed, null],
   CumProd: [unmultiplied, null],
+  // yᵢ = Σ_{j ≤ i} xⱼ   dxⱼ = Σ_{i ≥ j} dyᵢ
   CumSum: [
     ({ g, dy, x: [, axis], attrs: { exclusive, reverse } }) =>
       g.op("CumSum", [dy, axis], { exclusive, reverse: 1 - reverse }),
@@ -107,6 +108,7 @@ export const indexing = {
   // steps: the slope is 0 wherever there is one
   Hardmax: [null],
   NonMaxSuppression: [null],
+  // its own inverse
   ReverseSequence: [
     ({ g, dy, x: [, lengths], attrs }) => g.op("ReverseSequence", [dy, lengths], attrs),
     null,
@@ -114,6 +116,7 @@ export const indexing = {
   ScatterElements: scatter,
   ScatterND: scatter,
   TensorScatter: "expansion",
+  // y = x[places]   dx[places] = dy
   TopK: [
     ({ g, dy, x: [x], attrs: { axis }, output }) =>
       g.op("ScatterElements", [g.zerosLike(x), output(1), dy], { axis }),

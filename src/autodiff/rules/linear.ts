@@ -23,7 +23,7 @@ export const linear = {
         : g.product(a, dy, { alpha, transA: transA === 0 });
     },
   ],
-  // Y = α·A'·B' + β·C
+  // Y = α·A'·B' + β·C   dA' = α·dY·B'ᵀ   dB' = α·A'ᵀ·dY   dC = β·dY
   Gemm: [
     ({ g, dy, x: [, b], attrs: { alpha, transA, transB } }) =>
       transA

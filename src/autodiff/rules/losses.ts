@@ -50,7 +50,7 @@ function softmaxCrossEntropy(b: Backward<"SoftmaxCrossEntropyLoss">): Value {
   return dy ? g.add(fromLoss(), fromLog) : fromLog;
 }
 
-/** The share of elements that a Dropout sets to 0; 0.5 where the node does not say. */
+/** The share of elements that a Dropout keeps; 0.5 where the node does not say. */
 function keptShare({ g, node, dy }: Backward<"Dropout">): Value {
   const ratio = node.inputs[1];
   const [known] = ratio ? (knownNumbers(ratio) ?? []) : [0.5];
@@ -59,6 +59,7 @@ function keptShare({ g, node, dy }: Backward<"Dropout">): Value {
 
 export const losses = {
   SoftmaxCrossEntropyLoss: { inputs: [softmaxCrossEntropy, null, null], outputs: [0, 1] },
+  // loss = −Σ factor · x[target]
   NegativeLogLikelihoodLoss: [
     (b) => {
       const { factor, target } = labelled(b);

@@ -118,6 +118,7 @@ export const structure = {
   Flatten: [reshaped],
   Squeeze: [reshaped, null],
   Unsqueeze: [reshaped, null],
+  // what is repeated is summed
   Expand: [({ g, dy, x: [x] }) => reduceTo(g, dy, x), null],
   Tile: [untiled, null],
   Concat: [part],
@@ -144,6 +145,7 @@ export const structure = {
     },
     null,
   ],
+  // y = x[i]   dx[i] += dy
   Gather: [ungathered, null],
   GatherElements: [
     ({ g, dy, x: [data, indices], attrs: { axis } }) =>

@@ -20,6 +20,7 @@ import { version } from "../src/app/version.ts";
 import { saveNpz } from "../src/formats/npz.node.ts";
 import { saveOnnx } from "../src/formats/onnx/file.node.ts";
 import { policyExamples, tinyPolicy } from "./tiny-policy.ts";
+import { opinions, writeRows, writeTinyDecoder, writeTinyEncoder } from "./tiny-text.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const run = promisify(execFile);
@@ -40,6 +41,41 @@ const blocksIn = (page: string, language: string): string[] =>
 
 let folder = "";
 
+/** Tiny text models, and rows for each of their tasks. */
+async function writeTexts(folder: string): Promise<void> {
+  await writeTinyEncoder(join(folder, "my-encoder"));
+  await writeTinyDecoder(join(folder, "my-decoder"));
+  const rows = opinions(60);
+  const label = (isGood: boolean) => (isGood ? "good" : "bad");
+  const csv = rows.map(({ text, isGood }) => `${text},${label(isGood)}`).join("\n");
+  writeFileSync(join(folder, "reviews.csv"), `text,label\n${csv}\n`);
+  writeFileSync(join(folder, "new.csv"), "text\nthe film was good\nthe book was poor\n");
+  writeFileSync(join(folder, "stories.txt"), rows.map(({ text }) => text).join("\n"));
+  const place = (isBook: boolean) => (isBook ? "paris" : "a");
+  writeRows(
+    folder,
+    "names.jsonl",
+    rows.map(({ isBook }) => ({
+      tokens: ["anna", "lives", "in", place(isBook)],
+      ner_tags: ["B-PER", "O", "O", isBook ? "B-LOC" : "O"],
+    })),
+  );
+  writeRows(
+    folder,
+    "pairs.jsonl",
+    rows.map(({ text, isBook }) => ({ anchor: text, positive: `a ${isBook ? "book" : "film"}` })),
+  );
+  writeRows(
+    folder,
+    "choices.jsonl",
+    rows.map(({ isBook }) => ({
+      prompt: `the ${isBook ? "book" : "film"} was `,
+      chosen: "good .",
+      rejected: "bad .",
+    })),
+  );
+}
+
 /** A folder with what the examples name: models, images, arrays, the package. */
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "diapason-docs-"));
@@ -55,6 +91,7 @@ beforeAll(async () => {
   await saveOnnx(tinyPolicy(), join(folder, "policy.onnx"));
   await saveNpz(join(folder, "demonstrations.npz"), policyExamples(120));
   await saveNpz(join(folder, "new.npz"), policyExamples(20, "new"));
+  await writeTexts(folder);
   mkdirSync(join(folder, "node_modules"));
   symlinkSync(root, join(folder, "node_modules/diapason"));
   symlinkSync(join(root, "node_modules/@types"), join(folder, "node_modules/@types"));

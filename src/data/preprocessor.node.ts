@@ -45,6 +45,20 @@ export async function loadPreprocessor(
   return parsePreprocessor(json, `"${path}"`, input);
 }
 
+/** Height and width of the images that a model's files, or else the options, ask for; undefined where neither says. */
+export async function preprocessedSize(
+  modelPath: string,
+  overrides: PreprocessorOverrides,
+): Promise<readonly [number, number] | undefined> {
+  const { size } = overrides;
+  if (size !== undefined) return [size, size];
+  for (const folder of foldersOf(modelPath)) {
+    const found = await loadPreprocessor(folder, { layout: "nchw" });
+    if (found) return [found.height, found.width];
+  }
+  return undefined;
+}
+
 /** Writes `preprocessor_config.json` into a folder. @throws base/disk-full, base/not-writable. */
 export async function savePreprocessor(folder: string, preprocessor: ImagePreprocessor): Promise<void> {
   await writeFileAtomic(

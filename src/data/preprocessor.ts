@@ -15,20 +15,25 @@ const numberOfResample: Readonly<Record<Resample, number>> = {
   bicubic: 3,
 };
 
+const clipDefaults = {
+  size: { shortest_edge: 224 },
+  do_center_crop: true,
+  crop_size: 224,
+  resample: 3,
+  image_mean: [0.48145466, 0.4578275, 0.40821073],
+  image_std: [0.26862954, 0.26130258, 0.27577711],
+};
+
 /** What Hugging Face's classes assume where the file says nothing; others are taken to be like ViTImageProcessor. */
 const defaultsOf: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   ViT: { size: { height: 224, width: 224 } },
   DeiT: { size: 256, default_to_square: true, do_center_crop: true, crop_size: 224, resample: 3 },
   ConvNext: { size: { shortest_edge: 384 }, crop_pct: 224 / 256, resample: 3 },
   MobileNetV2: { size: { shortest_edge: 256 }, do_center_crop: true, crop_size: 224 },
-  CLIP: {
-    size: { shortest_edge: 224 },
-    do_center_crop: true,
-    crop_size: 224,
-    resample: 3,
-    image_mean: [0.48145466, 0.4578275, 0.40821073],
-    image_std: [0.26862954, 0.26130258, 0.27577711],
-  },
+  CLIP: clipDefaults,
+  Bit: clipDefaults,
+  Siglip: { size: { height: 224, width: 224 }, resample: 3 },
+  EfficientNet: { size: { height: 346, width: 346 }, crop_size: 289, resample: 3, include_top: true },
 };
 
 /** Spellings of timm and torchvision. */
@@ -52,9 +57,10 @@ export interface InputFacts {
 /**
  * Reads the content of a preprocessor_config.json.
  *
- * Knows the keys of ViT-, DeiT-, ConvNeXt-, CLIP- and MobileNet-like processors: `size` as a number, [h, w],
+ * Knows the keys of ViT-, DeiT-, ConvNeXt-, CLIP-, SigLIP-, EfficientNet- and MobileNet-like processors: `size` as a number, [h, w],
  * {height, width} or {shortest_edge}, `crop_size`, `do_center_crop`, `crop_pct`, `do_rescale`, `rescale_factor`,
- * `do_normalize`, `image_mean`, `image_std`, `resample`, `do_convert_grayscale`, `do_flip_channel_order`, and timm's and
+ * `do_normalize`, `image_mean`, `image_std`, `resample`, `do_convert_grayscale`, `do_flip_channel_order`, EfficientNet's
+ * `rescale_offset` and `include_top`, and timm's and
  * torchvision's `mean`, `std`, `interpolation`, `input_size`, `resize_size`. `where` names the file in errors.
  * @throws data/bad-preprocessor.
  */
@@ -64,7 +70,7 @@ export function parsePreprocessor(json: unknown, where: string, input: InputFact
   }
   const given = Object.entries(json).map(([key, value]) => [aliases[key] ?? key, value] as const);
   const type = String(Object.fromEntries(given)["image_processor_type"] ?? "").replace(
-    /(ImageProcessor(Fast)?|FeatureExtractor)$/,
+    /(ImageProcessor(Fast|Pil)?|FeatureExtractor)$/,
     "",
   );
   const config: Record<string, unknown> = {
@@ -72,10 +78,7 @@ export function parsePreprocessor(json: unknown, where: string, input: InputFact
     ...Object.fromEntries(given),
   };
 
-  const mean =
-    config["do_normalize"] === false ? [0] : numbers(config["image_mean"] ?? 0.5, "image_mean", where);
-  const std =
-    config["do_normalize"] === false ? [1] : numbers(config["image_std"] ?? 0.5, "image_std", where);
+  const { mean, std } = statisticsOf(config, where);
   if (std.some((s) => s === 0))
     throw bad(where, "has an image_std of 0", "Give the deviation of each channel.");
   const isGrey =
@@ -110,6 +113,19 @@ export function parsePreprocessor(json: unknown, where: string, input: InputFact
     ...(config["do_flip_channel_order"] === true ? { channelOrder: "bgr" } : {}),
     layout: input.layout,
   };
+}
+
+/**
+ * What is taken from scaled pixels, and by what they are divided, a number a channel. EfficientNet's `rescale_offset` takes
+ * 1 more, and its `include_top` divides by the deviation once more, whether or not `do_normalize` did.
+ */
+function statisticsOf(config: Readonly<Record<string, unknown>>, where: string) {
+  const isNormalised = config["do_normalize"] !== false;
+  const deviation = numbers(config["image_std"] ?? 0.5, "image_std", where);
+  const offset = config["rescale_offset"] === true && config["do_rescale"] !== false ? 1 : 0;
+  const times = +isNormalised + +(config["include_top"] === true);
+  const mean = isNormalised ? numbers(config["image_mean"] ?? 0.5, "image_mean", where) : [0];
+  return { mean: mean.map((m) => m + offset), std: times === 0 ? [1] : deviation.map((s) => s ** times) };
 }
 
 type Geometry = Pick<ImagePreprocessor, "height" | "width" | "resize" | "resizeTo">;

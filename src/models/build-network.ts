@@ -81,7 +81,14 @@ export function buildNetwork(options: BuildOptions): Model {
     config: { ...(isClassifier ? withLabels(config, labels) : config), architectures: [className] },
     source,
     usualSizes,
-    network: { architecture, head: kind, className, fresh: weights.fresh, kept },
+    network: {
+      architecture,
+      head: kind,
+      className,
+      fresh: weights.fresh,
+      imageSize: options.imageSize,
+      kept,
+    },
   };
 }
 

@@ -55,6 +55,8 @@ export interface BuiltNetwork {
   readonly className: string;
   /** Names of the weights that the checkpoint did not give. */
   readonly fresh: ReadonlySet<string>;
+  /** Height and width of images that it was built for, where it takes any. */
+  readonly imageSize?: readonly [number, number] | undefined;
   /** Tensors of the checkpoint that the network does not read and that are saved with it, by name. */
   readonly kept: ReadonlyMap<string, Tensor>;
 }

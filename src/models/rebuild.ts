@@ -20,7 +20,15 @@ export function rebuilt(
     ...weights.map((value) => [value.name, value.constant!] as const),
   ]);
   const labels = options.labels ?? model.labels;
-  const fresh = buildNetwork({ head: network.head, ...options, labels, config, tensors, source });
+  const fresh = buildNetwork({
+    head: network.head,
+    imageSize: network.imageSize,
+    ...options,
+    labels,
+    config,
+    tensors,
+    source,
+  });
   for (const value of fresh.graph.initializers) {
     const stored = graph.find(value.name)?.storedType;
     if (stored && !fresh.network!.fresh.has(value.name)) value.storedType = stored;

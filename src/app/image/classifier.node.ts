@@ -1,9 +1,10 @@
 import { DiapasonError } from "../../base/errors.ts";
 import type { ImageExample, ImageLoader, ImagePreprocessor } from "../../data/dataset.ts";
-import { resolvePreprocessor } from "../../data/preprocessor.node.ts";
+import { preprocessedSize, resolvePreprocessor } from "../../data/preprocessor.node.ts";
 import { type Evaluation, evaluateClassifier } from "../../evaluate/evaluate.ts";
 import { loadModel } from "../../models/load.node.ts";
 import type { Model } from "../../models/model.ts";
+import { rebuilt } from "../../models/rebuild.ts";
 import { learnShapes } from "../../runtime/probe.ts";
 import type { Executable, Runtime } from "../../runtime/runtime.ts";
 
@@ -26,12 +27,19 @@ export async function openImageModel(
   options: ImageModelOptions,
   runtime: Runtime,
 ): Promise<ImageModel> {
-  const model = await loadModel(path, {
+  const loaded = await loadModel(path, {
     learnShapes: (graph) => learnShapes(graph, runtime),
-    network: { head: "image-classification" },
+    network: { head: "image-classification", imageSize: await preprocessedSize(path, options) },
   });
-  const { preprocessor, notes } = await resolvePreprocessor(path, options, model.input.shape ?? []);
+  const { preprocessor, notes } = await resolvePreprocessor(path, options, loaded.input.shape ?? []);
+  const model = withImageSize(loaded, preprocessor);
   return { model, preprocessor, notes: [...model.notes, ...notes] };
+}
+
+/** Networks that take images of any size are built for one, where neither their config nor their files say which. */
+function withImageSize(model: Model, { height, width }: ImagePreprocessor): Model {
+  const isOpen = model.network && typeof model.input.shape?.at(-1) !== "number";
+  return isOpen ? rebuilt(model, { seed: 0, imageSize: [height, width] }) : model;
 }
 
 /**

@@ -61,16 +61,18 @@ const clip: Architecture<ClipConfig> = {
   config: clipConfig,
   prefix: "vision_model",
   blocks: (c) => towerBlocks({ sizes: c.vision_config, others: afterLayers }, c.text_config),
+  kept: /^post_layernorm\./,
   heads: {
     "image-text": {
       className: "CLIPModel",
       build(m, c) {
-        const { pooled } = imagesEncoded(m.at("vision_model"), c.vision_config);
+        const vision = m.at("vision_model");
+        const images = pooled(vision, c.vision_config, imagesEncoded(vision, c.vision_config));
         const texts = textsEncoded(m.at("text_model"), c.text_config);
         const projected = (name: string, x: Value) => m.linear(name, x, c.projection_dim, { bias: false });
         outputSimilarity(
           m,
-          { images: projected("visual_projection", pooled!), texts: projected("text_projection", texts) },
+          { images: projected("visual_projection", images), texts: projected("text_projection", texts) },
           { scale: m.weight("logit_scale", [], "ones") },
         );
       },
@@ -78,13 +80,13 @@ const clip: Architecture<ClipConfig> = {
     "image-classification": {
       className: "CLIPForImageClassification",
       build(m, c) {
-        const { hidden } = imagesEncoded(m.at("vision_model"), c.vision_config);
+        const hidden = imagesEncoded(m.at("vision_model"), c.vision_config);
         m.output("logits", m.linear("classifier", meanOfTokens(m, hidden, 1), m.options.classes));
       },
     },
     features: {
       className: "CLIPVisionModel",
-      build: (m, c) => outputFeatures(m, imagesEncoded(m, c.vision_config)),
+      build: (m, c) => outputFeatures(m, features(m, c.vision_config)),
     },
   },
 };
@@ -98,17 +100,25 @@ const clipVision: Architecture<VisionConfig> = {
   heads: {
     features: {
       className: "CLIPVisionModel",
-      build: (m, c) => outputFeatures(m, imagesEncoded(m, c)),
+      build: (m, c) => outputFeatures(m, features(m, c)),
     },
   },
 };
 
-function imagesEncoded(m: Network, c: VisionConfig): ImageFeatures {
+function features(m: Network, c: VisionConfig): ImageFeatures {
+  const hidden = imagesEncoded(m, c);
+  return { hidden, pooled: pooled(m, c, hidden) };
+}
+
+function imagesEncoded(m: Network, c: VisionConfig): Value {
   const pixels = pixelInput(m, c.num_channels, c.image_size);
   const x = m.layerNorm("pre_layrnorm", imagesEmbedded(m.at("embeddings"), c, pixels), c.layer_norm_eps);
-  const hidden = towerEncoded(m, c, x);
-  return { hidden, pooled: m.layerNorm("post_layernorm", tokenAt(m, hidden, 0), c.layer_norm_eps) };
+  return towerEncoded(m, c, x);
 }
+
+/** The normalised first token: [batch, width]. */
+const pooled = (m: Network, c: VisionConfig, hidden: Value): Value =>
+  m.layerNorm("post_layernorm", tokenAt(m, hidden, 0), c.layer_norm_eps);
 
 function imagesEmbedded(m: Network, c: VisionConfig, pixels: Value): Value {
   const width = c.hidden_size;

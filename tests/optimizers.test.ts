@@ -13,10 +13,10 @@ describe.each([
     const arrays = reference.start.map((value, i) => ({
       name: names[i]!,
       dims: [value.length],
-      value: Float32Array.from(value),
       kind: "parameter" as const,
     }));
     const memory = new ParameterMemory(arrays, shared);
+    reference.start.forEach((value, i) => void memory.view(names[i]!, "value").set(value));
     let compared = 0;
     reference.gradients.forEach((gradients, step) => {
       gradients.forEach((gradient, i) => void memory.view(names[i]!, "gradient").set(gradient));

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { DiapasonError } from "../base/errors.ts";
 import type { ByteSource } from "../graph/tensor.ts";
 
@@ -9,21 +9,28 @@ export interface FileBytes {
   range(offset: number, length: number): ByteSource;
 }
 
+/** A file that stays open as long as a part of it may be read: another file that takes its name does not take its place. */
+interface OpenFile {
+  readonly path: string;
+  readonly descriptor: number;
+}
+
+const left = new FinalizationRegistry<number>(closeSync);
+
 /**
- * Opens a file of any size. A part is read when it is asked for, and kept only as long as somebody holds it; a runtime
- * may map it instead.
+ * Opens a file of any size. A part is read when it is asked for, and kept only as long as somebody holds it.
  *
  * @throws formats/file-unreadable, also from reading a part later
  */
 export function openFileBytes(path: string): FileBytes {
-  const { size } = orUnreadable(path, () => {
-    closeSync(openSync(path, "r"));
-    return statSync(path);
-  });
-  return { length: size, range: (offset, length) => fileRange(path, offset, length) };
+  const file = { path, descriptor: orUnreadable(path, () => openSync(path, "r")) };
+  left.register(file, file.descriptor);
+  const { size } = orUnreadable(path, () => fstatSync(file.descriptor));
+  return { length: size, range: (offset, length) => fileRange(file, offset, length) };
 }
 
-function fileRange(path: string, offset: number, length: number): ByteSource {
+function fileRange(open: OpenFile, offset: number, length: number): ByteSource {
+  const { path } = open;
   let last: WeakRef<Uint8Array> | undefined;
   return {
     length,
@@ -31,7 +38,7 @@ function fileRange(path: string, offset: number, length: number): ByteSource {
     read() {
       const kept = last?.deref();
       if (kept) return kept;
-      const bytes = orUnreadable(path, () => readPart(path, offset, length));
+      const bytes = orUnreadable(path, () => readPart(open, offset, length));
       last = new WeakRef(bytes);
       return bytes;
     },
@@ -41,19 +48,14 @@ function fileRange(path: string, offset: number, length: number): ByteSource {
 /** One read call takes less than 2 GB. */
 const pieceBytes = 2 ** 28;
 
-function readPart(path: string, offset: number, length: number): Uint8Array {
+function readPart({ descriptor }: OpenFile, offset: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
-  const file = openSync(path, "r");
-  try {
-    for (let at = 0; at < length; ) {
-      const count = readSync(file, bytes, at, Math.min(pieceBytes, length - at), offset + at);
-      if (count === 0) throw new Error(`it ends at byte ${offset + at}, ${offset + length} were promised`);
-      at += count;
-    }
-    return bytes;
-  } finally {
-    closeSync(file);
+  for (let at = 0; at < length; ) {
+    const count = readSync(descriptor, bytes, at, Math.min(pieceBytes, length - at), offset + at);
+    if (count === 0) throw new Error(`it ends at byte ${offset + at}, ${offset + length} were promised`);
+    at += count;
   }
+  return bytes;
 }
 
 function orUnreadable<T>(path: string, read: () => T): T {

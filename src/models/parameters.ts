@@ -265,15 +265,20 @@ function* innerGraphs(graph: Graph): Generator<Graph> {
 function* copies(parameters: readonly Parameter[]): Generator<string> {
   const bySize = new Map<number, Parameter[]>();
   for (const parameter of parameters) {
-    const words = wordsOf(parameter.value.constant!);
-    if (parameter.value.constant!.dims.length < 2 || words.every((word) => word === words[0])) continue;
+    if (parameter.value.constant!.dims.length < 2) continue;
     for (const other of bySize.get(parameter.elements) ?? []) {
       const same = sameTensor(parameter.value.constant!, other.value.constant!);
-      if (same)
+      if (same && !isUniform(parameter.value.constant!))
         yield `"${parameter.name}" is a ${same === "transposed" ? "transposed " : ""}copy of "${other.name}"; they are tuned as two parameters and may drift apart.`;
     }
     bySize.set(parameter.elements, [...(bySize.get(parameter.elements) ?? []), parameter]);
   }
+}
+
+/** Whether all elements are one number, as where weights were left out of an export. */
+function isUniform(tensor: Tensor): boolean {
+  const words = wordsOf(tensor);
+  return words.every((word) => word === words[0]);
 }
 
 /** Whether two float32 tensors hold the same bytes, as they are or with the two axes of a matrix swapped. */

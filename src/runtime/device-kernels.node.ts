@@ -1,8 +1,8 @@
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import { type InferenceSession, Tensor } from "onnxruntime-node";
 import { writeOnnx } from "../formats/onnx/writer.ts";
 import { type DeviceGraphName, deviceGraph } from "./device-graphs.ts";
 import { asRuntimeError } from "./runtime-error.ts";
-import { sessionOptions } from "./session-options.node.ts";
+import { openSession } from "./session-options.node.ts";
 
 /**
  * Sessions over arrays on the device, compiled when first used.
@@ -46,9 +46,8 @@ export class DeviceKernels {
 }
 
 function compile(name: DeviceGraphName, location: "gpu-buffer" | "cpu"): Promise<InferenceSession> {
-  const options = sessionOptions({ weights: [], isTraining: true }, "webgpu", undefined);
-  return InferenceSession.create(writeOnnx(deviceGraph(name)), {
-    ...options,
+  const request = { model: writeOnnx(deviceGraph(name)), weights: [], isTraining: true };
+  return openSession(request, "webgpu", undefined, {
     preferredOutputLocation: location,
     extra: { session: { disable_cpu_ep_fallback: "1" } },
   });

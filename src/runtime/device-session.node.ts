@@ -1,4 +1,4 @@
-import { InferenceSession, type Tensor } from "onnxruntime-node";
+import type { InferenceSession, Tensor } from "onnxruntime-node";
 import type { DeviceKernels } from "./device-kernels.node.ts";
 import type { DeviceStore } from "./device-store.node.ts";
 import type { EngineSession } from "./engine.ts";
@@ -6,7 +6,7 @@ import { checkOutputs, hostTensor, tensorsOf } from "./feed-tensors.node.ts";
 import type { CompileRequest, RunRequest } from "./messages.ts";
 import type { HostTensor } from "./runtime.ts";
 import { asRuntimeError } from "./runtime-error.ts";
-import { sessionOptions } from "./session-options.node.ts";
+import { openSession } from "./session-options.node.ts";
 
 /** One compiled graph on the device; what the store keeps goes in and comes out without leaving it. */
 export class DeviceSession implements EngineSession {
@@ -40,8 +40,7 @@ export class DeviceSession implements EngineSession {
   ): Promise<DeviceSession> {
     const kept = [...request.gradients, ...request.bufferUpdates].map(([, output]) => output);
     try {
-      const session = await InferenceSession.create(request.model, {
-        ...sessionOptions(request, "webgpu", threads),
+      const session = await openSession(request, "webgpu", threads, {
         preferredOutputLocation: Object.fromEntries(kept.map((output) => [output, "gpu-buffer"])),
       });
       return new DeviceSession(session, request, store, kernels);

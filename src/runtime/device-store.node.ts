@@ -5,11 +5,11 @@ import { type OptimizerGraphName, type Scalars, scalars } from "./device-graphs.
 import { type DeviceKernels, owning, reshaped } from "./device-kernels.node.ts";
 import type { EngineStore, Slot } from "./engine.ts";
 import { adamScalars, sgdScalars } from "./optimizer-scalars.ts";
-import type { OptimizerKind, StoredArray, UpdateOptions } from "./runtime.ts";
+import type { ArrayPlace, OptimizerKind, UpdateOptions } from "./runtime.ts";
 
 interface Place {
-  readonly array: StoredArray;
-  /** Arrays on the device, flat; a slot that was never written is zeros (the value: the array's own) and takes no room. */
+  readonly array: ArrayPlace;
+  /** Arrays on the device, flat; a slot that was never written is zeros and takes no room. */
   readonly slots: { [S in Slot]?: Tensor };
   steps: number;
 }
@@ -22,7 +22,7 @@ export class DeviceStore implements EngineStore {
   readonly #kernels: DeviceKernels;
   readonly #places: ReadonlyMap<string, Place>;
 
-  constructor(kernels: DeviceKernels, arrays: readonly StoredArray[]) {
+  constructor(kernels: DeviceKernels, arrays: readonly ArrayPlace[]) {
     this.#kernels = kernels;
     this.#places = new Map(arrays.map((array) => [array.name, { array, slots: {}, steps: 0 }]));
   }
@@ -61,7 +61,7 @@ export class DeviceStore implements EngineStore {
   async read(name: string, slot: Slot): Promise<Float32Array> {
     const place = this.#place(name);
     const tensor = place.slots[slot];
-    if (!tensor) return start(place, slot);
+    if (!tensor) return zeros(place);
     return Float32Array.from((await this.#kernels.download(tensor)).data as Float32Array);
   }
   async write(name: string, slot: Slot, data: Float32Array): Promise<void> {
@@ -99,7 +99,7 @@ export class DeviceStore implements EngineStore {
   }
 
   async #at(place: Place, slot: Slot): Promise<Tensor> {
-    place.slots[slot] ??= await this.#kernels.upload(start(place, slot));
+    place.slots[slot] ??= await this.#kernels.upload(zeros(place));
     return place.slots[slot];
   }
 
@@ -150,5 +150,4 @@ export class DeviceStore implements EngineStore {
 }
 
 /** What a slot holds before anything was written there. */
-const start = ({ array }: Place, slot: Slot): Float32Array =>
-  slot === "value" ? Float32Array.from(array.value) : new Float32Array(array.value.length);
+const zeros = ({ array }: Place): Float32Array => new Float32Array(sizeOf(array.dims));

@@ -1,5 +1,5 @@
 import type { CompileRequest, RunRequest } from "./messages.ts";
-import type { HostTensor, StoredArray, UpdateOptions } from "./runtime.ts";
+import type { ArrayPlace, HostTensor, UpdateOptions } from "./runtime.ts";
 
 export type Slot = "value" | "gradient" | "first" | "second";
 
@@ -28,6 +28,7 @@ export interface Engine<S extends EngineStore = EngineStore> {
   open(): Promise<void>;
   /** Whether the device runs each of these models without the CPU's help. */
   takes(models: readonly Uint8Array[]): Promise<boolean[]>;
-  store(arrays: readonly StoredArray[]): S;
+  /** Room for the arrays, zeros at first. */
+  store(arrays: readonly ArrayPlace[]): S;
   compile(request: CompileRequest, store: S | undefined): Promise<EngineSession>;
 }

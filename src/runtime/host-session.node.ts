@@ -1,11 +1,11 @@
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import { type InferenceSession, Tensor } from "onnxruntime-node";
 import type { EngineSession } from "./engine.ts";
 import { checkOutputs, hostTensor, tensorsOf } from "./feed-tensors.node.ts";
 import type { CompileRequest, RunRequest } from "./messages.ts";
 import type { ParameterMemory } from "./parameter-memory.ts";
 import type { HostTensor } from "./runtime.ts";
 import { asRuntimeError } from "./runtime-error.ts";
-import { sessionOptions } from "./session-options.node.ts";
+import { openSession } from "./session-options.node.ts";
 
 /** One compiled graph with the tensors over stored memory that it reads and writes in place. */
 export class HostSession implements EngineSession {
@@ -42,8 +42,7 @@ export class HostSession implements EngineSession {
     { threads, provider }: { readonly threads: number | undefined; readonly provider: "cpu" | "cuda" },
   ): Promise<HostSession> {
     try {
-      const options = sessionOptions(request, provider, threads);
-      return new HostSession(await InferenceSession.create(request.model, options), request, store);
+      return new HostSession(await openSession(request, provider, threads), request, store);
     } catch (error) {
       throw asRuntimeError(error, "compile");
     }

@@ -1,5 +1,5 @@
 import type { DiapasonError } from "../base/errors.ts";
-import type { HostTensor, StoredArray, UpdateOptions } from "./runtime.ts";
+import type { ArrayPlace, HostTensor, UpdateOptions } from "./runtime.ts";
 
 /** How the worker is started. `shared`: whether sessions take memory that threads share. */
 export interface WorkerOptions {
@@ -13,7 +13,8 @@ export interface Requests {
   open: { request: Record<string, never>; reply: undefined };
   /** Whether the device runs each of these models without the CPU's help. */
   takes: { request: { readonly models: readonly Uint8Array[] }; reply: boolean[] };
-  store: { request: { readonly arrays: readonly StoredArray[] }; reply: number };
+  /** Room for the arrays; their values are written after it. */
+  store: { request: { readonly arrays: readonly ArrayPlace[] }; reply: number };
   compile: { request: CompileRequest; reply: number };
   run: { request: RunRequest; reply: Record<string, HostTensor> };
   update: {
@@ -48,21 +49,16 @@ export interface Requests {
 export type RequestKind = keyof Requests;
 
 export interface CompileRequest {
-  readonly model: Uint8Array;
-  /** Weights that are not in `model`, by the location it names. */
-  readonly weights: readonly Weight[];
+  /** An ONNX file's bytes, or its path. */
+  readonly model: Uint8Array | string;
+  /** Weights that are neither in the bytes nor in a file beside the path, by the location the model names. */
+  readonly weights: readonly { readonly path: string; readonly data: Uint8Array }[];
   readonly store: number | undefined;
   /** Graph outputs by the array whose gradient or new value they hold. */
   readonly gradients: readonly (readonly [name: string, output: string])[];
   readonly bufferUpdates: readonly (readonly [name: string, output: string])[];
   readonly isTraining: boolean;
 }
-
-/** Bytes beside the model, or where in a file they lie: the worker reads those itself, so that no thread holds them twice. */
-export type Weight = { readonly path: string } & (
-  | { readonly data: Uint8Array }
-  | { readonly file: { readonly path: string; readonly offset: number; readonly length: number } }
-);
 
 export interface RunRequest {
   readonly executable: number;

@@ -1,8 +1,9 @@
 import { bug } from "../base/errors.ts";
+import { sizeOf } from "../graph/tensor.ts";
 import type { Slot } from "./engine.ts";
 import { plainModule, sharedModule } from "./optimizer.generated.ts";
 import { adamScalars, sgdScalars } from "./optimizer-scalars.ts";
-import type { OptimizerKind, StoredArray, UpdateOptions } from "./runtime.ts";
+import type { ArrayPlace, OptimizerKind, UpdateOptions } from "./runtime.ts";
 
 const pageBytes = 65536;
 /** The largest memory that is asked for; WebAssembly allows 4 GB, allocators somewhat less. */
@@ -44,7 +45,7 @@ interface Kernels {
 const parameterSlots: readonly Slot[] = ["value", "gradient", "first", "second"];
 
 interface Place {
-  readonly array: StoredArray;
+  readonly array: ArrayPlace;
   /** Length in memory, padding included, which the kernels run over as well. */
   readonly bytes: number;
   readonly kernels: Kernels;
@@ -55,14 +56,14 @@ interface Place {
 }
 
 /**
- * Parameters with gradients and optimizer state in WebAssembly memory: 16 bytes an element, allocated up front, since
- * growing a memory would detach the views that sessions hold. Several memories where one is too small.
+ * Parameters with gradients and optimizer state in WebAssembly memory, zeros at first: 16 bytes an element, allocated up
+ * front, since growing a memory would detach the views that sessions hold. Several memories where one is too small.
  */
 export class ParameterMemory {
   readonly #places = new Map<string, Place>();
 
   /** `shared`: memory that other threads may view; sessions take it from Node 22 on. */
-  constructor(arrays: readonly StoredArray[], shared: boolean) {
+  constructor(arrays: readonly ArrayPlace[], shared: boolean) {
     for (const group of groupsOf(arrays)) this.#allocate(group, shared);
   }
 
@@ -111,7 +112,7 @@ export class ParameterMemory {
     return this.#places.get(name) ?? bug(`the store has no array "${name}"`);
   }
 
-  #allocate(arrays: readonly StoredArray[], shared: boolean): void {
+  #allocate(arrays: readonly ArrayPlace[], shared: boolean): void {
     const total = arrays.reduce((sum, array) => sum + bytesOf(array), pageBytes);
     const pages = Math.ceil(total / pageBytes);
     // The shared module's import says 65,536 pages at most; a shared memory must say its own maximum.
@@ -122,15 +123,15 @@ export class ParameterMemory {
     const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
     let next = pageBytes;
     for (const array of arrays) {
-      const bytes = aligned(4 * array.value.length);
+      const length = sizeOf(array.dims);
+      const bytes = aligned(4 * length);
       const at: { [S in Slot]?: number } = {};
       const views: { [S in Slot]?: Float32Array } = {};
       for (const slot of slotsOf(array)) {
         at[slot] = next;
-        views[slot] = new Float32Array(memory.buffer, next, array.value.length);
+        views[slot] = new Float32Array(memory.buffer, next, length);
         next += bytes;
       }
-      views.value!.set(array.value);
       this.#places.set(array.name, { array, bytes, kernels, at, views, steps: 0 });
     }
   }
@@ -179,14 +180,14 @@ function step(
   );
 }
 
-const slotsOf = (array: StoredArray): readonly Slot[] =>
+const slotsOf = (array: ArrayPlace): readonly Slot[] =>
   array.kind === "parameter" ? parameterSlots : ["value"];
 const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
-const bytesOf = (array: StoredArray): number => slotsOf(array).length * aligned(4 * array.value.length);
+const bytesOf = (array: ArrayPlace): number => slotsOf(array).length * aligned(4 * sizeOf(array.dims));
 
 /** Arrays in runs that fit one memory each. */
-function groupsOf(arrays: readonly StoredArray[]): StoredArray[][] {
-  const groups: StoredArray[][] = [];
+function groupsOf(arrays: readonly ArrayPlace[]): ArrayPlace[][] {
+  const groups: ArrayPlace[][] = [];
   let room = 0;
   for (const array of arrays) {
     const bytes = bytesOf(array);

@@ -15,13 +15,17 @@ export interface HostTensor {
     | BigInt64Array;
 }
 
-/** One array that training changes: a moving parameter, or a buffer (a running statistic) that graph outputs replace. */
-export interface StoredArray {
+/** Room for one array that training changes: a moving parameter, or a buffer (a running statistic) that graph outputs replace. */
+export interface ArrayPlace {
   readonly name: string;
   readonly dims: readonly number[];
-  readonly value: Float32Array;
   /** Moving parameters have a gradient and optimizer state; buffers have neither. */
   readonly kind: "parameter" | "buffer";
+}
+
+/** An array of a store with its numbers, or with what makes them: it is asked once, and they are taken from it. */
+export interface StoredArray extends ArrayPlace {
+  readonly value: Float32Array | (() => Float32Array);
 }
 
 /** What an optimizer does to one parameter at one step. Units: `rate` is the learning rate after schedule and multiplier. */

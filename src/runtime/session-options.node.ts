@@ -1,6 +1,5 @@
-import type { InferenceSession } from "onnxruntime-node";
-import { openFileBytes } from "../formats/file-bytes.node.ts";
-import type { CompileRequest, Weight } from "./messages.ts";
+import { InferenceSession } from "onnxruntime-node";
+import type { CompileRequest } from "./messages.ts";
 
 /**
  * WebGPU's convolutions in its own choice of layout, channels last, give wrong numbers where a product of channels and
@@ -12,8 +11,21 @@ const providers = {
   webgpu: { name: "webgpu", preferredLayout: "NCHW" },
 } as const;
 
-/** How every device compiles a graph; `threads`: of one operator on the CPU, undefined for one each core. */
-export function sessionOptions(
+/** Compiles a graph as every device does; `threads`: of one operator on the CPU, undefined for one each core. */
+export function openSession(
+  request: Pick<CompileRequest, "model" | "weights" | "isTraining">,
+  provider: "cpu" | "webgpu" | "cuda",
+  threads: number | undefined,
+  more: InferenceSession.SessionOptions = {},
+): Promise<InferenceSession> {
+  const { model } = request;
+  const options = { ...sessionOptions(request, provider, threads), ...more };
+  return typeof model === "string"
+    ? InferenceSession.create(model, options)
+    : InferenceSession.create(model, options);
+}
+
+function sessionOptions(
   request: Pick<CompileRequest, "weights" | "isTraining">,
   provider: "cpu" | "webgpu" | "cuda",
   threads: number | undefined,
@@ -27,16 +39,9 @@ export function sessionOptions(
     // What goes wrong is thrown; the log would only repeat it.
     logSeverityLevel: 4,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-    ...(request.weights.length === 0
-      ? {}
-      : { externalData: request.weights.map((weight) => ({ path: weight.path, data: bytesOf(weight) })) }),
+    ...(request.weights.length === 0 ? {} : { externalData: request.weights }),
     // Threads that wait by spinning take the cores from those that decode images: without, a step of ResNet-20 on two
     // busy cores takes 265 ms instead of 438, one of SqueezeNet's head 434 instead of 524.
     extra: { session: { intra_op: { allow_spinning: "0" } } },
   };
 }
-
-const bytesOf = (weight: Weight): Uint8Array =>
-  "data" in weight
-    ? weight.data
-    : openFileBytes(weight.file.path).range(weight.file.offset, weight.file.length).read();

@@ -5,11 +5,9 @@ import { DiapasonError } from "../base/errors.ts";
 import { workerUrl } from "../base/worker-url.node.ts";
 import { writeOnnx } from "../formats/onnx/writer.ts";
 import type { Graph, Value } from "../graph/ir.ts";
-import type { ReplyMessage, RequestKind, Requests, Weight, WorkerOptions } from "./messages.ts";
-import type { CompileOptions, Executable, ParameterStore, Runtime, StoredArray } from "./runtime.ts";
-
-/** Weights from this size on are handed to ONNX Runtime beside the model's bytes, so that they are not copied into them. */
-const besideBytes = 1 << 16;
+import type { CompileRequest, ReplyMessage, RequestKind, Requests, WorkerOptions } from "./messages.ts";
+import type { ArrayPlace, CompileOptions, Executable, ParameterStore, Runtime } from "./runtime.ts";
+import { isBeside, WeightFiles } from "./weight-files.node.ts";
 
 /** Node 20 refuses tensors over shared memory; from 22 on they are taken. */
 const canShare = Number(process.versions.node.split(".")[0]) >= 22;
@@ -34,6 +32,7 @@ export async function workerRuntime({ device, threads, lower }: WorkerRuntimeOpt
     }
   }
   const takes = (models: readonly Uint8Array[]) => worker.ask("takes", { models });
+  const files = new WeightFiles();
   return {
     device,
     description: {
@@ -42,19 +41,30 @@ export async function workerRuntime({ device, threads, lower }: WorkerRuntimeOpt
       threads: String(threads ?? "all"),
     },
     async store(arrays) {
-      return storeOn(worker, await worker.ask("store", { arrays }), arrays);
+      const places = arrays.map(({ name, dims, kind }) => ({ name, dims, kind }));
+      const id = await worker.ask("store", { arrays: places });
+      // one after the other, and handed over: no more than one array is there twice
+      for (const { name, value } of arrays) {
+        const isMade = typeof value === "function";
+        const data = isMade ? value() : value;
+        await worker.ask("write", { store: id, name, slot: "value", data }, isMade ? [data.buffer] : []);
+      }
+      return storeOn(worker, id, places);
     },
     async compile(graph, options = {}) {
-      return compileOn(worker, lower ? await lower(graph, takes) : graph, options);
+      return compileOn(worker, files, lower ? await lower(graph, takes) : graph, options);
     },
     peakMemoryBytes: async () => peakMemory(),
-    dispose: () => worker.end(),
+    async dispose() {
+      await worker.end();
+      await files.dispose();
+    },
   };
 }
 
 const storeIds = new WeakMap<ParameterStore, number>();
 
-function storeOn(worker: RuntimeWorker, store: number, arrays: readonly StoredArray[]): ParameterStore {
+function storeOn(worker: RuntimeWorker, store: number, arrays: readonly ArrayPlace[]): ParameterStore {
   const known = new Set(arrays.map((array) => array.name));
   const check = (name: string) => {
     if (!known.has(name))
@@ -82,25 +92,33 @@ function storeOn(worker: RuntimeWorker, store: number, arrays: readonly StoredAr
   return made;
 }
 
-async function compileOn(worker: RuntimeWorker, graph: Graph, options: CompileOptions): Promise<Executable> {
-  const weights: Weight[] = [];
+/** A graph's bytes with its large weights beside them, in memory. */
+function inBytes(graph: Graph): Pick<CompileRequest, "model" | "weights"> {
+  const weights: { path: string; data: Uint8Array }[] = [];
   const place = (value: Value) => {
-    const data = value.constant!.data;
-    if (value.constant!.strings || data.length < besideBytes) return undefined;
+    if (!isBeside(value)) return undefined;
     const path = `w${weights.length}`;
-    const { file, length } = data;
-    weights.push(file ? { path, file: { ...file, length } } : { path, data: data.read() });
+    weights.push({ path, data: value.constant!.data.read() });
     return { location: path, offset: 0 };
   };
-  const model = writeOnnx(graph, { place });
-  const executable = await worker.ask("compile", {
-    model,
-    weights,
+  return { model: writeOnnx(graph, { place }), weights };
+}
+
+async function compileOn(
+  worker: RuntimeWorker,
+  files: WeightFiles,
+  graph: Graph,
+  options: CompileOptions,
+): Promise<Executable> {
+  const file = await files.write(graph);
+  const asked = worker.ask("compile", {
+    ...(file ? { model: file.path, weights: [] } : inBytes(graph)),
     store: options.store && storeIds.get(options.store),
     gradients: [...(options.gradients ?? [])],
     bufferUpdates: [...(options.bufferUpdates ?? [])],
     isTraining: options.purpose === "training",
   });
+  const executable = await asked.finally(() => file?.remove());
   const kept = new Set([...(options.gradients?.values() ?? []), ...(options.bufferUpdates?.values() ?? [])]);
   const returned = graph.outputs.map((output) => output.name).filter((name) => !kept.has(name));
   return {
@@ -134,13 +152,18 @@ class RuntimeWorker {
     this.#worker.on("exit", () => this.#fail(undefined));
   }
 
-  ask<K extends RequestKind>(kind: K, body: Requests[K]["request"]): Promise<Requests[K]["reply"]> {
+  /** `moved`: memory in `body` that goes over to the worker instead of being copied. */
+  ask<K extends RequestKind>(
+    kind: K,
+    body: Requests[K]["request"],
+    moved: readonly ArrayBufferLike[] = [],
+  ): Promise<Requests[K]["reply"]> {
     if (this.#ended) return Promise.reject(this.#ended);
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       if (this.#waiting.size === 0) this.#worker.ref();
       this.#waiting.set(id, { resolve: resolve as (reply: unknown) => void, reject });
-      this.#worker.postMessage({ id, kind, body });
+      this.#worker.postMessage({ id, kind, body }, moved as ArrayBuffer[]);
     });
   }
 

@@ -1,11 +1,18 @@
 import { differentiate } from "../autodiff/differentiate.ts";
 import { DiapasonError } from "../base/errors.ts";
 import type { Graph } from "../graph/ir.ts";
+import { fuseGelu } from "../graph/passes/fuse-gelu.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 import { float32 } from "../graph/tensor.ts";
 import { dropNothing } from "../models/dropout-input.ts";
 import type { Block, Parameter } from "../models/model.ts";
-import type { Executable, OptimizerKind, ParameterStore, StoredArray } from "../runtime/runtime.ts";
+import type {
+  ArrayPlace,
+  Executable,
+  OptimizerKind,
+  ParameterStore,
+  StoredArray,
+} from "../runtime/runtime.ts";
 import { movingStatistics, useBatchStatistics } from "./batch-statistics.ts";
 import type { ArrayState, Arrays } from "./checkpoint.ts";
 import { type RandomInput, randomInputs } from "./feeds.ts";
@@ -28,6 +35,8 @@ export interface Program {
   readonly loss: string;
   readonly movers: readonly Mover[];
   readonly random: readonly RandomInput[];
+  /** Names of the arrays in the store. */
+  readonly arrays: readonly string[];
   /** Every array of the store as it stands. */
   read(): Promise<Arrays>;
   dispose(): Promise<void>;
@@ -70,6 +79,8 @@ export async function compileStage(stage: Stage, options: TuneLoopOptions, array
     );
   const bare = base.clone();
   for (const output of [...bare.outputs]) if (output.name !== model.loss) bare.removeOutput(output);
+  fuseGelu(bare);
+  removeDead(bare);
   const bufferUpdates = useBatchStatistics(bare, movingStatistics(stage, model.blocks));
   const differentiated = differentiate(bare, {
     loss: model.loss,
@@ -80,10 +91,12 @@ export async function compileStage(stage: Stage, options: TuneLoopOptions, array
     differentiated.graph.initializerToInput(differentiated.graph.get(name));
   }
   const stored = [
-    ...movers.map(({ parameter }) => arrayOf(base, parameter.name, "parameter")),
-    ...[...bufferUpdates.keys()].map((name) => arrayOf(base, name, "buffer")),
+    ...movers.map(({ parameter }) => placeOf(base, parameter.name, "parameter")),
+    ...[...bufferUpdates.keys()].map((name) => placeOf(base, name, "buffer")),
   ];
-  const store = await runtime.store(stored);
+  const store = await runtime.store(stored.map((place) => withValue(base, place)));
+  // from here on their values are the store's
+  for (const { name } of stored) base.initializerToInput(base.get(name));
   await restoreMoments(store, stored, arrays);
   const train = await runtime.compile(differentiated.graph, {
     store,
@@ -100,9 +113,10 @@ export async function compileStage(stage: Stage, options: TuneLoopOptions, array
     movers,
     random: randomInputs(differentiated.graph, batchSize),
     evaluation() {
-      evaluation ??= runtime.compile(evaluationGraph(base, model.outputs, stored), { store });
+      evaluation ??= runtime.compile(evaluationGraph(base, model.outputs), { store });
       return evaluation;
     },
+    arrays: stored.map(({ name }) => name),
     read: () => readArrays(store, stored, optimizer),
     async dispose() {
       await (await evaluation)?.dispose();
@@ -112,8 +126,8 @@ export async function compileStage(stage: Stage, options: TuneLoopOptions, array
   };
 }
 
-/** The graph up to `outputs`: stored arrays become inputs, dropout masks become 1. */
-function evaluationGraph(base: Graph, outputs: readonly string[], stored: readonly StoredArray[]): Graph {
+/** The graph up to `outputs`; dropout masks become 1. */
+function evaluationGraph(base: Graph, outputs: readonly string[]): Graph {
   const graph = base.clone();
   for (const output of [...graph.outputs]) if (!outputs.includes(output.name)) graph.removeOutput(output);
   dropNothing(graph);
@@ -121,17 +135,19 @@ function evaluationGraph(base: Graph, outputs: readonly string[], stored: readon
   for (const input of [...graph.inputs]) {
     if (input.consumers.length === 0 && !graph.outputs.includes(input)) graph.removeValue(input);
   }
-  for (const { name } of stored) {
-    const value = graph.find(name);
-    if (value) graph.initializerToInput(value);
-  }
   return graph;
 }
 
-function arrayOf(graph: Graph, name: string, kind: StoredArray["kind"]): StoredArray {
-  const { dims, data } = graph.get(name).constant!;
-  const bytes = new Uint8Array(data.read());
-  return { name, dims, kind, value: new Float32Array(bytes.buffer) };
+const placeOf = (graph: Graph, name: string, kind: ArrayPlace["kind"]): ArrayPlace => ({
+  name,
+  dims: graph.get(name).constant!.dims,
+  kind,
+});
+
+function withValue(graph: Graph, place: ArrayPlace): StoredArray {
+  const { data } = graph.get(place.name).constant!;
+  // a copy, whose memory may be handed over
+  return { ...place, value: () => new Float32Array(new Uint8Array(data.read()).buffer) };
 }
 
 /** Optimizer arrays that an optimizer keeps for each parameter. */
@@ -142,7 +158,7 @@ export function momentsOf(optimizer: OptimizerKind): readonly ("first" | "second
 
 async function restoreMoments(
   store: ParameterStore,
-  stored: readonly StoredArray[],
+  stored: readonly ArrayPlace[],
   arrays: Arrays,
 ): Promise<void> {
   const steps: Record<string, number> = {};
@@ -160,7 +176,7 @@ async function restoreMoments(
 
 async function readArrays(
   store: ParameterStore,
-  stored: readonly StoredArray[],
+  stored: readonly ArrayPlace[],
   optimizer: OptimizerKind,
 ): Promise<Arrays> {
   const steps = await store.steps();

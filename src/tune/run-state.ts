@@ -18,6 +18,8 @@ export class RunState {
   readonly #clockStart = performance.now();
   readonly #secondsBefore: number;
   #keptAt: number;
+  /** Arrays of the program that `arrays` were last read from. */
+  #held: ReadonlySet<string> = new Set();
 
   private constructor(
     options: TuneLoopOptions,
@@ -103,6 +105,9 @@ export class RunState {
   async keep(program: Program): Promise<void> {
     if (this.#keptAt === this.progress.step) return;
     this.#keptAt = this.progress.step;
+    // what is replaced goes before its successor comes
+    this.#held = new Set(program.arrays);
+    this.arrays = new Map([...this.arrays].filter(([name]) => !this.#held.has(name)));
     this.arrays = new Map([...this.arrays, ...(await program.read())]);
   }
 
@@ -115,6 +120,14 @@ export class RunState {
     this.progress = { ...this.progress, seconds: this.seconds };
     const { progress, arrays } = this;
     await this.options.record?.save({ progress, arrays, settings: this.#settings });
+    // Moments are twice the weights; those that the program still holds are read from it again when they are wanted.
+    this.arrays = new Map(
+      [...arrays].map(([name, { first, second, ...rest }]) => [
+        name,
+        this.#held.has(name) ? rest : { ...rest, ...(first && { first }), ...(second && { second }) },
+      ]),
+    );
+    this.#keptAt = Number.NaN;
   }
 }
 

@@ -18,11 +18,15 @@ const times =
 /** 1 where the condition holds, else 0, in the type of `like`. */
 const mask = (g: GraphBuilder, condition: Value, like: Value): Value => g.cast(condition, like);
 
-/** Φ(x) + x·φ(x), the derivative of x·Φ(x) with Φ the normal distribution. */
+/**
+ * Φ(x) + x·φ(x), the derivative of x·Φ(x) with Φ the normal distribution: ½ + ½·erf u + u·e^(−u²)/√π with u = x/√2.
+ * Every operator is a pass over memory, so factors are made part of one: ½ + ½·e is a HardSigmoid that never saturates.
+ */
 function geluSlope(g: GraphBuilder, x: Value): Value {
-  const cumulative = g.mul(0.5, g.add(1, g.op("Erf", [g.mul(x, Math.SQRT1_2)])));
-  const density = g.mul(1 / Math.sqrt(2 * Math.PI), g.exp(g.mul(-0.5, g.square(x))));
-  return g.add(cumulative, g.mul(x, density));
+  const u = g.mul(x, Math.SQRT1_2);
+  const cumulative = g.op("HardSigmoid", [g.op("Erf", [u])], { alpha: 0.5, beta: 0.5 });
+  const density = g.exp(g.sub(-0.5 * Math.log(Math.PI), g.square(u)));
+  return g.add(cumulative, g.mul(u, density));
 }
 
 /** With u = √(2/π)·(x + 0.044715·x³) and t = tanh u: ½(1 + t) + ½·x·(1 − t²)·u'. */

@@ -5,6 +5,7 @@ import type { Attribute, Graph, Value } from "../../graph/ir.ts";
 import { type FileBytes, openFileBytes } from "../file-bytes.node.ts";
 import type { ExternalData } from "./read-tensor.ts";
 import { readOnnx } from "./reader.ts";
+import { ownFile, skeletonOf } from "./skeleton.ts";
 import { type ExternalPlace, writeOnnx } from "./writer.ts";
 
 /**
@@ -16,7 +17,13 @@ export async function loadOnnx(path: string): Promise<Graph> {
   const file = openFileBytes(path);
   try {
     if (file.length >= 2 ** 31) throw tooLong(file.length);
-    return readOnnx(file.range(0, file.length).read(), { external: besideIn(dirname(path)) });
+    const bytes = skeletonOf(file.length, file.range) ?? file.range(0, file.length).read();
+    const beside = besideIn(dirname(path));
+    const external: ExternalData = (location, offset, length = 0) =>
+      location === ownFile && offset + length <= file.length
+        ? file.range(offset, length)
+        : beside(location, offset, length);
+    return readOnnx(bytes, { external });
   } catch (error) {
     throw error instanceof DiapasonError ? error.about(path) : error;
   }

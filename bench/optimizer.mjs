@@ -24,7 +24,7 @@ const names = sizes.map((_, i) => `p${i}`);
 const noise = (n, i) => Float32Array.from({ length: n }, (_, j) => Math.sin(i + j));
 const arrays = sizes.map((n, i) => ({ name: names[i], dims: [n], kind: "parameter" }));
 const memory = new ParameterMemory(arrays, false);
-sizes.forEach((n, i) => memory.view(names[i], "value").set(noise(n, i)));
+sizes.forEach((n, i) => void memory.view(names[i], "value").set(noise(n, i)));
 names.forEach((name, i) => void memory.view(name, "gradient").set(noise(sizes[i], i + 0.5)));
 const options = {
   optimizer: { kind: "adamw", beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },

@@ -94,7 +94,7 @@ export type { DataType, Tensor } from "./graph/tensor.ts";
 export type { AdaptedModel, Adapter } from "./models/adapters/adapted.ts";
 export { attachAdapter } from "./models/adapters/attach.ts";
 export { mergeAdapter } from "./models/adapters/merge.ts";
-export { loadPeftAdapter, savePeftAdapter } from "./models/adapters/peft.node.ts";
+export { loadPeftAdapter, openPeftBase, savePeftAdapter } from "./models/adapters/peft.node.ts";
 export type { AdapterSpec } from "./models/adapters/spec.ts";
 export { type HeadOptions, replaceHead } from "./models/head.ts";
 export type { DownloadProgress } from "./models/hub/fetch-model.node.ts";

@@ -10,7 +10,7 @@ import type { Tensor } from "../src/graph/tensor.ts";
 import { type AdaptedModel, floatsOf } from "../src/models/adapters/adapted.ts";
 import { attachAdapter } from "../src/models/adapters/attach.ts";
 import { mergeAdapter } from "../src/models/adapters/merge.ts";
-import { loadPeftAdapter, savePeftAdapter } from "../src/models/adapters/peft.node.ts";
+import { loadPeftAdapter, openPeftBase, savePeftAdapter } from "../src/models/adapters/peft.node.ts";
 import type { Model } from "../src/models/model.ts";
 import { openNetwork } from "../src/models/open-network.node.ts";
 import { cpuRuntime } from "../src/runtime/cpu.node.ts";
@@ -157,6 +157,23 @@ async function startOf(name: string): Promise<AdaptedModel> {
     fast.graph.setConstant(fast.graph.get(parameter), model.graph.get(parameter).constant!);
   return fast;
 }
+
+test("a base without the head that an adapter is for gets one, with the adapter's classes", async () => {
+  const folder = join(root, "lora/end");
+  const network = await openPeftBase(
+    folder,
+    fileURLToPath(new URL("fixtures/architectures/bert-features", import.meta.url)),
+  );
+  expect([network!.labels?.length, network!.network!.head]).toEqual([3, "sequence-classification"]);
+  expect([...network!.network!.fresh]).toContain("classifier.weight");
+  const adapted = await loadPeftAdapter(folder, network!);
+  const { tensors } = await loadSafetensors(join(folder, "adapter_model.safetensors"));
+  const wanted = floatsOf(tensors.get("base_model.model.classifier.weight")!);
+  expect(floatsOf(adapted.graph.get("classifier.weight").constant!)).toEqual(wanted);
+  // a base that has it stays as it is
+  const own = fileURLToPath(new URL("fixtures/architectures/bert", import.meta.url));
+  expect((await openPeftBase(folder, own))!.network!.fresh.size).toBe(0);
+});
 
 describe("what cannot be read", () => {
   const config = { peft_type: "LORA", r: 4, target_modules: ["query"] };

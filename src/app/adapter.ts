@@ -80,7 +80,7 @@ const mergeTolerance = 1e-3;
 
 /** Runs a model with its adapter and merged, on made-up inputs, and says whether they give the same. */
 export async function mergeNotes(
-  { adapted }: AdapterTuning,
+  { adapted }: Pick<AdapterTuning, "adapted">,
   values: Values,
   runtime: Runtime,
 ): Promise<readonly string[]> {

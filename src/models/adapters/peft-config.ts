@@ -8,6 +8,7 @@ const table = z.record(z.string(), z.number()).nullish();
 /** What Diapason reads of PEFT's adapter_config.json. Keys that it does not know are left alone: newer versions have more. */
 const adapterConfig = z.looseObject({
   peft_type: z.string(),
+  task_type: z.string().nullish(),
   base_model_name_or_path: z.string().nullish(),
   r: z.int().min(1).default(8),
   lora_alpha: z.number().default(8),

@@ -7,8 +7,10 @@ import { openCheckpoint } from "../../formats/checkpoint.node.ts";
 import { saveSafetensors } from "../../formats/safetensors.node.ts";
 import { widened } from "../../graph/passes/stored-types.ts";
 import { float32, type Tensor } from "../../graph/tensor.ts";
+import type { HeadKind } from "../architecture.ts";
 import { transpose } from "../checkpoint.ts";
 import type { Model } from "../model.ts";
+import { openNetwork } from "../open-network.node.ts";
 import { sameTensor } from "../parameters.ts";
 import { type AdaptedModel, type ArraysByName, floatsOf, transposed } from "./adapted.ts";
 import { attachAdapter } from "./attach.ts";
@@ -19,9 +21,6 @@ import type { AdapterMethodName, AdapterSpec } from "./spec.ts";
 
 const configFile = "adapter_config.json";
 const weightFiles = ["adapter_model.safetensors", "adapter_model.bin"];
-
-/** Whether a folder holds an adapter as PEFT writes it. */
-export const isPeftFolder = (folder: string): boolean => existsSync(join(folder, configFile));
 
 /**
  * Writes an adapter as PEFT reads it: adapter_config.json and adapter_model.safetensors. False, and nothing written, for
@@ -43,10 +42,34 @@ export async function savePeftAdapter(
   return true;
 }
 
-/** Where the base of an adapter is found, as its config says. */
-export async function peftBaseName(folder: string): Promise<string | undefined> {
-  const path = join(folder, configFile);
-  return readPeftConfig(await readConfig(path), path).config.base_model_name_or_path ?? undefined;
+/** What a network gives for the kinds of task that PEFT names. */
+const headOfTask: { readonly [task: string]: HeadKind } = {
+  SEQ_CLS: "sequence-classification",
+  TOKEN_CLS: "token-classification",
+  CAUSAL_LM: "causal-lm",
+  FEATURE_EXTRACTION: "features",
+};
+
+/**
+ * The base of an adapter as a network with the head that the adapter is for, which the base's own checkpoint may lack: a
+ * classifier has as many classes as the adapter's file. Undefined where the config names no task.
+ *
+ * `base`: folder of the base model's checkpoint.
+ * @throws models/bad-adapter-config, and what openNetwork throws.
+ */
+export async function openPeftBase(folder: string, base: string): Promise<Model | undefined> {
+  const { config } = await readConfig(folder);
+  const head = headOfTask[config.task_type ?? ""];
+  if (!head) return undefined;
+  // of the matrices of a head the one with a row for each class is the lowest
+  const rows = [...(await readTensors(folder))].flatMap(([key, { dims }]) =>
+    ofAdapter.test(key) || dims.length !== 2 ? [] : [dims[0]!],
+  );
+  const classes = head.endsWith("classification") && rows.length > 0 ? Math.min(...rows) : undefined;
+  const network = await openNetwork(base, { seed: 0, head });
+  if (classes === undefined || classes === network.labels?.length) return network;
+  const labels = Array.from({ length: classes }, (_, i) => `LABEL_${i}`);
+  return openNetwork(base, { seed: 0, head, labels });
 }
 
 /**
@@ -56,21 +79,13 @@ export async function peftBaseName(folder: string): Promise<string | undefined> 
  * adapter is for or has it in other sizes, and what reading the weights throws.
  */
 export async function loadPeftAdapter(folder: string, model: Model): Promise<AdaptedModel> {
-  const path = join(folder, configFile);
-  const { config, method } = readPeftConfig(await readConfig(path), path);
-  const file = weightFiles.find((name) => existsSync(join(folder, name)));
-  if (!file)
-    throw new DiapasonError(
-      "models/bad-adapter-config",
-      `${folder} has an ${configFile}, and neither ${weightFiles.join(" nor ")}.`,
-      "Download or save the adapter again, with its weights.",
-    );
-  const { tensors } = await openCheckpoint(join(folder, file));
-  return withPeftTensors(model, config, method, named(tensors));
+  const { config, method } = await readConfig(folder);
+  return withPeftTensors(model, config, method, await readTensors(folder));
 }
 
-function readConfig(path: string): Promise<string> {
-  return readFile(path, "utf8").catch((cause: unknown) => {
+async function readConfig(folder: string): Promise<ReturnType<typeof readPeftConfig>> {
+  const path = join(folder, configFile);
+  const text = await readFile(path, "utf8").catch((cause: unknown) => {
     throw new DiapasonError(
       "models/bad-adapter-config",
       `${path} cannot be read.`,
@@ -78,6 +93,17 @@ function readConfig(path: string): Promise<string> {
       cause,
     );
   });
+  return readPeftConfig(text, path);
+}
+
+async function readTensors(folder: string): Promise<ReadonlyMap<string, Tensor>> {
+  const file = weightFiles.find((name) => existsSync(join(folder, name)));
+  if (file) return named((await openCheckpoint(join(folder, file))).tensors);
+  throw new DiapasonError(
+    "models/bad-adapter-config",
+    `${folder} has an ${configFile}, and neither ${weightFiles.join(" nor ")}.`,
+    "Download or save the adapter again, with its weights.",
+  );
 }
 
 /**

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { z } from "zod";
+import { DiapasonError } from "../base/errors.ts";
 import { saveCheckpoint } from "../formats/checkpoint.node.ts";
 import { saveOnnx } from "../formats/onnx/file.node.ts";
 import type { Graph } from "../graph/ir.ts";
@@ -14,6 +15,7 @@ import type { Metrics } from "../tune/events.ts";
 import type { Exported, Quality } from "./export-events.ts";
 import { type Evaluated, evaluateOptions, type Scored } from "./judging.ts";
 import { type Download, located } from "./located.node.ts";
+import { writeMerged } from "./merged-folder.node.ts";
 import {
   declaredOptions,
   deviceOptions,
@@ -35,12 +37,16 @@ const onnxNames = Object.keys(onnxFormats) as [OnnxFormatName, ...OnnxFormatName
 const options = z.strictObject({
   model: z.string().describe("folder of a tuned model, ONNX file, or org/name of the Hugging Face Hub"),
   to: z
-    .array(z.enum([...onnxNames, "safetensors"]))
+    .array(z.enum([...onnxNames, "safetensors", "merged"]))
     .min(1)
     .default(["fp16", "int8", "q4"])
     .describe(
-      "what to write: onnx (float32), fp16, int8 (model_quantized.onnx), q4, q4f16, safetensors (default: fp16 int8 q4)",
+      "what to write: onnx (float32), fp16, int8 (model_quantized.onnx), q4, q4f16, safetensors; merged: the folder of the model with --adapter in its weights (default: fp16 int8 q4)",
     ),
+  adapter: z
+    .string()
+    .optional()
+    .describe("folder of an adapter, as PEFT or tune writes it, to merge into the model; needs --out"),
   out: z
     .string()
     .optional()
@@ -81,12 +87,28 @@ export const exportModel: Verb<typeof options, ExportEvent> = {
   positionals: [{ option: "model", required: true }],
   async *run(input, context = {}) {
     const settings = parseOptions(options, input);
-    const { path } = yield* located(settings.model, context);
-    const out = settings.out ?? (await folderOf(path));
-    const places = settings.to.map((format) => [format, placeOf(out, format)] as const);
-    if (!settings.force) for (const [, place] of places) refuseExisting(place);
+    const { path: given } = yield* located(settings.model, context);
+    const { adapter } = settings;
+    const out = outOf(settings) ?? (await folderOf(given));
+    const path = adapter === undefined ? given : out;
+    const places = settings.to.flatMap((format) =>
+      format === "merged" ? [] : [[format, placeOf(out, format)] as const],
+    );
+    if (!settings.force && adapter === undefined) for (const [, place] of places) refuseExisting(place);
     const runtime = await openRuntime(settings);
     try {
+      if (adapter !== undefined) {
+        const { force } = settings;
+        yield* (await writeMerged({ base: given, adapter, out, force }, runtime)).map(noteOf);
+        yield {
+          type: "exported",
+          format: "merged",
+          path: out,
+          bytes: await bytesOf(placeOf(out, "onnx")),
+          dtype: "fp32",
+        };
+      }
+      if (places.length === 0) return;
       const examples = await examplesFor(settings, path);
       const judge = examples.data && judgeOf(examples, await taskOfModel(path, settings.task), path);
       if (judge) checkTaskOptions("evaluate", examples.given, judge.task);
@@ -124,6 +146,19 @@ export const exportModel: Verb<typeof options, ExportEvent> = {
   },
 };
 
+/** The folder that was asked for. @throws app/bad-option where a merged model has none, or nothing to be merged. */
+function outOf({ adapter, out, to }: ExportSettings): string | undefined {
+  if ((adapter === undefined) === !to.includes("merged") && (adapter === undefined || out !== undefined))
+    return out;
+  throw new DiapasonError(
+    "app/bad-option",
+    adapter === undefined
+      ? '"to" names merged, and there is no adapter to merge.'
+      : `An adapter is given, and ${out === undefined ? "no folder for the merged model" : '"to" does not name merged'}.`,
+    'Give "adapter", "out" and "to": merged together. What `tune` writes is merged already.',
+  );
+}
+
 /** The folder of a model: itself, or the one that a file of ONNX belongs to. */
 async function folderOf(path: string): Promise<string> {
   if (!(await stat(path)).isFile()) return path;
@@ -131,7 +166,7 @@ async function folderOf(path: string): Promise<string> {
   return basename(folder) === "onnx" ? dirname(folder) : folder;
 }
 
-const placeOf = (out: string, format: ExportSettings["to"][number]): string =>
+const placeOf = (out: string, format: OnnxFormatName | "safetensors"): string =>
   format === "safetensors"
     ? join(out, "model.safetensors")
     : join(out, "onnx", `model${onnxFormats[format].suffix}.onnx`);

@@ -1,0 +1,42 @@
+import { cp, readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { mergeAdapter } from "../models/adapters/merge.ts";
+import { loadPeftAdapter } from "../models/adapters/peft.node.ts";
+import { loadModel } from "../models/load.node.ts";
+import { saveModel } from "../models/save.node.ts";
+import { learnShapes } from "../runtime/probe.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { mergeNotes } from "./adapter.ts";
+
+/** What belongs to a model beside its weights: tokenizer, preparation of images, chat template, settings of generation. */
+const isBeside = (name: string): boolean =>
+  /\.(?:json|txt|model|spm|jinja)$/.test(name) &&
+  !/^(?:config|adapter_config)\.json$|\.index\.json$/.test(name);
+
+/**
+ * Writes a model with an adapter in its weights as a folder of its own, with what lies beside the base.
+ *
+ * `base`: folder or ONNX file. Result: how far the merged model is from the one with its adapter.
+ * @throws what loadPeftAdapter, loadModel and saveModel throw
+ */
+export async function writeMerged(
+  { base, adapter, out, force }: Record<"base" | "adapter" | "out", string> & { readonly force: boolean },
+  runtime: Runtime,
+): Promise<readonly string[]> {
+  const model = await loadModel(base, {
+    whole: true,
+    learnShapes: (graph) => learnShapes(graph, runtime),
+  });
+  const adapted = await loadPeftAdapter(adapter, model);
+  const notes = await mergeNotes({ adapted }, new Map(), runtime);
+  await saveModel(mergeAdapter(adapted), out, {
+    force,
+    keepNames: true,
+    async more(folder) {
+      if ((await stat(base)).isFile()) return;
+      for (const name of await readdir(base))
+        if (isBeside(name)) await cp(join(base, name), join(folder, name), { dereference: true });
+    },
+  });
+  return notes;
+}

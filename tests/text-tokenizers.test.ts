@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -20,6 +21,8 @@ interface Expected {
   readonly words: readonly { readonly ids: readonly number[]; readonly words: readonly number[] }[];
   readonly decoded: readonly string[];
   readonly decodedWhole: readonly string[];
+  /** SHA-256 of the tokens of all random texts. */
+  readonly random: string;
 }
 
 const known = JSON.parse(
@@ -29,6 +32,7 @@ const known = JSON.parse(
   readonly pairs: readonly (readonly [string, string])[];
   readonly lengths: readonly number[];
   readonly words: readonly (readonly string[])[];
+  readonly random: readonly string[];
   readonly expected: Readonly<Record<string, Expected>>;
 };
 
@@ -52,6 +56,12 @@ describe.each(kinds)("%s gives what Python's tokenizers give", (name) => {
       ]);
     for (const [i, text] of known.texts.slice(3, 8).entries())
       expect([...tokenizer.encode(text, { addSpecial: false }).ids]).toEqual(expected.bare[i]);
+  });
+
+  test("for texts of characters from everywhere", () => {
+    const made = JSON.stringify(known.random.map((text) => [...tokenizer.encode(text).ids]));
+    expect(known.random.length).toBe(500);
+    expect(createHash("sha256").update(made).digest("hex")).toBe(expected.random);
   });
 
   test("for texts cut to a length", () => {

@@ -1,4 +1,5 @@
 import { escapePattern, type PatternConfig, rustPattern } from "./rust-pattern.ts";
+import { rustPunctuation } from "./rust-unicode.ts";
 import { type PartConfig, rowOf, toByteCharacters } from "./token-parts.ts";
 
 /** A stretch of a normalised text. `isStart`: it begins where the given text does. */
@@ -13,7 +14,6 @@ export type PreTokenizer = (pieces: readonly Piece[]) => readonly Piece[];
 type Behavior = "removed" | "isolated" | "mergedwithprevious" | "mergedwithnext" | "contiguous";
 
 const space = "\\p{White_Space}";
-const punctuation = "\\p{P}\\u0021-\\u002F\\u003A-\\u0040\\u005B-\\u0060\\u007B-\\u007E";
 const word = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}";
 const gpt2 = new RegExp(
   `'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^${space}\\p{L}\\p{N}]+|${space}+(?!\\P{White_Space})|${space}+`,
@@ -26,9 +26,12 @@ const preTokenizers: Readonly<Record<string, (config: PartConfig) => PreTokenize
     const parts = (steps as readonly PartConfig[]).map(buildPreTokenizer);
     return (pieces) => parts.reduce((made, part) => part(made), pieces);
   },
-  // Words without their white space, and every mark for itself.
-  BertPreTokenizer: () =>
-    splitter(new RegExp(`[^${space}${punctuation}]+|[${punctuation}]`, "gu"), "removed", true),
+  // In two steps: a repeated class of this kind overflows the stack on a word of millions of characters.
+  BertPreTokenizer() {
+    const words = splitter(new RegExp(`${space}+`, "gu"), "removed");
+    const marks = splitter(new RegExp(rustPunctuation, "gv"), "isolated");
+    return (pieces) => marks(words(pieces));
+  },
   Whitespace: () => splitter(new RegExp(`[${word}]+|[^${word}${space}]+`, "gu"), "removed", true),
   WhitespaceSplit: () => splitter(new RegExp(`${space}+`, "gu"), "removed"),
   Metaspace: metaspace,
@@ -50,7 +53,7 @@ const preTokenizers: Readonly<Record<string, (config: PartConfig) => PreTokenize
     return splitter(rustPattern(pattern), behaviorOf(behavior), invert);
   },
   Punctuation: ({ behavior }) =>
-    splitter(new RegExp(`[${punctuation}]`, "gu"), behaviorOf(behavior as string | undefined)),
+    splitter(new RegExp(rustPunctuation, "gv"), behaviorOf(behavior as string | undefined)),
   Digits: ({ individual_digits: each }) => splitter(/\p{N}/gu, each ? "isolated" : "contiguous"),
   CharDelimiterSplit: ({ delimiter }) =>
     splitter(new RegExp(escapePattern(String(delimiter)), "gu"), "removed"),

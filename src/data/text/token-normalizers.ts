@@ -1,9 +1,13 @@
 import { charsmapOf } from "./charsmap.ts";
 import { type PatternConfig, rustPattern } from "./rust-pattern.ts";
+import { rustMarks, rustNonspacing } from "./rust-unicode.ts";
 import { isWhiteSpace, lowerCase, type PartConfig, rowOf, toByteCharacters } from "./token-parts.ts";
 
 /** What a tokenizer does to a text before it cuts it. */
 export type Normalizer = (text: string) => string;
+
+const marks = new RegExp(rustMarks, "gv");
+const nonspacing = new RegExp(rustNonspacing, "gv");
 
 /** What each normalizer of tokenizer.json does, as Rust's `tokenizers` does it. */
 const normalizers: Readonly<Record<string, (config: PartConfig) => Normalizer>> = {
@@ -30,7 +34,7 @@ const normalizers: Readonly<Record<string, (config: PartConfig) => Normalizer>> 
       while (right && end > start && isWhiteSpace(text, end - 1)) end--;
       return text.slice(start, end);
     },
-  StripAccents: () => (text) => text.replace(/\p{M}/gu, ""),
+  StripAccents: () => (text) => text.replace(marks, ""),
   Lowercase: () => lowerCase,
   Prepend:
     ({ prepend }) =>
@@ -53,7 +57,8 @@ export function stripsStart(config: unknown): boolean {
 // Ranges of Chinese characters as in Rust's normalizer, which begins the extension E at U+2B920 instead of U+2B820.
 const chinese =
   /[\u4E00-\u9FFF\u3400-\u4DBF\u{20000}-\u{2A6DF}\u{2A700}-\u{2B73F}\u{2B740}-\u{2B81F}\u{2B920}-\u{2CEAF}\uF900-\uFAFF\u{2F800}-\u{2FA1F}]/gu;
-const control = /[^\P{C}\p{Cn}\t\n\r]|\uFFFD/gu;
+// Control, format and private characters; some that Unicode has gained since are none to Rust.
+const control = /[^\P{C}\p{Cn}\t\n\r\u0890\u0891\u08E2\u{110CD}\u{13430}-\u{1343F}]|\uFFFD/gu;
 const space = /\p{White_Space}/gu;
 
 function bert({
@@ -66,7 +71,7 @@ function bert({
     let text = given;
     if (clean) text = text.replace(control, "").replace(space, " ");
     if (apart) text = text.replace(chinese, " $& ");
-    if (strip ?? lower) text = text.normalize("NFD").replace(/\p{Mn}/gu, "");
+    if (strip ?? lower) text = text.normalize("NFD").replace(nonspacing, "");
     return lower ? lowerCase(text) : text;
   };
 }

@@ -290,6 +290,16 @@ export const tuneOptions = z.strictObject({
     .union([z.enum(["none", "light", "strong"]), augmentOptions])
     .default("light")
     .describe("random changes to training images: none, light, strong"),
+  zeroShot: z
+    .boolean()
+    .default(false)
+    .describe(
+      "begin with a head made of the classes' names, by the model's own tower for texts (CLIP, SigLIP)",
+    ),
+  prompt: z
+    .string()
+    .default("a photo of a {}.")
+    .describe("what is said of a class for --zero-shot, with {} where its name stands"),
   validationShare: z
     .number()
     .gt(0)

@@ -9,6 +9,7 @@ export type HeadKind =
   | "masked-lm"
   | "causal-lm"
   | "image-classification"
+  | "zero-shot-classification"
   | "image-text";
 
 /** How a network is built to be run elsewhere, where that is not how it is trained: a decoder keeps what it has read. */
@@ -18,7 +19,7 @@ export const exportedAs: { readonly [K in HeadKind]?: Pick<NetworkOptions, "cach
 
 /** A network with one kind of head. */
 export interface Head<C> {
-  /** The class of transformers that has this head, as config.json names it. */
+  /** The class of transformers that has this head, as config.json names it; a name of its own where there is none. */
   readonly className: string;
   /** Other classes of transformers that have it, one of which a config may name; `build` tells them apart by that. */
   readonly otherClassNames?: readonly string[];

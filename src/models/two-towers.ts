@@ -119,3 +119,14 @@ export const visionBlocks = ({
   readonly sizes: TowerSizes;
   readonly others: readonly string[];
 }): string[] => ["embeddings", ...towerLayers(sizes), ...others];
+
+/** Where the weights of a classifier lie whose rows stand in the space where images and texts meet. */
+export const zeroShotHead = "zero_shot_classifier";
+
+/**
+ * Logits [batch, classes] of images against a row for each class. The images are normalised; rows and offsets carry what
+ * cosines are scaled by. images: [batch, width]. Source: Wortsman et al. 2022, §3, for the head that begins with texts.
+ */
+export function outputAgainstRows(m: Network, images: Value): void {
+  m.output("logits", m.linear(zeroShotHead, normalised(m, images), m.options.classes));
+}

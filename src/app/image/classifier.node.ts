@@ -2,8 +2,12 @@ import { DiapasonError } from "../../base/errors.ts";
 import type { ImageExample, ImageLoader, ImagePreprocessor } from "../../data/dataset.ts";
 import { preprocessedSize, resolvePreprocessor } from "../../data/preprocessor.node.ts";
 import { type Evaluation, evaluateClassifier } from "../../evaluate/evaluate.ts";
+import type { HeadKind } from "../../models/architecture.ts";
+import { architectureOf } from "../../models/architectures/table.ts";
+import { headOf } from "../../models/build-network.ts";
 import { loadModel } from "../../models/load.node.ts";
 import type { Model } from "../../models/model.ts";
+import { readConfig } from "../../models/open-network.node.ts";
 import { rebuilt } from "../../models/rebuild.ts";
 import { learnShapes } from "../../runtime/probe.ts";
 import type { Executable, Runtime } from "../../runtime/runtime.ts";
@@ -29,11 +33,19 @@ export async function openImageModel(
 ): Promise<ImageModel> {
   const loaded = await loadModel(path, {
     learnShapes: (graph) => learnShapes(graph, runtime),
-    network: { head: "image-classification", imageSize: await preprocessedSize(path, options) },
+    network: { head: await headOfFolder(path), imageSize: await preprocessedSize(path, options) },
   });
   const { preprocessor, notes } = await resolvePreprocessor(path, options, loaded.input.shape ?? []);
   const model = withImageSize(loaded, preprocessor);
   return { model, preprocessor, notes: [...model.notes, ...notes] };
+}
+
+/** A classifier like others, unless the folder holds one whose rows began as texts. */
+async function headOfFolder(path: string): Promise<HeadKind> {
+  const config = await readConfig(path);
+  const architecture = architectureOf(String(config["model_type"]));
+  const kind = architecture && headOf(architecture, config);
+  return kind === "zero-shot-classification" ? kind : "image-classification";
 }
 
 /** Networks that take images of any size are built for one, where neither their config nor their files say which. */

@@ -15,6 +15,7 @@ import type { Judged, TaskRun } from "../task.ts";
 import type { Found } from "../tune-events.ts";
 import { evaluateExecutable, evaluateModel, openImageModel } from "./classifier.node.ts";
 import { trainDataOf, tunableOf, withTuned } from "./training.ts";
+import { openZeroShot } from "./zero-shot.node.ts";
 
 /** Opens images and a classifier with a head for their classes. */
 export async function prepareImages(options: TuneSettings, runtime: Runtime): Promise<TaskRun> {
@@ -25,15 +26,20 @@ export async function prepareImages(options: TuneSettings, runtime: Runtime): Pr
   });
   const { classes, splits, findings } = dataset;
   const opened = await openImageModel(options.model, options, runtime);
-  const model = replaceHead(opened.model, { labels: classes, seed: options.seed });
+  const { seed, zeroShot, prompt } = options;
+  const model = zeroShot
+    ? await openZeroShot(options.model, { labels: classes, prompt, seed }, runtime)
+    : replaceHead(opened.model, { labels: classes, seed });
+  // What was said of another head than the one it gets would mislead.
+  const said = zeroShot ? opened.notes.filter((note) => !opened.model.notes.includes(note)) : opened.notes;
   const loader = imageLoader(opened.preprocessor);
   const judging = { loader, classes: classes.length, batchSize: options.batchSize };
   const proof = splits.test.length > 0 ? "test" : "validation";
   return {
     model,
-    isFreshHead: model.graph !== opened.model.graph || (model.network?.fresh.size ?? 0) > 0,
+    isFreshHead: !zeroShot && (model.graph !== opened.model.graph || (model.network?.fresh.size ?? 0) > 0),
     data: foundIn(dataset),
-    notes: [...new Set([...opened.notes, ...model.notes, ...findings.map(({ message }) => message)])],
+    notes: [...new Set([...said, ...model.notes, ...findings.map(({ message }) => message)])],
     keptBytes: cachedBytes(dataset, opened.preprocessor),
     goal: { name: "accuracy", mode: "max", tie: { name: "loss", mode: "min" } },
     proof,

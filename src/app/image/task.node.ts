@@ -23,7 +23,7 @@ const kind: ClassifierKind = {
 export const imageTask: Task<ClassifierResult> = {
   name: "image-classification",
   options: {
-    tune: [...pixels, "augment", "labelSmoothing", "dropout", "limitPerClass"],
+    tune: [...pixels, "augment", "labelSmoothing", "dropout", "limitPerClass", "zeroShot", "prompt"],
     evaluate: pixels,
     predict: [...pixels, "top"],
   },

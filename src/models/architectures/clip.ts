@@ -17,6 +17,7 @@ import {
 import type { Network } from "../network.ts";
 import { count } from "../text-encoder.ts";
 import {
+  outputAgainstRows,
   outputSimilarity,
   textEmbedded,
   textFields,
@@ -66,13 +67,13 @@ const clip: Architecture<ClipConfig> = {
     "image-text": {
       className: "CLIPModel",
       build(m, c) {
-        const vision = m.at("vision_model");
-        const images = pooled(vision, c.vision_config, imagesEncoded(vision, c.vision_config));
         const texts = textsEncoded(m.at("text_model"), c.text_config);
-        const projected = (name: string, x: Value) => m.linear(name, x, c.projection_dim, { bias: false });
         outputSimilarity(
           m,
-          { images: projected("visual_projection", images), texts: projected("text_projection", texts) },
+          {
+            images: imagesProjected(m, c),
+            texts: m.linear("text_projection", texts, c.projection_dim, { bias: false }),
+          },
           { scale: m.weight("logit_scale", [], "ones") },
         );
       },
@@ -83,6 +84,10 @@ const clip: Architecture<ClipConfig> = {
         const hidden = imagesEncoded(m.at("vision_model"), c.vision_config);
         m.output("logits", m.linear("classifier", meanOfTokens(m, hidden, 1), m.options.classes));
       },
+    },
+    "zero-shot-classification": {
+      className: "CLIPZeroShotClassifier",
+      build: (m, c) => outputAgainstRows(m, imagesProjected(m, c)),
     },
     features: {
       className: "CLIPVisionModel",
@@ -104,6 +109,13 @@ const clipVision: Architecture<VisionConfig> = {
     },
   },
 };
+
+/** Images in the space where they meet texts: [batch, projection]. */
+function imagesProjected(m: Network, c: ClipConfig): Value {
+  const vision = m.at("vision_model");
+  const images = pooled(vision, c.vision_config, imagesEncoded(vision, c.vision_config));
+  return m.linear("visual_projection", images, c.projection_dim, { bias: false });
+}
 
 function features(m: Network, c: VisionConfig): ImageFeatures {
   const hidden = imagesEncoded(m, c);

@@ -17,6 +17,7 @@ import {
 import { type Network, numberAt } from "../network.ts";
 import { count } from "../text-encoder.ts";
 import {
+  outputAgainstRows,
   outputSimilarity,
   textEmbedded,
   textFields,
@@ -72,11 +73,7 @@ const siglip: Architecture<SiglipConfig> = {
     "image-text": {
       className: "SiglipModel",
       build(m, c) {
-        const images = pooled(
-          m.at("vision_model.head"),
-          c.vision_config,
-          imagesEncoded(m.at("vision_model"), c.vision_config),
-        );
+        const images = imagesPooled(m, c);
         const texts = textsEncoded(m.at("text_model"), c.text_config);
         const [scale, bias] = [m.weight("logit_scale", [1], "ones"), m.weight("logit_bias", [1], "zeros")];
         outputSimilarity(m, { images, texts }, { scale, bias });
@@ -88,6 +85,10 @@ const siglip: Architecture<SiglipConfig> = {
         const hidden = imagesEncoded(m.at("vision_model"), c.vision_config);
         m.output("logits", m.linear("classifier", meanOfTokens(m, hidden), m.options.classes));
       },
+    },
+    "zero-shot-classification": {
+      className: "SiglipZeroShotClassifier",
+      build: (m, c) => outputAgainstRows(m, imagesPooled(m, c)),
     },
     features: {
       className: "SiglipVisionModel",
@@ -109,6 +110,12 @@ const siglipVision: Architecture<VisionConfig> = {
     },
   },
 };
+
+/** Images in the space where they meet texts: [batch, width]. */
+function imagesPooled(m: Network, c: SiglipConfig): Value {
+  const vision = m.at("vision_model");
+  return pooled(vision.at("head"), c.vision_config, imagesEncoded(vision, c.vision_config));
+}
 
 function features(m: Network, c: VisionConfig): ImageFeatures {
   const hidden = imagesEncoded(m, c);

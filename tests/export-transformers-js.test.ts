@@ -185,6 +185,14 @@ describe("what is there, and what is not", () => {
     expect(statSync(at("else/onnx/model.onnx")).size).toBeGreaterThan(1000);
   });
 
+  test("another folder gets what belongs to the model, so that it can be loaded", async () => {
+    await exported({ model: at("classifier"), to: ["int8"], out: at("apart"), run: at("none") });
+    const classify = await pipeline("text-classification", "apart", { dtype: "q8" });
+    const [best] = (await classify("the film was poor")) as Said[];
+    await classify.dispose();
+    expect(best!.label).toBe("bad");
+  });
+
   test("weights alone are written under the names of the checkpoint", async () => {
     const [written] = await exported({
       model: at("classifier"),

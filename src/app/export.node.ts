@@ -15,7 +15,7 @@ import type { Metrics } from "../tune/events.ts";
 import type { Exported, Quality } from "./export-events.ts";
 import { type Evaluated, evaluateOptions, type Scored } from "./judging.ts";
 import { type Download, located } from "./located.node.ts";
-import { writeMerged } from "./merged-folder.node.ts";
+import { copyBeside, writeMerged } from "./merged-folder.node.ts";
 import {
   declaredOptions,
   deviceOptions,
@@ -50,7 +50,9 @@ const options = z.strictObject({
   out: z
     .string()
     .optional()
-    .describe("folder to write into; default: the model's own folder, which keeps all else it has"),
+    .describe(
+      "folder to write into, with the model's config and tokenizer; default: the model's own folder, which keeps all else it has",
+    ),
   blocks: z
     .enum(["symmetric", "asymmetric"])
     .default("symmetric")
@@ -89,7 +91,7 @@ export const exportModel: Verb<typeof options, ExportEvent> = {
     const settings = parseOptions(options, input);
     const { path: given } = yield* located(settings.model, context);
     const { adapter } = settings;
-    const out = outOf(settings) ?? (await folderOf(given));
+    const out = outOf(settings, given) ?? (await folderOf(given));
     const path = adapter === undefined ? given : out;
     const places = settings.to.flatMap((format) =>
       format === "merged" ? [] : [[format, placeOf(out, format)] as const],
@@ -118,6 +120,7 @@ export const exportModel: Verb<typeof options, ExportEvent> = {
         learnShapes: (graph) => learnShapes(graph, runtime),
       });
       const graph = inferenceGraph(model);
+      if (settings.out !== undefined && adapter === undefined) await copyBeside(path, out);
       const before = judge && (yield* judge.measure(runtime, context));
       for (const [format, place] of places) {
         context.signal?.throwIfAborted();
@@ -146,8 +149,18 @@ export const exportModel: Verb<typeof options, ExportEvent> = {
   },
 };
 
-/** The folder that was asked for. @throws app/bad-option where a merged model has none, or nothing to be merged. */
-function outOf({ adapter, out, to }: ExportSettings): string | undefined {
+/**
+ * The folder that was asked for.
+ * @throws app/missing-option where a model of the Hub has none, app/bad-option where a merged one has none, or nothing to
+ * be merged
+ */
+function outOf({ model, adapter, out, to }: ExportSettings, path: string): string | undefined {
+  if (path !== model && out === undefined)
+    throw new DiapasonError(
+      "app/missing-option",
+      `"${model}" lies in the cache of the Hub, which holds what was downloaded alone.`,
+      'Give "out", a folder for what is written.',
+    );
   if ((adapter === undefined) === !to.includes("merged") && (adapter === undefined || out !== undefined))
     return out;
   throw new DiapasonError(

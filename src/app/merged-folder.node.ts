@@ -1,4 +1,5 @@
-import { cp, readdir, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { cp, mkdir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { mergeAdapter } from "../models/adapters/merge.ts";
 import { loadPeftAdapter } from "../models/adapters/peft.node.ts";
@@ -8,10 +9,9 @@ import { learnShapes } from "../runtime/probe.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { mergeNotes } from "./adapter.ts";
 
-/** What belongs to a model beside its weights: tokenizer, preparation of images, chat template, settings of generation. */
+/** What belongs to a model beside its weights: its config, tokenizer, preparation of images, chat template, settings of generation. */
 const isBeside = (name: string): boolean =>
-  /\.(?:json|txt|model|spm|jinja)$/.test(name) &&
-  !/^(?:config|adapter_config)\.json$|\.index\.json$/.test(name);
+  /\.(?:json|txt|model|spm|jinja)$/.test(name) && !/^adapter_config\.json$|\.index\.json$/.test(name);
 
 /**
  * Writes a model with an adapter in its weights as a folder of its own, with what lies beside the base.
@@ -32,11 +32,16 @@ export async function writeMerged(
   await saveModel(mergeAdapter(adapted), out, {
     force,
     keepNames: true,
-    async more(folder) {
-      if ((await stat(base)).isFile()) return;
-      for (const name of await readdir(base))
-        if (isBeside(name)) await cp(join(base, name), join(folder, name), { dereference: true });
-    },
+    more: (folder) => copyBeside(base, folder),
   });
   return notes;
+}
+
+/** Copies what belongs to a model beside its weights, as far as it is not there. `from`: folder, or a file, which has none. */
+export async function copyBeside(from: string, to: string): Promise<void> {
+  if ((await stat(from)).isFile()) return;
+  await mkdir(to, { recursive: true });
+  for (const name of await readdir(from))
+    if (isBeside(name) && !existsSync(join(to, name)))
+      await cp(join(from, name), join(to, name), { dereference: true });
 }

@@ -1,4 +1,5 @@
 /** Runs cases from one number on, writes where it is into shared memory, and posts each that ends badly. */
+import { readlinkSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { DiapasonError } from "../../dist/base/errors.js";
 import { random } from "../../dist/base/random.js";
@@ -6,6 +7,13 @@ import { emptyFolder, targetOf } from "./targets.mjs";
 
 const { seed, folder, shared, step } = workerData;
 const [at, started] = [new BigInt64Array(shared, 0, 1), new Float64Array(shared, 8, 1)];
+const thread = new BigInt64Array(shared, 16, 1);
+try {
+  // on Linux "PID/task/THREAD"
+  Atomics.store(thread, 0, BigInt(readlinkSync("/proc/thread-self").split("/").at(-1)));
+} catch {
+  // elsewhere the clock alone tells how long a case takes
+}
 const counts = new Map();
 // the tokenizers' library says there what it does not know of a tokenizer
 console.warn = () => {};

@@ -1,4 +1,4 @@
-import { forwardFlops, stepFlops, stepMemory } from "../models/cost.ts";
+import { forwardFlops, residentBytes, stepFlops, stepMemory } from "../models/cost.ts";
 import type { Stage } from "../tune/plan.ts";
 import { planTable } from "../tune/plan-table.ts";
 import type { Judged } from "./task.ts";
@@ -31,18 +31,11 @@ export function foundOf(tuning: Tuning, resident: number): Found {
   };
 }
 
-/**
- * Memory that ONNX Runtime takes for each byte of activations alive: its arenas grow by powers of two. Measured: 1.9 to
- * 2.3 (SqueezeNet and ResNet-20, head and everything).
- */
-const arenaFactor = 2;
-
 /** Bytes of a stage: its weights, and activations of the training session and of the one that evaluates. */
 function sessionBytes({ model, options }: Tuning, moving: ReadonlySet<string>): number {
   const training = stepMemory(model, moving, options.batchSize);
   const evaluation = stepMemory(model, new Set(), options.batchSize);
-  const activations = training.kept + training.transient + evaluation.transient;
-  return training.frozen + training.moving + evaluation.frozen + arenaFactor * activations;
+  return residentBytes(model, training) + residentBytes(model, evaluation);
 }
 
 /** The held-out result before training; the time its forward passes took predicts that of an epoch. */

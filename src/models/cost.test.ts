@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Graph, type Value } from "../graph/ir.ts";
 import { float32, sizeOf } from "../graph/tensor.ts";
-import { forwardFlops, stepFlops, stepMemory } from "./cost.ts";
+import { forwardFlops, residentBytes, stepFlops, stepMemory } from "./cost.ts";
 import { describeModel } from "./describe.ts";
 import { dimAt } from "./sizes.ts";
 
@@ -60,6 +60,14 @@ describe("memory", () => {
     // Relu's input and output together are the largest moment of the forward pass.
     expect(memory.transient).toBe(2 * 2 * image - memory.kept);
     expect(memory.total).toBe(memory.moving + memory.frozen + memory.kept + memory.transient);
+  });
+  test("resident are a session, the weights, and activations with what convolutions need around them", () => {
+    const memory = stepMemory(network(), new Set(["linear.weight"]), 2);
+    const activations = memory.kept + memory.transient;
+    const factor = 1.2 + (0.7 * conv) / (conv + linear);
+    expect(residentBytes(network(), memory)).toBeCloseTo(
+      60e6 + memory.frozen + memory.moving + factor * activations,
+    );
   });
   test("everything keeps the image, the ReLU's output and the features", () =>
     expect(stepMemory(network(), new Set(["linear.weight", "conv.weight"]), 2).kept).toBe(

@@ -1,5 +1,7 @@
 import type { Shape } from "../graph/dim.ts";
 import type { Graph, Node, Value } from "../graph/ir.ts";
+import { fuseGelu } from "../graph/passes/fuse-gelu.ts";
+import { removeDead } from "../graph/passes/remove-dead.ts";
 import { bitsOf, sizeOf } from "../graph/tensor.ts";
 import type { Model } from "./model.ts";
 import { sizeAt } from "./sizes.ts";
@@ -59,7 +61,9 @@ export function stepFlops(model: Model, moving: ReadonlySet<string>, batchSize: 
  * runtime's own copies of packed weights and its work space are not counted.
  */
 export function stepMemory(model: Model, moving: ReadonlySet<string>, batchSize: number): StepMemory {
-  const { graph } = model;
+  const graph = model.graph.clone();
+  fuseGelu(graph);
+  removeDead(graph);
   const symbols = symbolsAt(model, batchSize);
   const bytes = (value: Value) => sizeAt(value.shape, symbols) * (bitsOf[value.dtype ?? "float32"] / 8);
   let frozen = 0;
@@ -89,6 +93,32 @@ export function stepMemory(model: Model, moving: ReadonlySet<string>, batchSize:
     transient: peak - keptBytes,
     total: frozen + movingBytes + peak,
   };
+}
+
+/** What a session takes besides weights and activations: the runtime's code, its threads, the graph. Measured. */
+const sessionBytes = 60e6;
+
+/**
+ * Resident bytes that come to a process for a training step of this memory: a session, weights as they are, activations
+ * with what the runtime needs around them.
+ */
+export function residentBytes(model: Model, memory: StepMemory): number {
+  const activations = activationFactor(model) * (memory.kept + memory.transient);
+  return sessionBytes + memory.frozen + memory.moving + activations;
+}
+
+/**
+ * Resident bytes for each byte of activations alive, by the share of the operations that convolutions over more than one
+ * pixel have: they rearrange images for their products, forward and for the weights' gradients. Fitted to what
+ * bench/memory.mjs and bench/step.mjs reach.
+ */
+function activationFactor(model: Model): number {
+  const symbols = symbolsAt(model, 1);
+  const flops = (nodes: readonly Node[]) => nodes.reduce((sum, node) => sum + nodeFlops(node, symbols), 0);
+  const isWide = ({ op, inputs: [, kernel] }: Node) =>
+    /^Conv(Transpose)?$/.test(op) && sizeAt(kernel?.shape?.slice(2), symbols) > 1;
+  const all = flops(model.graph.nodes);
+  return 1.2 + (all > 0 ? 0.7 * (flops(model.graph.nodes.filter(isWide)) / all) : 0);
 }
 
 function symbolsAt(model: Model, batchSize: number): ReadonlyMap<string, number> {

@@ -92,7 +92,7 @@ async function* trainArm(
     threads,
   });
   const tuning = await prepareTuning(
-    { ...given, run: join(out, "runs", arm) },
+    { ...given, task: "image-classification", run: join(out, "runs", arm) },
     { resume: false, modelPath: given.model },
   );
   yield* runTuning(

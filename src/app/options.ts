@@ -254,14 +254,16 @@ export const tuneOptions = z.strictObject({
       "folder of images: class folders, or metadata.csv / metadata.jsonl; texts: CSV, TSV, JSONL, JSON, Parquet or a folder of them; for the task custom named arrays: .npz, .safetensors, .jsonl, or a folder of .npy files or of splits",
     ),
   out: z.string().describe("folder for the tuned model"),
-  task: z.enum(taskNames).default("image-classification").describe("what the model is to do"),
+  task: z.enum(taskNames).optional().describe("what the model is to do; default: what its head is for"),
   ...declaredOptions,
   run: z.string().optional().describe("folder for the run; default: runs/NAME of the output folder"),
   force: z.boolean().default(false).describe("replace an existing output or run folder"),
   plan: z
     .string()
-    .default("lp-ft")
-    .describe('what moves when: head, full, top-K (as "top-2"), lp-ft, gradual'),
+    .optional()
+    .describe(
+      'what moves when: head, full, top-K (as "top-2"), lp-ft, gradual; default: lp-ft where the head is new, else full',
+    ),
   stages: z.array(stageOptions).optional().describe("stages of a plan of your own (recipe only)"),
   epochs: positive.optional().describe("passes over the training examples; default: depends on the plan"),
   learningRate: positive.optional().describe("highest learning rate; default: depends on the plan"),
@@ -326,4 +328,4 @@ export const tuneOptions = z.strictObject({
 export type TuneOptions = z.input<typeof tuneOptions>;
 
 /** Options of a tuning with every default filled in and its run folder named. */
-export type TuneSettings = z.output<typeof tuneOptions> & { readonly run: string };
+export type TuneSettings = z.output<typeof tuneOptions> & { readonly run: string; readonly task: TaskName };

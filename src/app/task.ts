@@ -53,6 +53,8 @@ export interface Task<R extends RunResult = RunResult> {
 export interface TaskRun {
   /** The network as it is tuned, with the head it needs. */
   readonly model: Model;
+  /** Learning rate where everything moves, where the usual one does not suit. */
+  readonly learningRate?: number;
   /** Whether the head is new and guesses. */
   readonly isFreshHead: boolean;
   readonly data: Found["data"];

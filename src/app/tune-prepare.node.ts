@@ -44,15 +44,16 @@ export async function prepareTuning(
     task = await tasks[options.task].prepare({ ...options, model: modelPath }, runtime);
     const adapter = adapterTuning(task.model, options);
     const model = adapter?.trained ?? task.model;
-    const plan = planOf(stagesOf(options) ?? options.plan, model.blocks, {
+    const named = options.plan ?? (task.isFreshHead ? "lp-ft" : "full");
+    const plan = planOf(stagesOf(options) ?? named, model.blocks, {
       epochs: options.epochs,
-      learningRate: options.learningRate ?? adapter?.learningRate,
+      learningRate: options.learningRate ?? adapter?.learningRate ?? task.learningRate,
       headLearningRate: options.headLearningRate ?? adapter?.headLearningRate,
       decay: options.decay,
       schedule: scheduleOf(options),
       batchNorm: options.batchNorm,
     });
-    return { options, resume, task, model, adapter, plan, runtime };
+    return { options: { ...options, plan: named }, resume, task, model, adapter, plan, runtime };
   } catch (error) {
     await task?.close();
     await runtime.dispose();

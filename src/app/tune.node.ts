@@ -6,6 +6,7 @@ import { located } from "./located.node.ts";
 import { parseOptions, tuneOptions } from "./options.ts";
 import { readRecipe } from "./recipe.node.ts";
 import { readEvents } from "./run-record.node.ts";
+import { taskOfModel } from "./task-of-model.node.ts";
 import { checkTaskOptions } from "./tasks.node.ts";
 import type { TuneVerbEvent } from "./tune-events.ts";
 import { prepareTuning } from "./tune-prepare.node.ts";
@@ -29,10 +30,11 @@ export const tune: Verb<typeof tuneInput, TuneVerbEvent> = {
     const { recipe, ...flags } = input;
     const given = recipe === undefined ? flags : await readRecipe(recipe, flags);
     const options = parseOptions(tuneOptions, given);
-    checkTaskOptions("tune", given, options.task);
     const run = resolve(options.run ?? join("runs", basename(resolve(options.out))));
     const { path, name } = yield* located(options.model, context);
-    const settings = { ...options, run, model: name };
+    const task = await taskOfModel(path, options.task, "tune");
+    checkTaskOptions("tune", given, task);
+    const settings = { ...options, run, task, model: name };
     yield* runTuning(await prepareTuning(settings, { resume: false, modelPath: path }), context);
   },
 };
@@ -64,7 +66,8 @@ export const resume: Verb<typeof resumeOptions, TuneVerbEvent> = {
     );
     await refuseFinished(run, options.out);
     const { path, name } = yield* located(options.model, context);
-    const settings = { ...options, run: resolve(run), model: name };
+    const task = await taskOfModel(path, options.task, "tune");
+    const settings = { ...options, run: resolve(run), task, model: name };
     yield* runTuning(await prepareTuning(settings, { resume: true, modelPath: path }), context);
   },
 };

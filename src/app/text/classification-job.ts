@@ -20,6 +20,7 @@ import type { RunResult } from "../run-result.ts";
 import { type ScoredResult, signOf, worstOf } from "../scored/result.ts";
 import { encodeTexts } from "./encode.ts";
 import type { EncodedText, JobContext, TextJob } from "./job.ts";
+import { encoderRate } from "./rates.ts";
 
 /** A text with what is to be said of it. */
 export interface LabelledText extends EncodedText {
@@ -89,6 +90,7 @@ function labelJob(context: JobContext, kind: LabelKind) {
   };
   return {
     head: "sequence-classification",
+    learningRate: encoderRate,
     labels: kind === "number" ? ["LABEL_0"] : classes,
     config: { problem_type: problemTypes[kind] },
     async encode(rows: readonly TextRow[]): Promise<LabelledText[]> {

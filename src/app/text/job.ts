@@ -45,6 +45,8 @@ export interface TextJob<E extends EncodedText, V> {
   readonly labels: readonly string[] | undefined;
   /** How the network is built, where its tokens are not simply counted. */
   readonly network?: Pick<NetworkOptions, "positions" | "segments">;
+  /** Learning rate where everything moves, where the usual one does not suit. */
+  readonly learningRate?: number;
   /** What config.json gets beside the labels. */
   readonly config: Readonly<Record<string, unknown>>;
   /** @throws data/… naming file and line of a row that does not fit */

@@ -123,6 +123,7 @@ function textRun<E extends EncodedText, V>(job: TextJob<E, V>, opened: Opened<E>
   const { inputs, outputs } = portsOf(job, model);
   return {
     model,
+    ...(job.learningRate !== undefined && { learningRate: job.learningRate }),
     isFreshHead: (model.network?.fresh.size ?? 0) > 0,
     data: foundIn(dataset, examples),
     notes: [...new Set([...model.notes, ...dataset.findings.map(({ message }) => message)])],

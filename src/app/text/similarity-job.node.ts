@@ -16,6 +16,7 @@ import type { Metrics } from "../../tune/events.ts";
 import type { RunResult } from "../run-result.ts";
 import { type ScoredResult, signOf, worstOf } from "../scored/result.ts";
 import type { JobContext, TextJob } from "./job.ts";
+import { encoderRate } from "./rates.ts";
 import { collateGroups, groupFeeds, groupOf, type TextGroup } from "./text-groups.ts";
 
 /** Texts that belong together, or two with how near they are to be. */
@@ -58,6 +59,7 @@ export async function similarityJob(
   };
   return {
     head: "features",
+    learningRate: encoderRate,
     labels: undefined,
     config: {},
     async encode(rows) {

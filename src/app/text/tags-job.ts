@@ -9,6 +9,7 @@ import type { Table } from "../report/report.ts";
 import type { RunResult } from "../run-result.ts";
 import { type ScoredResult, signOf, worstOf } from "../scored/result.ts";
 import type { JobContext, TextJob } from "./job.ts";
+import { encoderRate } from "./rates.ts";
 import { labelled, labelsInput, type TokenLabelled, tokenLoss } from "./token-loss-job.ts";
 
 /** Words with a tag each, of which the first token carries it. */
@@ -60,6 +61,7 @@ export function tagsJob({
   };
   return {
     head: "token-classification",
+    learningRate: encoderRate,
     labels: classes,
     config: {},
     encode: async (rows) => rows.map(checked),

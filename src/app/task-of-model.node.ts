@@ -15,6 +15,7 @@ const tasksOfHeads: { readonly [H in HeadKind]: { readonly tune: TaskName; reado
   "causal-lm": { tune: "causal-lm", run: "causal-lm" },
   "image-classification": { tune: "image-classification", run: "image-classification" },
   "image-text": { tune: "image-classification", run: "image-classification" },
+  "zero-shot-classification": { tune: "image-classification", run: "image-classification" },
 };
 
 /**

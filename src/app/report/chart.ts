@@ -37,6 +37,7 @@ function svg(chart: Chart, width: number, height: number): string {
       splitLine: { lineStyle: { color: "var(--line)" } },
     });
     const isLog = (which: "x" | "y") => chart.log === which || chart.log === "both";
+    const x = axis(chart.x, isLog("x"));
     const y = axis(chart.y, isLog("y"));
     drawing.setOption({
       animation: false,
@@ -46,13 +47,16 @@ function svg(chart: Chart, width: number, height: number): string {
         show: chart.series.length > 1,
         top: 0,
         left: 0,
-        textStyle: { color: "var(--ink)", fontSize: 11 },
+        // the page's font may be wider than the one that names are measured with
+        textStyle: { color: "var(--ink)", fontSize: 10 },
+        itemGap: 16,
         itemWidth: 16,
         itemHeight: 8,
       },
       grid: { left: 56, right: 12, top: chart.series.length > 3 && width < 400 ? 64 : 36, bottom: 40 },
       xAxis: {
-        ...axis(chart.x, isLog("x")),
+        ...x,
+        axisLabel: { ...x.axisLabel, formatter: place },
         nameGap: 26,
         splitLine: { show: false },
         min: "dataMin",
@@ -81,6 +85,10 @@ function svg(chart: Chart, width: number, height: number): string {
     drawing.dispose();
   }
 }
+
+/** A place on the x axis; its ends are where the data begin and end, which seconds do at any fraction. */
+const place = (value: number): string =>
+  Number.isInteger(value) ? value.toLocaleString("en") : short(value);
 
 /** A number in at most six characters: 1200 as "1.2k", 0.00005 as "5e-5". */
 function short(value: number): string {

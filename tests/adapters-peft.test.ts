@@ -11,6 +11,7 @@ import { type AdaptedModel, floatsOf } from "../src/models/adapters/adapted.ts";
 import { attachAdapter } from "../src/models/adapters/attach.ts";
 import { mergeAdapter } from "../src/models/adapters/merge.ts";
 import { loadPeftAdapter, openPeftBase, savePeftAdapter } from "../src/models/adapters/peft.node.ts";
+import { wholeModules } from "../src/models/adapters/peft-tensors.ts";
 import type { Model } from "../src/models/model.ts";
 import { openNetwork } from "../src/models/open-network.node.ts";
 import { cpuRuntime } from "../src/runtime/cpu.node.ts";
@@ -157,6 +158,21 @@ async function startOf(name: string): Promise<AdaptedModel> {
     fast.graph.setConstant(fast.graph.get(parameter), model.graph.get(parameter).constant!);
   return fast;
 }
+
+test("a head of several layers is one module to PEFT", () => {
+  const all = [
+    "body.dense.weight",
+    "body.pooler.weight",
+    "classifier.dense.weight",
+    "classifier.out_proj.bias",
+    "fc.bias",
+  ];
+  expect(wholeModules(all.slice(2), all)).toEqual(["classifier", "fc"]);
+  expect(wholeModules(["body.pooler.weight", "classifier.dense.weight"], all)).toEqual([
+    "body.pooler",
+    "classifier.dense",
+  ]);
+});
 
 test("a base without the head that an adapter is for gets one, with the adapter's classes", async () => {
   const folder = join(root, "lora/end");

@@ -25,7 +25,7 @@ merged_config = AutoConfig.from_pretrained(out)
 more = {"num_labels": merged_config.num_labels} if config["task_type"] == "SEQ_CLS" else {}
 
 generator = torch.Generator().manual_seed(0)
-ids = torch.randint(3, merged_config.vocab_size, (4, 12), generator=generator)
+ids = torch.randint(3, merged_config.vocab_size, (4, 8), generator=generator)
 inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 with warnings.catch_warnings(record=True) as caught, torch.no_grad():
     warnings.simplefilter("always")

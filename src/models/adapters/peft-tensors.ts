@@ -87,7 +87,10 @@ function common(model: AdaptedModel, baseName: string, type: string): Record<str
   const own = layers.filter(({ isFeedforward }) => !isFeedforward).map(({ layer }) => layer.module);
   const scaled = layers.filter(({ isFeedforward }) => isFeedforward).map(({ layer }) => layer.module);
   const feedforward = endsOf(scaled, [...spared, ...own]);
-  const modules = [...new Set(saved.map((name) => name.replace(/\.[^.]*$/, "")))];
+  const modules = wholeModules(
+    saved,
+    model.adapter.base.parameters.map(({ name }) => name),
+  );
   return {
     peft_type: type,
     task_type: taskTypes[model.network?.head ?? ""] ?? null,
@@ -138,6 +141,23 @@ const isStoredInFirst = (
   { transposed: turned, network }: AdaptedModel,
   { kind, weight, isOutFirst }: Layer,
 ) => network !== undefined && kind === "linear" && isOutFirst === turned.has(weight.name);
+
+/**
+ * The outermost modules of which every parameter is among `saved`: PEFT takes a classifier of two layers as one module, and
+ * names it itself.
+ */
+export function wholeModules(saved: readonly string[], all: readonly string[]): readonly string[] {
+  const isSaved = new Set(saved);
+  const modules = saved.map((name) => {
+    const words = name.split(".");
+    const outer = words
+      .slice(0, -1)
+      .map((_, i) => words.slice(0, i + 1).join("."))
+      .find((path) => all.every((one) => isSaved.has(one) || !one.startsWith(`${path}.`)));
+    return outer ?? name;
+  });
+  return [...new Set(modules)];
+}
 
 /** The shortest ends of some paths, in whole words, that are not the end of any other path. */
 export function endsOf(modules: readonly string[], others: readonly string[]): readonly string[] {

@@ -280,3 +280,26 @@ describe("preference", () => {
     expect(saved.after.metrics["loss"]).toBeLessThan(0.6);
   });
 });
+
+test("dropout in the layers: learns, resumes to the same weights, and is gone from what is saved", async () => {
+  const rows = opinions(64).map(({ text, isGood }) => ({ text, label: isGood ? "good" : "bad" }));
+  const data = writeRows(at("dropped"), "all.jsonl", rows);
+  const options = { model: at("encoder"), data, task: "text-classification", dropout: 0.2 } as const;
+  const saved = await tuned("drop", options);
+  expect(saved.after.accuracy).toBeGreaterThan(0.8);
+  const stop = new AbortController();
+  const folders = { out: at("drop-2"), run: at("drop-2-run") };
+  for await (const event of tune({ ...settings, ...options, ...folders }, { signal: stop.signal }))
+    if (event.type === "step" && event.step === 11) stop.abort();
+  for await (const _ of resume({ run: at("drop-2-run") }));
+  const weights = (name: string) => readFileSync(at(`${name}/model.safetensors`));
+  expect(weights("drop-2").equals(weights("drop"))).toBe(true);
+  await tuned("no-drop", { ...options, dropout: 0 });
+  expect(weights("no-drop").equals(weights("drop"))).toBe(false);
+  const { graph } = await loadModel(at("drop"));
+  expect(graph.inputs.map(({ name }) => name).sort()).toEqual([
+    "attention_mask",
+    "input_ids",
+    "token_type_ids",
+  ]);
+});

@@ -287,7 +287,14 @@ export const tuneOptions = z.strictObject({
     .default("frozen")
     .describe("statistics of thawed BatchNormalization: the pretrained ones, or those of the batch"),
   labelSmoothing: z.number().min(0).lt(1).default(0).describe("share of the target spread over all classes"),
-  dropout: z.number().min(0).lt(1).default(0).describe("dropout before the head"),
+  dropout: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe(
+      "share of features left out while training: before the head of image networks, in every layer of text encoders",
+    ),
   augment: z
     .union([z.enum(["none", "light", "strong"]), augmentOptions])
     .default("light")

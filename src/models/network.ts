@@ -4,6 +4,7 @@ import type { Dim, Shape } from "../graph/dim.ts";
 import { Graph, type Value } from "../graph/ir.ts";
 import type { DataType } from "../graph/tensor.ts";
 import { type ActivationName, activate } from "./activations.ts";
+import { dropoutInput } from "./dropout-input.ts";
 import type { Fresh, NetworkWeights } from "./network-weights.ts";
 
 /** How a network is to be built, where it can be built in more than one way. */
@@ -19,6 +20,8 @@ export interface NetworkOptions {
   readonly positions?: "counted" | "given";
   /** Several examples lie in one row, told apart by the input `segment_ids` [batch, tokens]; attention stays inside each. */
   readonly segments?: boolean;
+  /** Share of hidden states that training leaves out, in encoders of texts: their masks are inputs that the loop draws. */
+  readonly dropout?: number;
   /** Keys and values of earlier tokens are inputs, and those of all tokens are outputs, as generation needs. */
   readonly cache?: boolean;
 }
@@ -161,6 +164,13 @@ export class Network {
       ] as const
     ).map(([slot, fresh]) => this.weight(`${name}.${slot}`, [channels], fresh));
     return this.g.op("BatchNormalization", [x, scale, shift, mean, variance], { epsilon });
+  }
+  /** x without a share of its elements, where the network is to be trained so; what is left is raised. */
+  dropped(name: string, x: Value): Value {
+    const { dropout = 0 } = this.options;
+    if (dropout === 0) return x;
+    const input = this.graph.freshName(dropoutInput(dropout, joined(this.path, name)));
+    return this.g.mul(x, this.graph.addInput(input, "float32", x.shape));
   }
   /** An activation by the name that a config has for it. */
   activation(name: ActivationName, x: Value): Value {

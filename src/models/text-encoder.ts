@@ -81,9 +81,17 @@ export function postNormLayer(
   const { layer_norm_eps: epsilon } = sizes;
   const projected = (name: string) => m.linear(name, x, width);
   const y = attention({ q: projected(names.query), k: projected(names.key), v: projected(names.value) });
-  const h = m.layerNorm(names.attendedNorm, g.add(m.linear(names.attended, y, width), x), epsilon);
+  const h = m.layerNorm(
+    names.attendedNorm,
+    g.add(m.dropped(names.attended, m.linear(names.attended, y, width)), x),
+    epsilon,
+  );
   const inner = m.activation(sizes.hidden_act, m.linear(names.inner, h, sizes.intermediate_size));
-  return m.layerNorm(names.outerNorm, g.add(m.linear(names.outer, inner, width), h), epsilon);
+  return m.layerNorm(
+    names.outerNorm,
+    g.add(m.dropped(names.outer, m.linear(names.outer, inner, width)), h),
+    epsilon,
+  );
 }
 
 /** Layers `path.0` … with one attention whose scores get the same biases in all of them. */
@@ -104,7 +112,7 @@ export function postNormLayers(
       postNormLayer(m.at(path), sizes, names, hidden, (projected) =>
         multiHeadAttention(m, projected, { heads, biases }),
       ),
-    x,
+    m.dropped("embeddings", x),
   );
 }
 

@@ -46,7 +46,7 @@ export async function* evaluateTexts<E extends EncodedText, V>(
       labelSmoothing: 0,
       seed: 0,
     });
-    const model = await openTextModel(options.model, job, runtime, 0);
+    const model = await openTextModel(options.model, job, runtime, { seed: 0 });
     yield* [...model.notes, ...dataset.findings.map(({ message }) => message)].map(noteOf);
     const encoded = await job.encode(rows);
     const examples = job.epoch?.(encoded, -1) ?? encoded;

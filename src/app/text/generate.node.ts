@@ -21,7 +21,9 @@ export async function* generateTexts(
   const rows = await rowsOf(options.inputs, columnsOf(options));
   const { tokenizer, maxTokens } = await openTextTokenizer(options.model, options.maxTokens);
   try {
-    const model = await openTextModel(options.model, { head: "causal-lm", labels: undefined }, runtime, 0);
+    const model = await openTextModel(options.model, { head: "causal-lm", labels: undefined }, runtime, {
+      seed: 0,
+    });
     yield* model.notes.map(noteOf);
     const generator = await openGenerator(model, runtime);
     const sampling = {

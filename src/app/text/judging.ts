@@ -2,6 +2,7 @@ import { type TextBatch, type TextBatchOptions, textBatches } from "../../data/t
 import type { TextTokenizer } from "../../data/text/tokenizer.ts";
 import type { Graph } from "../../graph/ir.ts";
 import { removeDead } from "../../graph/passes/remove-dead.ts";
+import { dropNothing } from "../../models/dropout-input.ts";
 import type { Model } from "../../models/model.ts";
 import type { Executable, HostTensor, Runtime } from "../../runtime/runtime.ts";
 import type { EncodedText, ExampleBatch, TextJob } from "./job.ts";
@@ -43,6 +44,7 @@ export async function judgeModel<E extends EncodedText, V>(
   options: JudgeOptions<E>,
 ): Promise<{ readonly evaluation: V; readonly seconds: number }> {
   const graph = model.graph.clone();
+  dropNothing(graph);
   const { outputs } = job.attach(graph, model);
   const pruned = pruneTo(graph, outputs);
   const executable = await runtime.compile(pruned);

@@ -33,12 +33,12 @@ export async function openTextModel(
   path: string,
   { head, labels, network }: Pick<TextJob<EncodedText, unknown>, "head" | "labels" | "network">,
   runtime: Runtime,
-  seed: number,
+  { seed, dropout = 0 }: { readonly seed: number; readonly dropout?: number },
 ): Promise<Model> {
   const model = await loadModel(path, {
     images: false,
     learnShapes: (graph) => learnShapes(graph, runtime),
-    network: { head, seed, ...network, ...(labels && { labels }) },
+    network: { head, seed, dropout, ...network, ...(labels && { labels }) },
   });
   return model.network || !labels ? model : replaceHead(model, { labels, seed });
 }

@@ -37,7 +37,7 @@ export async function* predictTexts<E extends EncodedText, V>(
       labelSmoothing: 0,
       seed: 0,
     });
-    const model = await openTextModel(options.model, job, runtime, 0);
+    const model = await openTextModel(options.model, job, runtime, { seed: 0 });
     yield* model.notes.map(noteOf);
     const examples = await job.encodeUnlabelled(rows);
     const executable = await runtime.compile(model.graph);

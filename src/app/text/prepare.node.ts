@@ -54,7 +54,7 @@ export async function prepareTexts<E extends EncodedText, V>(
     );
     const held = (texts: readonly E[]) => job.epoch?.(texts, -1) ?? texts;
     const examples = { train: train!, validation: held(validation!), test: held(test!) };
-    const opened = await openTextModel(options.model, job, runtime, options.seed);
+    const opened = await openTextModel(options.model, job, runtime, options);
     const longest = examples.train.reduce((most, { ids }) => Math.max(most, ids.length), 1);
     const model = { ...opened, usualSizes: new Map([["tokens", longest]]) };
     const facts = { maxTokens, task: kind.name, options };
@@ -166,7 +166,7 @@ function textRun<E extends EncodedText, V>(job: TextJob<E, V>, opened: Opened<E>
     tuned(network, values) {
       const tuned = withGraph(network, roundToStored(withValues(network.graph, values)));
       const config = { ...tuned.config, ...job.config, diapason: { task: facts.task, maxTokens } };
-      const plain = job.network ? rebuilt(tuned, { seed: options.seed }) : tuned;
+      const plain = job.network || options.dropout > 0 ? rebuilt(tuned, { seed: options.seed }) : tuned;
       return { judged: tuned, saved: { ...plain, config } };
     },
     saving: {

@@ -11,7 +11,7 @@ const shared = ["maxTokens", "textColumn", "pairColumn"];
 export const textTask = <E extends EncodedText, V>(kind: TextTaskKind<E, V>): Task => ({
   name: kind.name,
   options: {
-    tune: [...shared, "limit", ...kind.options.tune],
+    tune: [...shared, "limit", "dropout", ...kind.options.tune],
     evaluate: [...shared, ...kind.options.evaluate],
     predict: [...shared, ...kind.options.predict],
   },

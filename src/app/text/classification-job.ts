@@ -17,10 +17,10 @@ import type { ClassifierResult } from "../classifier/result.ts";
 import { mistakesOf, scoresOf } from "../classifier/result.ts";
 import type { OutputsOf, Predicted } from "../judging.ts";
 import type { RunResult } from "../run-result.ts";
-import { type ScoredResult, signOf, worstOf } from "../scored/result.ts";
 import { encodeTexts } from "./encode.ts";
 import type { EncodedText, JobContext, TextJob } from "./job.ts";
 import { encoderRate } from "./rates.ts";
+import { type TextScores, toldByScores } from "./told-by-scores.ts";
 
 /** A text with what is to be said of it. */
 export interface LabelledText extends EncodedText {
@@ -41,7 +41,7 @@ const jobs: { readonly [K in LabelKind]: (context: JobContext) => unknown } = {
     ...labelJob(context, "class"),
     ...oneClass(context.classes),
   }),
-  classes: (context): TextJob<LabelledText, Measured> => ({
+  classes: (context): TextJob<LabelledText, TextScores> => ({
     ...labelJob(context, "classes"),
     ...measured({
       goal: { name: "micro F1", mode: "max" },
@@ -54,7 +54,7 @@ const jobs: { readonly [K in LabelKind]: (context: JobContext) => unknown } = {
       lossOf: (logits, target) => multiLabelMetrics([logits], [target]).loss,
     }),
   }),
-  number: (context): TextJob<LabelledText, Measured> => ({
+  number: (context): TextJob<LabelledText, TextScores> => ({
     ...labelJob(context, "number"),
     ...measured({
       goal: { name: "loss", mode: "min" },
@@ -185,14 +185,8 @@ function oneClass(
   };
 }
 
-/** What metrics say of a model, and the loss of each example. */
-export interface Measured {
-  readonly metrics: Metrics;
-  readonly losses: readonly { readonly id: string; readonly loss: number }[];
-}
-
 interface Measure {
-  readonly goal: TextJob<LabelledText, Measured>["goal"];
+  readonly goal: TextJob<LabelledText, TextScores>["goal"];
   /** What is minimised, in words. */
   readonly loss: string;
   /** Metrics that are shares. */
@@ -209,18 +203,11 @@ function measured({
   metricsOf,
   lossOf,
 }: Measure): Pick<
-  TextJob<LabelledText, Measured>,
+  TextJob<LabelledText, TextScores>,
   "judge" | "goal" | "scores" | "details" | "judged" | "lines"
 > {
   return {
-    judged: (evaluation, of) => ({
-      type: "scored",
-      ...of,
-      examples: evaluation.losses.length,
-      metrics: evaluation.metrics,
-      worst: worstOf(evaluation),
-    }),
-    lines: ({ losses }) => losses,
+    ...toldByScores({ loss, shares, scoresOf: (evaluation: TextScores) => evaluation }),
     goal,
     judge() {
       const seen: LabelledText[] = [];
@@ -242,22 +229,6 @@ function measured({
           losses: seen.map(({ id, target }, i) => ({ id, loss: lossOf(logits[i]!, target) })),
         }),
       };
-    },
-    scores: ({ metrics, losses }) => ({ examples: losses.length, metrics }),
-    details(before, after, { trained }) {
-      const sign = signOf(before, after);
-      const details: Omit<ScoredResult, keyof RunResult> = {
-        loss,
-        trained: trained.length,
-        examples: after.losses.length,
-        before: before.metrics,
-        after: after.metrics,
-        rising: Object.keys(after.metrics).filter((name) => name !== "loss"),
-        shares,
-        worst: worstOf(after),
-        ...(sign && { sign }),
-      };
-      return { details, ...(sign && { pValue: sign.pValue }) };
     },
   };
 }

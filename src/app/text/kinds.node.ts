@@ -3,10 +3,11 @@ import { languageJob } from "./language-job.ts";
 import { maskJob } from "./mask-job.ts";
 import { type Preference, type PreferenceEvaluation, preferenceJob } from "./preference-job.ts";
 import { scoredText } from "./scored-kind.ts";
-import { type SimilarityEvaluation, type SimilarTexts, similarityJob } from "./similarity-job.node.ts";
+import { type SimilarTexts, similarityJob } from "./similarity-job.node.ts";
 import { type TagEvaluation, type TaggedText, tagsJob } from "./tags-job.ts";
 import type { TextTaskKind } from "./task-kind.ts";
 import type { TokenLabelled, TokenLosses } from "./token-loss-job.ts";
+import type { TextScores } from "./told-by-scores.ts";
 
 /** What comes next in a text. */
 export const languageKind: TextTaskKind<TokenLabelled, TokenLosses> = {
@@ -41,7 +42,7 @@ export const tagsKind: TextTaskKind<TaggedText, TagEvaluation> = {
 };
 
 /** How near texts are to each other: their vectors. */
-export const similarityKind: TextTaskKind<SimilarTexts, SimilarityEvaluation> = {
+export const similarityKind: TextTaskKind<SimilarTexts, TextScores> = {
   name: "sentence-similarity",
   reading: {},
   options: { tune: ["labelColumn"], evaluate: ["labelColumn"], predict: [] },

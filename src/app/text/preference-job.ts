@@ -2,12 +2,10 @@ import { DiapasonError } from "../../base/errors.ts";
 import type { TextRow } from "../../data/text/text-dataset.ts";
 import { encodeCompletion } from "../../data/text/token-examples.ts";
 import { attachPreference } from "../../tasks/preference.ts";
-import type { Metrics } from "../../tune/events.ts";
-import type { RunResult } from "../run-result.ts";
-import { type ScoredResult, signOf, worstOf } from "../scored/result.ts";
 import type { JobContext, TextJob } from "./job.ts";
 import { shifted } from "./language-job.ts";
 import { collateGroups, grouped, groupFeeds, groupOf, type TextGroup } from "./text-groups.ts";
+import { type TextScores, toldByScores } from "./told-by-scores.ts";
 
 /** Two answers to a prompt, the better one first. */
 export interface Preference extends TextGroup {
@@ -16,9 +14,7 @@ export interface Preference extends TextGroup {
 }
 
 /** How much more likely a model finds the better answers. */
-export interface PreferenceEvaluation {
-  readonly metrics: Metrics;
-  readonly losses: readonly { readonly id: string; readonly loss: number }[];
+export interface PreferenceEvaluation extends TextScores {
   readonly leads: ReadonlyMap<string, number>;
 }
 
@@ -69,6 +65,11 @@ export function preferenceJob({
       };
     },
     countOf: () => 1,
+    ...toldByScores({
+      loss: "−log σ(β · (how much likelier the better answer has become))",
+      shares: ["accuracy"],
+      scoresOf: (evaluation: PreferenceEvaluation) => evaluation,
+    }),
     refer: (examples, { leads }) =>
       examples.map((example) => ({ ...example, reference: leads.get(example.id) ?? 0 })),
     goal: { name: "accuracy", mode: "max", tie: { name: "loss", mode: "min" } },
@@ -97,29 +98,5 @@ export function preferenceJob({
       };
     },
     say: () => [],
-    scores: ({ metrics, losses }) => ({ examples: losses.length, metrics }),
-    judged: ({ metrics, losses }, of) => ({
-      type: "scored",
-      ...of,
-      examples: losses.length,
-      metrics,
-      worst: worstOf({ losses }),
-    }),
-    lines: ({ losses }) => losses,
-    details(before, after, { trained }) {
-      const sign = signOf(before, after);
-      const details: Omit<ScoredResult, keyof RunResult> = {
-        loss: "−log σ(β · (how much likelier the better answer has become))",
-        trained: trained.length,
-        examples: after.losses.length,
-        before: before.metrics,
-        after: after.metrics,
-        rising: ["accuracy", "margin"],
-        shares: ["accuracy"],
-        worst: worstOf(after),
-        ...(sign && { sign }),
-      };
-      return { details, ...(sign && { pValue: sign.pValue }) };
-    },
   };
 }

@@ -12,12 +12,10 @@ import {
   pooledOnHost,
   retrievalMetrics,
 } from "../../tasks/similarity.ts";
-import type { Metrics } from "../../tune/events.ts";
-import type { RunResult } from "../run-result.ts";
-import { type ScoredResult, signOf, worstOf } from "../scored/result.ts";
 import type { JobContext, TextJob } from "./job.ts";
 import { encoderRate } from "./rates.ts";
 import { collateGroups, groupFeeds, groupOf, type TextGroup } from "./text-groups.ts";
+import { type TextScores, toldByScores } from "./told-by-scores.ts";
 
 /** Texts that belong together, or two with how near they are to be. */
 export interface SimilarTexts extends TextGroup {
@@ -25,19 +23,11 @@ export interface SimilarTexts extends TextGroup {
   readonly score: number;
 }
 
-/** How near vectors of texts are to those they belong to. */
-export interface SimilarityEvaluation {
-  readonly metrics: Metrics;
-  readonly losses: readonly { readonly id: string; readonly loss: number }[];
-}
-
 /** Largest score in the data: scores are divided by it, since cosines end at 1. */
 const largestScores = [1, 5, 10, 100];
 
 /** Vectors of texts that are near where the texts mean the same. */
-export async function similarityJob(
-  context: JobContext,
-): Promise<TextJob<SimilarTexts, SimilarityEvaluation>> {
+export async function similarityJob(context: JobContext): Promise<TextJob<SimilarTexts, TextScores>> {
   const { tokenizer, maxTokens, shape, folder } = context;
   const pooling = await poolingOf(folder);
   const isScored = shape === "pair-score";
@@ -102,6 +92,13 @@ export async function similarityJob(
           }
         : {},
     countOf: () => 1,
+    ...toldByScores({
+      loss: isScored
+        ? "squared error of the cosine"
+        : "cross-entropy of the text it belongs to among those of the batch",
+      shares: ["recall@1", "recall@10"],
+      scoresOf: (evaluation: TextScores) => evaluation,
+    }),
     goal: isScored
       ? { name: "spearman", mode: "max", tie: { name: "loss", mode: "min" } }
       : { name: "MRR@10", mode: "max", tie: { name: "loss", mode: "min" } },
@@ -135,34 +132,7 @@ export async function similarityJob(
         return { type: "outputs", id, outputs: { embedding: [...pooledOnHost(hidden, width, pooling)] } };
       });
     },
-    scores: ({ metrics, losses }) => ({ examples: losses.length, metrics }),
-    judged: ({ metrics, losses }, of) => ({
-      type: "scored",
-      ...of,
-      examples: losses.length,
-      metrics,
-      worst: worstOf({ losses }),
-    }),
-    lines: ({ losses }) => losses,
     more: (target) => writePooling(folder, target, pooling, context.maxTokens),
-    details(before, after, { trained }) {
-      const sign = signOf(before, after);
-      const shares = isScored ? [] : ["recall@1", "recall@10"];
-      const details: Omit<ScoredResult, keyof RunResult> = {
-        loss: isScored
-          ? "squared error of the cosine"
-          : "cross-entropy of the text it belongs to among those of the batch",
-        trained: trained.length,
-        examples: after.losses.length,
-        before: before.metrics,
-        after: after.metrics,
-        rising: Object.keys(after.metrics).filter((name) => name !== "loss"),
-        shares,
-        worst: worstOf(after),
-        ...(sign && { sign }),
-      };
-      return { details, ...(sign && { pValue: sign.pValue }) };
-    },
   };
 }
 
@@ -170,7 +140,7 @@ function byScore(
   seen: readonly SimilarTexts[],
   first: readonly Float32Array[],
   second: readonly Float32Array[],
-): SimilarityEvaluation {
+): TextScores {
   const cosines = first.map((vector, i) => dot(vector, second[i]!));
   const { mse, pearson, spearman } = regressionMetrics(
     cosines,
@@ -186,7 +156,7 @@ function byRank(
   seen: readonly SimilarTexts[],
   first: readonly Float32Array[],
   second: readonly Float32Array[],
-): SimilarityEvaluation {
+): TextScores {
   const { recallAt1, recallAt10, mrrAt10, ranks } = retrievalMetrics(first, second);
   const losses = seen.map(({ id }, i) => ({ id, loss: 1 - 1 / ranks[i]! }));
   const loss = losses.reduce((sum, one) => sum + one.loss, 0) / Math.max(1, losses.length);

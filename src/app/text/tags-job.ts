@@ -6,11 +6,10 @@ import { argmax, softmax } from "../../tasks/classification-metrics.ts";
 import { type EntityMetrics, entitiesOf, entityMetrics } from "../../tasks/entities.ts";
 import type { Metrics } from "../../tune/events.ts";
 import type { Table } from "../report/report.ts";
-import type { RunResult } from "../run-result.ts";
-import { type ScoredResult, signOf, worstOf } from "../scored/result.ts";
 import type { JobContext, TextJob } from "./job.ts";
 import { encoderRate } from "./rates.ts";
 import { labelled, labelsInput, type TokenLabelled, tokenLoss } from "./token-loss-job.ts";
+import { toldByScores } from "./told-by-scores.ts";
 
 /** Words with a tag each, of which the first token carries it. */
 export interface TaggedText extends TokenLabelled {
@@ -69,6 +68,16 @@ export function tagsJob({
     attach: (graph, model) => ({ ...attach(graph, model), outputs: [output] }),
     targets: ({ labels }) => (labels ? { [labelsInput]: labels } : {}),
     countOf: ({ labels }) => labelled(labels),
+    ...toldByScores({
+      loss: "cross-entropy of the tags",
+      shares: ["F1", "precision", "recall", "word accuracy"],
+      scoresOf: (evaluation: TagEvaluation) => ({
+        metrics: metricsOf(evaluation),
+        losses: evaluation.losses,
+      }),
+      tables: ({ entities }) => [typeTable(entities)],
+      lines: ({ predicted }) => predicted,
+    }),
     goal: { name: "F1", mode: "max", tie: { name: "loss", mode: "min" } },
     judge() {
       const sentences: { id: string; wanted: readonly string[]; predicted: readonly string[] }[] = [];
@@ -130,32 +139,7 @@ export function tagsJob({
         };
       });
     },
-    scores: (evaluation) => ({ examples: evaluation.losses.length, metrics: metricsOf(evaluation) }),
-    judged: (evaluation, of) => ({
-      type: "scored",
-      ...of,
-      examples: evaluation.losses.length,
-      metrics: metricsOf(evaluation),
-      worst: worstOf(evaluation),
-    }),
-    lines: ({ predicted }) => predicted,
     checks: checksOf,
-    details(before, after, { trained }) {
-      const sign = signOf(before, after);
-      const details: Omit<ScoredResult, keyof RunResult> = {
-        loss: "cross-entropy of the tags",
-        trained: trained.length,
-        examples: after.losses.length,
-        before: metricsOf(before),
-        after: metricsOf(after),
-        rising: ["F1", "precision", "recall", "word accuracy"],
-        shares: ["F1", "precision", "recall", "word accuracy"],
-        worst: worstOf(after),
-        tables: [typeTable(after.entities)],
-        ...(sign && { sign }),
-      };
-      return { details, ...(sign && { pValue: sign.pValue }) };
-    },
   };
 }
 

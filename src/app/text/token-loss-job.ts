@@ -2,9 +2,8 @@ import { ignored } from "../../data/text/text-batches.ts";
 import { GraphBuilder } from "../../graph/builder.ts";
 import { addWeightedLoss, tokenCrossEntropy } from "../../tasks/weighted-loss.ts";
 import type { Metrics } from "../../tune/events.ts";
-import type { RunResult } from "../run-result.ts";
-import { type ScoredResult, signOf, worstOf } from "../scored/result.ts";
 import type { EncodedText, TextJob } from "./job.ts";
+import { toldByScores } from "./told-by-scores.ts";
 
 /** A text whose tokens have labels: numbers to be told, −100 where there is none. */
 export interface TokenLabelled extends EncodedText {
@@ -51,6 +50,10 @@ export function judgedByPerplexity<E extends TokenLabelled>(
     loss: evaluation.loss,
   });
   return {
+    ...toldByScores({
+      loss,
+      scoresOf: (evaluation: TokenLosses) => ({ metrics: metricsOf(evaluation), losses: evaluation.losses }),
+    }),
     goal: { name: "perplexity", mode: "min" },
     judge() {
       const losses: { id: string; loss: number }[] = [];
@@ -68,30 +71,6 @@ export function judgedByPerplexity<E extends TokenLabelled>(
         },
         finish: () => ({ loss: total / Math.max(1, tokens), losses }),
       };
-    },
-    scores: (evaluation) => ({ examples: evaluation.losses.length, metrics: metricsOf(evaluation) }),
-    judged: (evaluation, of) => ({
-      type: "scored",
-      ...of,
-      examples: evaluation.losses.length,
-      metrics: metricsOf(evaluation),
-      worst: worstOf(evaluation),
-    }),
-    lines: ({ losses }) => losses,
-    details(before, after, { trained }) {
-      const sign = signOf(before, after);
-      const details: Omit<ScoredResult, keyof RunResult> = {
-        loss,
-        trained: trained.length,
-        examples: after.losses.length,
-        before: metricsOf(before),
-        after: metricsOf(after),
-        rising: [],
-        shares: [],
-        worst: worstOf(after),
-        ...(sign && { sign }),
-      };
-      return { details, ...(sign && { pValue: sign.pValue }) };
     },
   };
 }

@@ -89,9 +89,14 @@ export function rotaryTable(
 export const rotaryFrequencies = (size: number, base: number): number[] =>
   Array.from({ length: size / 2 }, (_, i) => base ** ((-2 * i) / size));
 
-/** Heads [batch, heads, tokens, size] turned by the angles of their places. */
-export const rotated = ({ g }: Network, x: Value, { cos, sin, places }: RotaryTable): Value =>
-  g.op("com.microsoft.RotaryEmbedding", [x, places, cos, sin]);
+/** Heads [batch, heads, tokens, size] turned by the angles of their places; elements beyond the pairs stay as they are. */
+export function rotated({ g }: Network, x: Value, { cos, sin, places }: RotaryTable): Value {
+  const turn = (part: Value) => g.op("com.microsoft.RotaryEmbedding", [part, places, cos, sin]);
+  const size = numberAt(x, 3);
+  const width = 2 * numberAt(cos, 1);
+  if (width === size) return turn(x);
+  return g.concat([turn(g.slice(x, [3], [0], [width])), g.slice(x, [3], [width], [size])], 3);
+}
 
 export interface CausalAttention {
   /** Place of the layer, which names its cache. */

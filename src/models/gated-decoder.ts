@@ -59,6 +59,8 @@ export interface GatedRow<C extends GatedConfig> {
   readonly modelTypes: readonly string[];
   /** Start of transformers' class names: "Llama". */
   readonly className: string;
+  /** transformers' class of the body, where it is not `className` with "Model". */
+  readonly bodyName?: string;
   readonly config: z.ZodType<C>;
   readonly activation: (c: C) => ActivationName;
   /** Biases of the projections of queries, keys and values, of the output of attention, and of the gated units. */
@@ -89,7 +91,7 @@ export interface GatedRow<C extends GatedConfig> {
 export function gatedDecoder<C extends GatedConfig>(row: GatedRow<C>): Architecture<C> {
   const heads: { [K in HeadKind]?: Head<C> } = {
     features: {
-      className: `${row.className}Model`,
+      className: row.bodyName ?? `${row.className}Model`,
       build: (m, c) => m.output("last_hidden_state", decoded(m, c, row).hidden),
     },
     "causal-lm": {

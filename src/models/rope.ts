@@ -3,24 +3,30 @@ import { z } from "zod";
 const ratio = z.number().positive();
 
 /** How far apart the angles of rotary positions are, in all spellings of a config. */
-const scaling = z.object({
-  rope_type: z.enum(["default", "linear", "dynamic", "llama3", "yarn", "longrope", "su"]).optional(),
-  type: z.enum(["default", "linear", "dynamic", "llama3", "yarn", "longrope", "su"]).optional(),
-  rope_theta: ratio.optional(),
-  partial_rotary_factor: z.number().gt(0).max(1).optional(),
-  factor: ratio.nullish(),
-  attention_factor: ratio.nullish(),
-  original_max_position_embeddings: ratio.optional(),
-  low_freq_factor: ratio.optional(),
-  high_freq_factor: ratio.optional(),
-  beta_fast: ratio.nullish(),
-  beta_slow: ratio.nullish(),
-  mscale: z.number().nullish(),
-  mscale_all_dim: z.number().nullish(),
-  truncate: z.boolean().optional(),
-  short_factor: z.array(ratio).optional(),
-  long_factor: z.array(ratio).optional(),
-});
+const scaling = z
+  .object({
+    rope_type: z.enum(["default", "linear", "dynamic", "llama3", "yarn", "longrope", "su"]).optional(),
+    type: z.enum(["default", "linear", "dynamic", "llama3", "yarn", "longrope", "su"]).optional(),
+    rope_theta: ratio.optional(),
+    partial_rotary_factor: z.number().gt(0).max(1).optional(),
+    factor: ratio.nullish(),
+    attention_factor: ratio.nullish(),
+    original_max_position_embeddings: ratio.optional(),
+    low_freq_factor: ratio.optional(),
+    high_freq_factor: ratio.optional(),
+    beta_fast: ratio.nullish(),
+    beta_slow: ratio.nullish(),
+    mscale: z.number().nullish(),
+    mscale_all_dim: z.number().nullish(),
+    truncate: z.boolean().optional(),
+    short_factor: z.array(ratio).optional(),
+    long_factor: z.array(ratio).optional(),
+  })
+  .refine(
+    (given) =>
+      !["longrope", "su"].includes(given.rope_type ?? given.type ?? "") || given.short_factor !== undefined,
+    { path: ["short_factor"], message: "longrope needs a factor for each pair" },
+  );
 type Scaling = z.output<typeof scaling>;
 
 /** Fields of a config that say how tokens are turned by their places. */

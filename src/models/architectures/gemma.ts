@@ -83,6 +83,7 @@ export const gemma3Architecture = architecture(
     ...gemma(),
     modelTypes: ["gemma3_text"],
     className: "Gemma3",
+    bodyName: "Gemma3TextModel",
     config: gemma3Config,
     normalizesHeads: true,
     layer(c, i) {

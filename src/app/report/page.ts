@@ -99,7 +99,8 @@ function mistakes(list: readonly Mistake[]): string {
     (m) =>
       `<li>${shownMistake(m)}<b>${escaped(m.predicted)}</b> ${(100 * m.probability).toFixed(0)} %<br>is ${escaped(m.label)}<br><small>${escaped(m.id)}</small></li>`,
   );
-  return `<ul class="mistakes">${items.join("")}</ul>`;
+  const kind = list.some(({ picture }) => picture === undefined) ? "mistakes texts" : "mistakes";
+  return `<ul class="${kind}">${items.join("")}</ul>`;
 }
 
 const shownMistake = ({ id, picture, text }: Mistake): string =>

@@ -27,6 +27,7 @@ th:first-child, td:first-child { text-align: left; position: sticky; left: 0; ba
 .confusion thead th:not(:first-child) { writing-mode: vertical-rl; text-align: left; }
 .moves { background: color-mix(in srgb, var(--accent) 18%, transparent); }
 .mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(120px, 1fr)); gap: 12px; margin: 0; padding: 0; list-style: none; }
+.mistakes.texts { grid-template-columns: repeat(auto-fill, minmax(min(100%, 270px), 1fr)); gap: 18px; }
 .mistakes img { width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated; border-radius: 6px; background: var(--line); }
 .mistakes small { color: var(--soft); overflow-wrap: anywhere; }
 .settings td { white-space: normal; text-align: left; overflow-wrap: anywhere; }

@@ -24,6 +24,9 @@ import { withValues } from "../src/tune/program.ts";
 import { assets, haveAssets } from "./assets.ts";
 import { tinyData } from "./tiny-problem.ts";
 
+// From Node 24 on onnxruntime-common would wrap float16 in this class, which onnxruntime-node 1.30 takes for an empty array.
+Reflect.deleteProperty(globalThis, "Float16Array");
+
 const folder = mkdtempSync(join(tmpdir(), "diapason-half-"));
 let runtime: Runtime;
 beforeAll(async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { env, pipeline } from "@huggingface/transformers";
@@ -9,8 +9,8 @@ import { saveOnnx } from "../src/formats/onnx/file.node.ts";
 import { GraphBuilder } from "../src/graph/builder.ts";
 import { Graph } from "../src/graph/ir.ts";
 import { float32, sizeOf } from "../src/graph/tensor.ts";
-import { exportModel, predict, tune } from "../src/index.ts";
-import { opinions, writeRows, writeTinyEncoder } from "./tiny-text.ts";
+import { evaluate, exportModel, predict, tune } from "../src/index.ts";
+import { opinions, writeRows, writeTinyDecoder, writeTinyEncoder } from "./tiny-text.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "diapason-export-js-"));
 const at = (name: string) => join(folder, name);
@@ -158,6 +158,79 @@ describe("image-classification", () => {
       expect(Math.abs(best!.score - said[i]!.score)).toBeLessThan(within);
     }
     await classify.dispose();
+  });
+});
+
+describe("text-generation", () => {
+  const prompts = ["the book", "the", "a film was"];
+  const names = { fp32: "onnx", fp16: "fp16", q8: "int8", q4: "q4", q4f16: "q4f16" } as const;
+  let written: Exported[] = [];
+  let data = "";
+  beforeAll(async () => {
+    await writeTinyDecoder(at("decoder"), 64);
+    data = writeRows(
+      at("rows"),
+      "stories.jsonl",
+      opinions(96).map(({ text }) => ({ text })),
+    );
+    const run = at("writer-run");
+    const settings = { task: "causal-lm", plan: "full", learningRate: 5e-3, batchSize: 8 } as const;
+    for await (const _ of tune({
+      ...settings,
+      model: at("decoder"),
+      data,
+      epochs: 10,
+      out: at("writer"),
+      run,
+    }));
+    written = await exported({ model: at("writer"), to: [...formats], run });
+  }, 120_000);
+
+  test("what a form loses is that of the file that was written", async () => {
+    for (const { format, quality } of written) {
+      const form = format as (typeof formats)[number];
+      for await (const event of evaluate({ model: at("writer"), data, form }))
+        if (event.type === "scored") expect(event.metrics, format).toEqual(quality!.after);
+      expect(quality!.after["perplexity"]! / quality!.before["perplexity"]!, format).toBeLessThan(1.2);
+      expect(quality!.after["loss"], format).not.toBe(quality!.before["loss"]);
+    }
+  });
+
+  test.each(forms)("transformers.js writes the same in %s", async (dtype) => {
+    const write = await pipeline("text-generation", "writer", { dtype });
+    const ours: string[] = [];
+    for await (const event of predict({
+      model: at("writer"),
+      inputs: prompts,
+      form: names[dtype],
+      maxNewTokens: 6,
+    }))
+      if (event.type === "generated") ours.push(event.prompt + event.text);
+    for (const [i, prompt] of prompts.entries()) {
+      const [theirs] = (await write(prompt, { max_new_tokens: 6, do_sample: false })) as {
+        readonly generated_text: string;
+      }[];
+      // transformers.js takes out spaces before full stops.
+      expect(ours[i]!.replaceAll(" .", ".")).toBe(theirs!.generated_text);
+    }
+    await write.dispose();
+  });
+
+  test("what computes is the file, also where it is named as the model", async () => {
+    const file = at("writer/onnx/model_q4.onnx");
+    const said = async (options: Partial<Parameters<typeof predict>[0]>) => {
+      for await (const event of predict({ model: at("writer"), inputs: ["the"], ...options }))
+        if (event.type === "generated") return event.text;
+      return undefined;
+    };
+    expect(await said({ model: file })).toBe(await said({ form: "q4" }));
+    writeFileSync(file, "no graph");
+    await expect(said({ form: "q4" })).rejects.toThrow(
+      expect.objectContaining({ code: expect.stringMatching(/^formats/) as string }),
+    );
+    expect(await said({})).toMatch(/ was /);
+    rmSync(file);
+    await expect(said({ form: "q4" })).rejects.toThrow(expect.objectContaining({ code: "models/not-found" }));
   });
 });
 

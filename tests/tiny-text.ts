@@ -90,13 +90,13 @@ export async function writeTinyEncoder(folder: string, width = 16): Promise<void
 }
 
 /** A tiny Llama with random weights and its tokenizer. */
-export async function writeTinyDecoder(folder: string): Promise<void> {
+export async function writeTinyDecoder(folder: string, width = 16): Promise<void> {
   const config = {
     model_type: "llama",
     architectures: ["LlamaForCausalLM"],
     vocab_size: special.length + words.length,
-    hidden_size: 16,
-    intermediate_size: 32,
+    hidden_size: width,
+    intermediate_size: 2 * width,
     num_hidden_layers: 2,
     num_attention_heads: 2,
     num_key_value_heads: 1,

@@ -1,3 +1,4 @@
+import { graphFileOf } from "./graph-file.node.ts";
 import { type Evaluated, evaluateOptions, type Scored } from "./judging.ts";
 import { type Download, located } from "./located.node.ts";
 import { parseOptions } from "./options.ts";
@@ -18,7 +19,7 @@ export const evaluate: Verb<typeof evaluateOptions, Download | Note | Progress |
     const given = parseOptions(evaluateOptions, input);
     if (given.predictions && !given.force) refuseExisting(given.predictions);
     const { path } = yield* located(given.model, context);
-    const options = { ...given, model: path };
+    const options = { ...given, ...(await graphFileOf(path, given.form)) };
     const task = await taskOfModel(options.model, options.task);
     checkTaskOptions("evaluate", input, task);
     const runtime = await openRuntime(options);

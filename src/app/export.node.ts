@@ -1,18 +1,18 @@
 import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { DiapasonError } from "../base/errors.ts";
 import { saveCheckpoint } from "../formats/checkpoint.node.ts";
 import { saveOnnx } from "../formats/onnx/file.node.ts";
-import type { Graph } from "../graph/ir.ts";
 import { inFormat, type OnnxFormatName, onnxFormats } from "../models/export/formats.ts";
-import { loadModel } from "../models/load.node.ts";
+import { folderOfFile, loadModel } from "../models/load.node.ts";
 import { inferenceGraph, weightsOf } from "../models/save.node.ts";
 import { learnShapes } from "../runtime/probe.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Metrics } from "../tune/events.ts";
 import type { Exported, Quality } from "./export-events.ts";
+import { fileOfForm } from "./graph-file.node.ts";
 import { type Evaluated, evaluateOptions, type Scored } from "./judging.ts";
 import { type Download, located } from "./located.node.ts";
 import { copyBeside, writeMerged } from "./merged-folder.node.ts";
@@ -132,7 +132,7 @@ export const exportModel: Verb<typeof options, ExportEvent> = {
         const written = inFormat(graph, format, settings);
         yield* written.notes.map(noteOf);
         await saveOnnx(written.graph, place);
-        const after = judge && (yield* judge.measure(converting(runtime, format, settings), context));
+        const after = judge && (yield* judge.measure(runtime, context, place));
         const { dtype } = onnxFormats[format];
         yield {
           type: "exported",
@@ -173,33 +173,15 @@ function outOf({ model, adapter, out, to }: ExportSettings, path: string): strin
 }
 
 /** The folder of a model: itself, or the one that a file of ONNX belongs to. */
-async function folderOf(path: string): Promise<string> {
-  if (!(await stat(path)).isFile()) return path;
-  const folder = dirname(resolve(path));
-  return basename(folder) === "onnx" ? dirname(folder) : folder;
-}
+const folderOf = async (path: string): Promise<string> =>
+  (await stat(path)).isFile() ? folderOfFile(resolve(path)) : path;
 
 const placeOf = (out: string, format: OnnxFormatName | "safetensors"): string =>
-  format === "safetensors"
-    ? join(out, "model.safetensors")
-    : join(out, "onnx", `model${onnxFormats[format].suffix}.onnx`);
+  format === "safetensors" ? join(out, "model.safetensors") : fileOfForm(out, format);
 
 async function bytesOf(path: string): Promise<number> {
   const size = async (file: string) => (existsSync(file) ? (await stat(file)).size : 0);
   return (await size(path)) + (await size(`${path}_data`));
-}
-
-/** A runtime that computes as a form does: whatever is compiled there is converted first. */
-function converting(runtime: Runtime, format: OnnxFormatName, settings: ExportSettings): Runtime {
-  const converted = (graph: Graph) => inFormat(graph, format, settings).graph;
-  return {
-    device: runtime.device,
-    description: runtime.description,
-    store: (arrays) => runtime.store(arrays),
-    compile: (graph, how) => runtime.compile(converted(graph), how),
-    peakMemoryBytes: () => runtime.peakMemoryBytes(),
-    dispose: () => runtime.dispose(),
-  };
 }
 
 interface Examples {
@@ -239,7 +221,7 @@ async function examplesFor(settings: ExportSettings, path: string): Promise<Exam
 const picked = (from: Readonly<Record<string, unknown>>, names: readonly string[]) =>
   Object.fromEntries(names.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]])));
 
-/** How a model is judged by the task's own evaluation, whatever runtime computes it. */
+/** How a model is judged by the task's own evaluation: as it is, or by a file that was written of it. */
 function judgeOf({ data, given }: Examples, task: (typeof taskNames)[number], model: string) {
   const settings = parseOptions(evaluateOptions, { ...given, model, data, task });
   return {
@@ -247,8 +229,9 @@ function judgeOf({ data, given }: Examples, task: (typeof taskNames)[number], mo
     async *measure(
       runtime: Runtime,
       context: VerbContext,
+      file?: string,
     ): AsyncGenerator<Progress, Omit<Quality, "before"> | undefined> {
-      for await (const event of tasks[task].evaluate(settings, runtime, context)) {
+      for await (const event of tasks[task].evaluate({ ...settings, file }, runtime, context)) {
         if (event.type === "progress") yield event;
         if (event.type === "evaluated" || event.type === "scored")
           return { data: event.data, split: event.split, after: metricsOf(event) };

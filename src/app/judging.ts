@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type OnnxFormatName, onnxFormats } from "../models/export/formats.ts";
 import type { ClassificationMetrics } from "../tasks/classification-metrics.ts";
 import type { RankedLabel } from "../tasks/image-classification.ts";
 import type { Metrics } from "../tune/events.ts";
@@ -12,6 +13,14 @@ import {
 } from "./options.ts";
 import type { VerbEvent } from "./verb.ts";
 
+const onnxNames = Object.keys(onnxFormats) as [OnnxFormatName, ...OnnxFormatName[]];
+const form = z
+  .enum(onnxNames)
+  .optional()
+  .describe(
+    "which of the files that export wrote computes, as it is written: onnx (float32), fp16, int8, q4, q4f16; default: the model's own weights",
+  );
+
 const task = z
   .enum(taskNames)
   .optional()
@@ -22,6 +31,7 @@ export const evaluateOptions = z.strictObject({
   model: z.string().describe("folder of a tuned model, ONNX file, or org/name of the Hugging Face Hub"),
   data: z.string().describe("images, texts or arrays (as for tune)"),
   task,
+  form,
   split: z
     .enum(["train", "validation", "test", "all"])
     .optional()
@@ -35,7 +45,7 @@ export const evaluateOptions = z.strictObject({
   ...deviceOptions,
 });
 export type EvaluateOptions = z.input<typeof evaluateOptions>;
-export type EvaluateSettings = z.output<typeof evaluateOptions>;
+export type EvaluateSettings = z.output<typeof evaluateOptions> & GraphFile;
 
 /** What `predict` takes. */
 export const predictOptions = z.strictObject({
@@ -47,6 +57,7 @@ export const predictOptions = z.strictObject({
       "image files; texts, or files of them, for text tasks; for the task custom one file or folder of arrays",
     ),
   task,
+  form,
   top: z.int().min(1).default(5).describe("labels an image or text"),
   out: z
     .string()
@@ -65,7 +76,12 @@ export const predictOptions = z.strictObject({
   ...deviceOptions,
 });
 export type PredictOptions = z.input<typeof predictOptions>;
-export type PredictSettings = z.output<typeof predictOptions>;
+export type PredictSettings = z.output<typeof predictOptions> & GraphFile;
+
+interface GraphFile {
+  /** The ONNX file that computes in place of the model's own network. */
+  readonly file?: string | undefined;
+}
 
 /** How a classifier does on labelled examples. */
 export interface Evaluated extends VerbEvent {
@@ -134,7 +150,10 @@ export interface Generated extends VerbEvent {
   readonly type: "generated";
   /** The prompt, or the row that it comes from. */
   readonly id: string;
+  /** A text, or the last turn of a conversation. */
   readonly prompt: string;
+  /** Whether the text answers the prompt as the next turn of a conversation, rather than going on with it. */
+  readonly isAnswer: boolean;
   /** What follows the prompt. */
   readonly text: string;
   readonly tokens: number;

@@ -173,6 +173,10 @@ export const textOptions = {
 
 /** How a language model goes on. */
 export const generationOptions = {
+  stop: z
+    .array(z.string().min(1))
+    .optional()
+    .describe("texts that end what is written, each as soon as it is there; it is left out (causal-lm)"),
   maxNewTokens: count.default(128).describe("tokens that are written at most (causal-lm)"),
   temperature: z
     .number()

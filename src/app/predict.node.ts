@@ -1,3 +1,4 @@
+import { graphFileOf } from "./graph-file.node.ts";
 import {
   type EntitiesOf,
   type Generated,
@@ -31,7 +32,7 @@ export const predict: Verb<
     const given = parseOptions(predictOptions, input);
     if (given.out && !given.force) refuseExisting(given.out);
     const { path } = yield* located(given.model, context);
-    const options = { ...given, model: path };
+    const options = { ...given, ...(await graphFileOf(path, given.form)) };
     const task = await taskOfModel(options.model, options.task);
     checkTaskOptions("predict", input, task);
     const runtime = await openRuntime(options);

@@ -45,7 +45,9 @@ const others: {
       "\n",
     ),
   }),
-  generated: ({ prompt, text }) => ({ line: `${prompt}${text}\n` }),
+  generated: ({ prompt, text, isAnswer }) => ({
+    line: isAnswer ? `> ${prompt.split("\n").join("\n> ")}\n${text.trim()}\n` : `${prompt}${text}\n`,
+  }),
   gradcheck: (event) => ({ line: gradcheckText(event) }),
   model: (event) => ({ line: modelText(event) }),
   note: ({ message }) => ({ line: `Note    ${message}` }),

@@ -2,7 +2,6 @@ import { describe, expect, test } from "vitest";
 import { choose, type Sampling } from "./generate.ts";
 
 const sampling: Sampling = {
-  maxTokens: 1,
   temperature: 1,
   topK: 0,
   topP: 1,

@@ -26,6 +26,11 @@ export interface LoadOptions {
    * model may take anything. Default false.
    */
   readonly whole?: boolean;
+  /**
+   * An ONNX file that computes in place of the model's own, such as one of its exported forms: in the types that it is
+   * written in, whole, and for any input.
+   */
+  readonly file?: string | undefined;
   /** How a network is built that an architecture of ours builds from a checkpoint. Default: as its config says. */
   readonly network?: Partial<OpenNetworkOptions>;
 }
@@ -40,9 +45,11 @@ export interface LoadOptions {
  * @throws models/not-found, models/bad-config, models/no-image-input, models/no-output, models/no-parameters, and what reading throws.
  */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<Model> {
-  const { whole = false, images = !whole, learnShapes } = options;
-  if (await isNetworkFolder(path)) return openNetwork(path, { seed: 0, ...options.network });
-  const found = await findFiles(path);
+  const { file, learnShapes } = options;
+  const { whole = file !== undefined, images = !whole } = options;
+  if (file === undefined && (await isNetworkFolder(path)))
+    return openNetwork(path, { seed: 0, ...options.network });
+  const found = file === undefined ? await findFiles(path) : { ...(await besideModel(path)), onnx: file };
   const notes = [...found.notes];
   const graph = await loadOnnx(found.onnx);
   const config = found.config ? parseConfig(await readFile(found.config, "utf8"), found.config) : {};
@@ -54,7 +61,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
       "Export the model with the outputs it is used for.",
     );
   if (!whole) notes.push(...chooseOutput(graph));
-  notes.push(...(await prepareGraph(graph, learnShapes, { whole })));
+  notes.push(...(await prepareGraph(graph, learnShapes, { whole, keepsHalves: file !== undefined })));
   const softmax = whole ? undefined : stepBeforeSoftmax(graph);
   if (softmax) notes.push(softmax);
   const inputName = chooseInput(graph, path, images);
@@ -104,10 +111,7 @@ async function findFiles(path: string): Promise<ModelFiles> {
       cause,
     );
   });
-  if (info.isFile()) {
-    const folder = basename(dirname(path)) === "onnx" ? dirname(dirname(path)) : dirname(path);
-    return { onnx: path, ...beside(folder), notes: [] };
-  }
+  if (info.isFile()) return { onnx: path, ...beside(folderOfFile(path)), notes: [] };
   const candidates: string[] = [];
   for (const folder of [join(path, "onnx"), path])
     for (const name of (await readdir(folder).catch(() => [])).sort())
@@ -125,6 +129,18 @@ async function findFiles(path: string): Promise<ModelFiles> {
   const notes =
     candidates.length > 1 ? [`Of ${candidates.length} ONNX files ${basename(chosen)} is used.`] : [];
   return { onnx: chosen, ...beside(path), notes };
+}
+
+/** The folder of the model that an ONNX file belongs to. */
+export function folderOfFile(file: string): string {
+  const folder = dirname(file);
+  return basename(folder) === "onnx" ? dirname(folder) : folder;
+}
+
+/** What says how a model is read, where another file than its own computes. */
+async function besideModel(path: string): Promise<Omit<ModelFiles, "onnx">> {
+  const folder = (await stat(path)).isFile() ? folderOfFile(path) : path;
+  return { config: beside(folder).config, checkpoint: undefined, notes: [] };
 }
 
 function beside(folder: string): Pick<ModelFiles, "config" | "checkpoint"> {

@@ -16,11 +16,12 @@ export type ShapeLearner = (graph: Graph) => Promise<unknown>;
  * is of half precision. Result: notes.
  *
  * `whole`: inputs that nothing reads stay, and the first dim of every input counts examples, where it can.
+ * `keepsHalves`: half precision stays, for a graph that is run and not tuned.
  */
 export async function prepareGraph(
   graph: Graph,
   learnShapes?: ShapeLearner,
-  { whole = false }: { readonly whole?: boolean } = {},
+  { whole = false, keepsHalves = false }: { readonly whole?: boolean; readonly keepsHalves?: boolean } = {},
 ): Promise<string[]> {
   for (const input of [...graph.inputs]) if (input.constant) graph.inputToInitializer(input, input.constant);
   normalize(graph);
@@ -31,7 +32,7 @@ export async function prepareGraph(
   const notes = whole ? nameBatchOfAll(graph) : nameBatch(graph);
   inferShapes(graph);
   foldSequences(graph);
-  const halves = widenHalves(graph);
+  const halves = keepsHalves ? new Set<string>() : widenHalves(graph);
   if (halves.size > 0)
     notes.push(
       `The model computes in ${[...halves].join(" and ")}; it is tuned in float32 and saved as it was.`,

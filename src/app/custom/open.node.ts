@@ -46,6 +46,7 @@ export interface CustomModel {
 /**
  * Opens a graph, binds its inputs to arrays by name, and attaches its loss.
  *
+ * `file`: an ONNX file that computes in place of the model's own.
  * @throws app/no-loss, tasks/…, models/no-parameters, and what loading throws.
  */
 export async function openCustom(
@@ -53,8 +54,9 @@ export async function openCustom(
   given: Given,
   data: ArraySet,
   runtime: Runtime,
+  file?: string,
 ): Promise<CustomModel> {
-  const loaded = await loadModel(path, { whole: true });
+  const loaded = await loadModel(path, { whole: true, file });
   const asked = settingsOf(given, loaded, (name) => join(folderOf(path), name));
   const { source, fix } = withBranches(loaded, asked.fix);
   const settings = { ...asked, fix };
@@ -136,13 +138,14 @@ export async function openForOutputs(
   given: Given & { readonly outputs?: readonly string[] | undefined },
   data: ArraySet,
   runtime: Runtime,
+  file?: string,
 ): Promise<{
   readonly graph: Graph;
   readonly outputs: readonly string[];
   readonly columns: readonly FedColumn[];
   readonly notes: readonly string[];
 }> {
-  const loaded = await loadModel(path, { whole: true });
+  const loaded = await loadModel(path, { whole: true, file });
   const { source, fix } = withBranches(loaded, fixedOf(given, loaded));
   const wanted = given.outputs?.map((output) => findOutput(source.graph, { text: output, output }).name);
   const names = new Set(wanted ?? source.graph.outputs.map(({ name }) => name));

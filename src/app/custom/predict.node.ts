@@ -30,7 +30,13 @@ export async function* predictArrays(
       "Name one .npz, .safetensors or .jsonl file, or a folder of .npy files.",
     );
   const set = await openArraySet(source!);
-  const { graph, outputs, columns, notes } = await openForOutputs(options.model, options, set, runtime);
+  const { graph, outputs, columns, notes } = await openForOutputs(
+    options.model,
+    options,
+    set,
+    runtime,
+    options.file,
+  );
   yield* notes.map(noteOf);
   const rows = Uint32Array.from({ length: set.examples }, (_, i) => i);
   const batches = openBatches({ set, rows }, columns);

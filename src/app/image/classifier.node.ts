@@ -23,6 +23,8 @@ export interface ImageModelOptions {
   readonly size?: number | undefined;
   readonly mean?: readonly number[] | undefined;
   readonly std?: readonly number[] | undefined;
+  /** An ONNX file that computes in place of the model's own network. */
+  readonly file?: string | undefined;
 }
 
 /** Opens a model with its preprocessor: from its folder, from options, else inferred from its input and said in `notes`. */
@@ -31,7 +33,9 @@ export async function openImageModel(
   options: ImageModelOptions,
   runtime: Runtime,
 ): Promise<ImageModel> {
+  const { file } = options;
   const loaded = await loadModel(path, {
+    file,
     learnShapes: (graph) => learnShapes(graph, runtime),
     network: { head: await headOfFolder(path), imageSize: await preprocessedSize(path, options) },
   });

@@ -105,4 +105,6 @@ export interface JobContext {
   readonly maxTokens: number;
   readonly labelSmoothing: number;
   readonly seed: number;
+  /** Whether short texts may be put together in rows; default true. */
+  readonly packs?: boolean;
 }

@@ -1,5 +1,6 @@
 import { type TextBatch, type TextBatchOptions, textBatches } from "../../data/text/text-batches.ts";
 import type { TextTokenizer } from "../../data/text/tokenizer.ts";
+import { type Cache, cachesOf, emptyPast } from "../../evaluate/empty-past.ts";
 import type { Graph } from "../../graph/ir.ts";
 import { removeDead } from "../../graph/passes/remove-dead.ts";
 import { dropNothing } from "../../models/dropout-input.ts";
@@ -17,11 +18,20 @@ export interface JudgeOptions<E extends EncodedText> {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** Runs a compiled graph over texts and judges what it gives. `inputs`: what the graph is fed; `outputs`: what is read. */
+interface Ports {
+  /** What the graph is fed. */
+  readonly inputs: ReadonlySet<string>;
+  /** What is read. */
+  readonly outputs: readonly string[];
+  /** Of a decoder that is exported for generation; there is nothing in them. */
+  readonly caches?: readonly Cache[];
+}
+
+/** Runs a compiled graph over texts and judges what it gives. */
 export async function judgeTexts<E extends EncodedText, V>(
   executable: Executable,
   job: TextJob<E, V>,
-  ports: { readonly inputs: ReadonlySet<string>; readonly outputs: readonly string[] },
+  ports: Ports,
   { examples, padding, batchSize, onProgress }: JudgeOptions<E>,
 ): Promise<V> {
   const judge = job.judge();
@@ -29,7 +39,9 @@ export async function judgeTexts<E extends EncodedText, V>(
   const order = { batchSize, shuffle: false, seed: 0, epoch: 0, groupByLength: true };
   for (const batch of exampleBatches(examples, padding, order)) {
     const feeds = only(feedsOf(job, batch), ports.inputs);
-    judge.add(batch, await executable.run(feeds, { outputs: ports.outputs }));
+    const rows = feeds["input_ids"]?.dims[0] ?? batch.examples.length;
+    const past = emptyPast(ports.caches ?? [], rows);
+    judge.add(batch, await executable.run({ ...feeds, ...past }, { outputs: ports.outputs }));
     done += batch.examples.length;
     onProgress?.(done, examples.length);
   }
@@ -50,7 +62,7 @@ export async function judgeModel<E extends EncodedText, V>(
   const executable = await runtime.compile(pruned);
   try {
     const started = performance.now();
-    const ports = { inputs: inputNames(pruned), outputs };
+    const ports = { inputs: inputNames(pruned), outputs, caches: cachesOf(pruned) };
     const evaluation = await judgeTexts(executable, job, ports, options);
     return { evaluation, seconds: (performance.now() - started) / 1000 };
   } finally {

@@ -16,7 +16,7 @@ export const languageKind: TextTaskKind<TokenLabelled, TokenLosses> = {
   options: {
     tune: ["labelSmoothing"],
     evaluate: [],
-    predict: ["maxNewTokens", "temperature", "topK", "topP", "repetitionPenalty", "chat", "seed"],
+    predict: ["maxNewTokens", "stop", "temperature", "topK", "topP", "repetitionPenalty", "chat", "seed"],
   },
   job: languageJob,
   predict: generateTexts,

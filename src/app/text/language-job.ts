@@ -45,7 +45,7 @@ export function shifted({ dims, data }: Int64Rows): Int64Rows {
 
 /** Rows as tokens, long ones cut into windows, short ones put together in rows. */
 async function encodeRows(context: JobContext, rows: readonly TextRow[]): Promise<TokenLabelled[]> {
-  const { maxTokens } = context;
+  const { maxTokens, packs = true } = context;
   if (rows.length === 0) return [];
   const windows: TokenExample[] = [];
   for (const tokens of await languageTokens(context.tokenizer, rows)) {
@@ -60,7 +60,7 @@ async function encodeRows(context: JobContext, rows: readonly TextRow[]): Promis
       `The ${rows.length} rows from ${rows[0]!.id} on hold no two tokens in a row.`,
       "Give texts of more than one token.",
     );
-  return packExamples(usable, maxTokens).map((example) => ({
+  return (packs ? packExamples(usable, maxTokens) : usable).map((example) => ({
     isTruncated: false,
     ...example,
     labels: example.labels ?? example.ids,

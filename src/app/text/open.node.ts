@@ -23,6 +23,13 @@ export async function openTextTokenizer(
   return { tokenizer, maxTokens: Math.min(asked ?? Math.min(most, usualTokens), most) };
 }
 
+interface OpenTextOptions {
+  readonly seed: number;
+  readonly dropout?: number;
+  /** An ONNX file that computes in place of the model's own network. */
+  readonly file?: string | undefined;
+}
+
 /**
  * Opens a model with the head that a job needs.
  *
@@ -33,14 +40,28 @@ export async function openTextModel(
   path: string,
   { head, labels, network }: Pick<TextJob<EncodedText, unknown>, "head" | "labels" | "network">,
   runtime: Runtime,
-  { seed, dropout = 0 }: { readonly seed: number; readonly dropout?: number },
+  { seed, dropout = 0, file }: OpenTextOptions,
 ): Promise<Model> {
+  if (file !== undefined) return openGraphFile(path, file, labels, runtime);
   const model = await loadModel(path, {
     images: false,
     learnShapes: (graph) => learnShapes(graph, runtime),
     network: { head, seed, dropout, ...network, ...(labels && { labels }) },
   });
   return model.network || !labels ? model : replaceHead(model, { labels, seed });
+}
+
+/** A model whose graph is a file, with the output that text tasks read. */
+async function openGraphFile(
+  path: string,
+  file: string,
+  labels: readonly string[] | undefined,
+  runtime: Runtime,
+): Promise<Model> {
+  const model = await loadModel(path, { file, learnShapes: (graph) => learnShapes(graph, runtime) });
+  const { graph } = model;
+  const output = graph.find("logits") ?? graph.find("last_hidden_state") ?? model.output;
+  return { ...model, output, labels };
 }
 
 /** Files that belong to a tokenizer, whatever its kind. */

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { openTextSet } from "../../data/text/open-text-rows.node.ts";
-import type { TextRow } from "../../data/text/text-dataset.ts";
+import type { TextOptions, TextRow } from "../../data/text/text-dataset.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { PredictSettings } from "../judging.ts";
 import { type Note, noteOf } from "../progress.ts";
@@ -37,7 +37,7 @@ export async function* predictTexts<E extends EncodedText, V>(
       labelSmoothing: 0,
       seed: 0,
     });
-    const model = await openTextModel(options.model, job, runtime, { seed: 0 });
+    const model = await openTextModel(options.model, job, runtime, { seed: 0, file: options.file });
     yield* model.notes.map(noteOf);
     const examples = await job.encodeUnlabelled(rows);
     const executable = await runtime.compile(model.graph);
@@ -60,10 +60,7 @@ export async function* predictTexts<E extends EncodedText, V>(
 }
 
 /** A text stands for itself; a file for the rows that it holds. */
-export async function rowsOf(
-  inputs: readonly string[],
-  columns: ReturnType<typeof columnsOf>,
-): Promise<TextRow[]> {
+export async function rowsOf(inputs: readonly string[], columns: TextOptions): Promise<TextRow[]> {
   const rows: TextRow[] = [];
   for (const [i, input] of inputs.entries())
     if (existsSync(input)) rows.push(...(await openTextSet(input, columns)).rows);

@@ -37,6 +37,15 @@ export function readValues(found: FoundShape, fields: RawRow["fields"], where: s
       return { tokens: read("tokens", "strings") };
     case "messages":
       return { messages: read("messages", "messages") };
+    case "prompt": {
+      if (found.columns.instruction === undefined) return { prompt: read("prompt", "text or messages") };
+      const instruction = read("instruction", "text");
+      const input = has("input") ? read("input", "text") : "";
+      return {
+        prompt: alpacaPrompt(instruction, input),
+        messages: alpacaMessages(instruction, input, "").slice(0, 1),
+      };
+    }
     case "prompt-completion": {
       if (found.columns.instruction === undefined)
         return {

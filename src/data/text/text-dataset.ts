@@ -17,6 +17,7 @@ export type TextShapeName =
   | "triplet"
   | "tokens-tags"
   | "messages"
+  | "prompt"
   | "prompt-completion"
   | "preference";
 
@@ -48,7 +49,7 @@ export type TextOrMessages = string | readonly ChatMessage[];
  *
  * "text": text. "text-label": text, label. "pair": text, pair. "pair-label": text, pair, label. "pair-score": text, pair,
  * score. "triplet": anchor, positive, and negative where there is one. "tokens-tags": tokens, tags. "messages": messages.
- * "prompt-completion": prompt, completion; from Alpaca's columns messages too. "preference": prompt, chosen, rejected.
+ * "prompt": prompt; "prompt-completion": prompt, completion; from Alpaca's columns messages too. "preference": prompt, chosen, rejected.
  */
 export interface TextValues {
   readonly text?: string;
@@ -126,6 +127,8 @@ export interface TextOptions {
   readonly labelSeparator?: string;
   /** Names of the classes in the order of their numbers, such as those of the model; absent: all there are, sorted. */
   readonly classes?: readonly string[];
+  /** Whether a prompt alone is a text, as of rows that are to be gone on with; absent: false. */
+  readonly prompts?: boolean;
   /** What a row of a plain text file is; absent: "document", the whole file. */
   readonly sampleBy?: "document" | "paragraph" | "line";
 }

@@ -23,6 +23,8 @@ interface TextShape {
   readonly columns: readonly Column[];
   /** For each column the names it may have; or, under `together`, names that go together. */
   readonly names: readonly (readonly string[])[];
+  /** Read only where a prompt alone is a text: else a completion of an unusual name would be left out in silence. */
+  readonly isPrompt?: true;
   readonly together?: readonly (readonly string[])[];
 }
 
@@ -182,6 +184,23 @@ export const textShapes: readonly TextShape[] = [
   },
   { shape: "pair", format: "pairs", columns: pair, names: [[], []], together: pairNames },
   { shape: "text", format: "text", columns: [{ role: "text", kind: "text" }], names: [textNames] },
+  {
+    shape: "prompt",
+    format: "Alpaca instructions without answers",
+    columns: [
+      { role: "instruction", kind: "text" },
+      { role: "input", kind: "text", optional: true },
+    ],
+    names: [["instruction"], ["input", "context"]],
+    isPrompt: true,
+  },
+  {
+    shape: "prompt",
+    format: "prompts",
+    columns: [{ role: "prompt", kind: "text or messages" }],
+    names: [["prompt", "question", "input"]],
+    isPrompt: true,
+  },
 ];
 
 /** Which option names the column of a role. */
@@ -224,6 +243,7 @@ export function findShape(
   const given = overrides(columns, options, where);
   for (const shape of textShapes) {
     if (options.shape !== undefined && options.shape !== shape.shape) continue;
+    if (shape.isPrompt && !options.prompts) continue;
     const found = match(shape, columns, first, given);
     if (!found) continue;
     const several = given.labelColumns !== undefined && found["label"] !== undefined;

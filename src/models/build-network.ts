@@ -4,7 +4,7 @@ import { removeDead } from "../graph/passes/remove-dead.ts";
 import { sizeOf, type Tensor } from "../graph/tensor.ts";
 import type { Architecture, Head, HeadKind } from "./architecture.ts";
 import { architectureOf, knownModelTypes } from "./architectures/table.ts";
-import { labelsOf, type ModelConfig, withLabels } from "./config.ts";
+import { classCount, labelsOf, type ModelConfig, withLabels } from "./config.ts";
 import type { Block, Model, Parameter } from "./model.ts";
 import { Network, type NetworkOptions } from "./network.ts";
 import { networkWeights } from "./network-weights.ts";
@@ -53,7 +53,7 @@ export function buildNetwork(options: BuildOptions): Model {
     );
   const className = namedClass(head, config) ?? head.className;
   const parsed = parseArchitectureConfig(architecture, config, source);
-  const known = labelsOf(config, source) ?? placeholders(config);
+  const known = labelsOf(config, source) ?? placeholders(config, source);
   const isClassifier = kind.endsWith("classification");
   const labels = options.labels ?? known;
   const isNew = options.labels !== undefined && known.join("\n") !== options.labels.join("\n");
@@ -185,11 +185,8 @@ export function parseArchitectureConfig(
 }
 
 /** As many class names as `num_labels` says; two where nothing does, as in transformers. */
-const placeholders = (config: ModelConfig): readonly string[] =>
-  Array.from(
-    { length: typeof config["num_labels"] === "number" ? config["num_labels"] : 2 },
-    (_, i) => `LABEL_${i}`,
-  );
+const placeholders = (config: ModelConfig, source: string): readonly string[] =>
+  Array.from({ length: classCount(config, source) ?? 2 }, (_, i) => `LABEL_${i}`);
 
 function notesOn(fresh: ReadonlySet<string>, unused: readonly string[], hasCheckpoint: boolean): string[] {
   if (!hasCheckpoint) return ["The network begins with random weights."];

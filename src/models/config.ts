@@ -17,6 +17,18 @@ export function parseConfig(text: string, path: string): ModelConfig {
   return value as ModelConfig;
 }
 
+/** More classes than this are no classifier's: their names alone would fill memory. */
+const mostClasses = 2 ** 20;
+
+/** `num_labels`, or undefined where the config does not say it. @throws models/bad-config for what is no number of classes. */
+export function classCount(config: ModelConfig, path: string): number | undefined {
+  const given = config["num_labels"];
+  if (typeof given !== "number") return undefined;
+  if (!Number.isInteger(given) || given < 0 || given > mostClasses)
+    throw badConfig(path, `has num_labels = ${given}; expected a whole number from 0 to ${mostClasses}`);
+  return given;
+}
+
 /** Class names in order of `id2label`, or undefined where there are none. @throws models/bad-config when ids have gaps. */
 export function labelsOf(config: ModelConfig, path: string): readonly string[] | undefined {
   const names = config["id2label"];

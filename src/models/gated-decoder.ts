@@ -3,6 +3,7 @@ import { range } from "../graph/builder.ts";
 import type { Value } from "../graph/ir.ts";
 import { type ActivationName, activationName } from "./activations.ts";
 import type { Architecture, Head, HeadKind } from "./architecture.ts";
+import { count, layerCount } from "./config-fields.ts";
 import {
   causalAttention,
   type DecoderInputs,
@@ -15,15 +16,13 @@ import { lastTokenOf } from "./last-token.ts";
 import { type Network, numberAt } from "./network.ts";
 import { type Rope, type RopeConfig, ropeFields } from "./rope.ts";
 
-const count = z.int().min(1);
-
 /** Fields that every config of the family has, with LLaMA's defaults. */
 export const gatedFields = {
   ...ropeFields,
   vocab_size: count.default(32000),
   hidden_size: count.default(4096),
   intermediate_size: count.default(11008),
-  num_hidden_layers: count.default(32),
+  num_hidden_layers: layerCount.default(32),
   num_attention_heads: count.default(32),
   num_key_value_heads: count.nullish(),
   head_dim: count.nullish(),

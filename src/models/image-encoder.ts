@@ -4,12 +4,12 @@ import type { Value } from "../graph/ir.ts";
 import type { ActivationName } from "./activations.ts";
 import type { Architecture } from "./architecture.ts";
 import { multiHeadAttention } from "./attention.ts";
+import { imageSide } from "./config-fields.ts";
 import { type Network, numberAt } from "./network.ts";
-import { count } from "./text-encoder.ts";
 
 /** Height and width of images or patches; a config may give one number for both. */
 export const sides = z
-  .union([count, z.tuple([count, count])])
+  .union([imageSide, z.tuple([imageSide, imageSide])])
   .transform((value): readonly [number, number] => (typeof value === "number" ? [value, value] : value));
 
 /** The side of a square, which a config may give as two equal numbers. */

@@ -12,6 +12,9 @@ export interface TakenWeight {
   readonly storedType: DataType | undefined;
 }
 
+/** Elements of a weight that may begin fresh beside a checkpoint: heads are smaller. */
+const mostFresh = 2 ** 27;
+
 /** The weights of a checkpoint, under the names that an architecture has for them. */
 export interface NetworkWeights {
   /**
@@ -76,6 +79,12 @@ export function networkWeights(options: WeightsOptions): NetworkWeights {
     return places.get(isPrefixed ? stem + body : body);
   };
   const begin = (name: string, dims: readonly number[], kind: Fresh): TakenWeight => {
+    if (tensors && sizeOf(dims) > mostFresh)
+      throw new DiapasonError(
+        "models/bad-config",
+        `${source} has no weight "${name}", and its config.json makes it [${dims.join(", ")}]: too large to begin fresh beside a checkpoint.`,
+        "Check that config.json belongs to these weights.",
+      );
     fresh.add(name);
     return { tensor: freshTensor(name, dims, kind, { seed, deviation }), storedType: undefined };
   };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { count } from "./config-fields.ts";
 
 const ratio = z.number().positive();
 
@@ -33,7 +34,7 @@ type Scaling = z.output<typeof scaling>;
 export const ropeFields = {
   rope_theta: ratio.optional(),
   partial_rotary_factor: z.number().gt(0).max(1).optional(),
-  max_position_embeddings: z.int().min(1).default(2048),
+  max_position_embeddings: count.default(2048),
   original_max_position_embeddings: ratio.optional(),
   rope_scaling: scaling.nullish(),
   rope_parameters: z

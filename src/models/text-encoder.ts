@@ -4,15 +4,15 @@ import type { Value } from "../graph/ir.ts";
 import { type ActivationName, activationName } from "./activations.ts";
 import type { Architecture } from "./architecture.ts";
 import { multiHeadAttention } from "./attention.ts";
+import { count, layerCount } from "./config-fields.ts";
 import { type Network, numberAt } from "./network.ts";
 
 /** A size or number of parts in a config. */
-export const count = z.int().min(1);
 
 /** Fields that the configs of BERT and its kin share; sizes that a family has other defaults for are its own. */
 export const bertFields = {
   hidden_size: count.default(768),
-  num_hidden_layers: count.default(12),
+  num_hidden_layers: layerCount.default(12),
   num_attention_heads: count.default(12),
   intermediate_size: count.default(3072),
   hidden_act: activationName.default("gelu"),

@@ -1,13 +1,14 @@
 import { z } from "zod";
 import type { Value } from "../graph/ir.ts";
 import type { ActivationName } from "./activations.ts";
+import { count, layerCount } from "./config-fields.ts";
 import { type PreNormNames, preNormLayer, sides } from "./image-encoder.ts";
 import type { Network } from "./network.ts";
-import { count, layerPaths } from "./text-encoder.ts";
+import { layerPaths } from "./text-encoder.ts";
 
 /** Fields of a tower's config but for its activation, which each family names by default as it does. */
 const towerFields = {
-  num_hidden_layers: count.default(12),
+  num_hidden_layers: layerCount.default(12),
   layer_norm_eps: z.number().positive().default(1e-5),
 };
 

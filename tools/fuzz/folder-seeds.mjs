@@ -115,6 +115,26 @@ export const tokenizerSeeds = [
   },
 ];
 
+/** Whole tokenizers of the kinds that models have: byte-level, SentencePiece, patterns, character maps. */
+export const fixtureTokenizers = ["qwen", "llama3", "clip", "deberta", "llama2", "gemma", "roberta"].map(
+  (name) =>
+    JSON.parse(
+      readFileSync(
+        new URL(`../../tests/fixtures/tokenizers/${name}/tokenizer.json`, import.meta.url),
+        "utf8",
+      ),
+    ),
+);
+
+/** Tokenizers in the files that came before tokenizer.json. */
+export const oldTokenizerSeeds = [
+  { "vocab.txt": "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nb\n##b\n," },
+  {
+    "vocab.json": JSON.stringify({ "<|endoftext|>": 0, a: 1, b: 2, ab: 3, Ġ: 4, Ġab: 5 }),
+    "merges.txt": "#version: 0.2\na b\nĠ ab",
+  },
+];
+
 export const tokenizerConfig = {
   pad_token: "[PAD]",
   cls_token: { content: "[CLS]" },

@@ -1,13 +1,19 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { buildTokenizer } from "../../dist/data/text/build-tokenizer.js";
 import { openTextSet } from "../../dist/data/text/open-text-rows.node.js";
 import { readTokenizerFiles } from "../../dist/data/text/open-tokenizer.node.js";
 import { openCheckpoint } from "../../dist/formats/checkpoint.node.js";
 import { crc32 } from "../../dist/formats/crc32.js";
 import { loadTorch } from "../../dist/formats/torch/load.node.js";
-import { shardedSeed, textSeeds, tokenizerConfig, tokenizerSeeds, torchSeeds } from "./folder-seeds.mjs";
-import { mutateBytes, mutateJson, pick } from "./mutate.mjs";
+import {
+  fixtureTokenizers,
+  oldTokenizerSeeds,
+  shardedSeed,
+  textSeeds,
+  tokenizerConfig,
+  tokenizerSeeds,
+  torchSeeds,
+} from "./folder-seeds.mjs";
+import { jsonBytes, mutateBytes, mutateJson, pick, writeInto } from "./mutate.mjs";
 
 const sharded = shardedSeed();
 const sample = "ab, a [SEP] \u{1f600} aab";
@@ -20,7 +26,7 @@ export const folderTargets = [
     run: async (rng, folder) => {
       const seed = pick(rng, torchSeeds);
       const bytes = rng.integer(2) === 0 ? mutatePickle(seed, rng) : mutateBytes(seed, rng);
-      readAll(await loadTorch(write(folder, "w.pt", bytes)));
+      readAll(await loadTorch(writeInto(folder, "w.pt", bytes)));
     },
   },
   {
@@ -29,9 +35,9 @@ export const folderTargets = [
     run: async (rng, folder) => {
       const index = JSON.stringify(mutateJson(sharded.index, rng));
       const text = new TextEncoder().encode(index);
-      write(folder, "model.safetensors.index.json", rng.integer(4) === 0 ? mutateBytes(text, rng) : text);
+      writeInto(folder, "model.safetensors.index.json", rng.integer(4) === 0 ? mutateBytes(text, rng) : text);
       for (const [name, bytes] of sharded.files)
-        write(folder, name, rng.integer(6) === 0 ? mutateBytes(bytes, rng) : bytes);
+        writeInto(folder, name, rng.integer(6) === 0 ? mutateBytes(bytes, rng) : bytes);
       readAll(await openCheckpoint(folder));
     },
   },
@@ -39,11 +45,10 @@ export const folderTargets = [
     name: "tokenizers",
     weight: 8,
     run: async (rng, folder) => {
-      const tokenizer = JSON.stringify(mutateJson(pick(rng, tokenizerSeeds), rng)) ?? "";
       const config = rng.integer(3) === 0 ? mutateJson(tokenizerConfig, rng) : tokenizerConfig;
-      const text = new TextEncoder().encode(tokenizer);
-      write(folder, "tokenizer.json", rng.integer(8) === 0 ? mutateBytes(text, rng) : text);
-      write(folder, "tokenizer_config.json", new TextEncoder().encode(JSON.stringify(config) ?? ""));
+      for (const [name, bytes] of tokenizerFiles(rng))
+        writeInto(folder, name, rng.integer(8) === 0 ? mutateBytes(bytes, rng) : bytes);
+      writeInto(folder, "tokenizer_config.json", new TextEncoder().encode(JSON.stringify(config) ?? ""));
       const built = buildTokenizer(await readTokenizerFiles(folder), "tokenizer.json");
       built.decode(built.encode(sample, { pair: "b", maxLength: 20 }).ids);
     },
@@ -53,10 +58,22 @@ export const folderTargets = [
     weight: 8,
     run: async (rng, folder) => {
       const [name, bytes] = pick(rng, textSeeds);
-      await openTextSet(write(folder, name, mutateBytes(bytes, rng)));
+      await openTextSet(writeInto(folder, name, mutateBytes(bytes, rng)));
     },
   },
 ];
+
+/** The files of a tokenizer of any age, by name. */
+function tokenizerFiles(rng) {
+  const kind = rng.integer(8);
+  if (kind === 0)
+    return Object.entries(pick(rng, oldTokenizerSeeds)).map(([name, text]) => {
+      const bytes = new TextEncoder().encode(text);
+      return [name, rng.integer(2) === 0 ? mutateBytes(bytes, rng) : bytes];
+    });
+  const seed = pick(rng, kind < 3 ? fixtureTokenizers : tokenizerSeeds);
+  return [["tokenizer.json", jsonBytes(mutateJson(seed, rng))]];
+}
 
 /** A zip file whose pickle is changed in place and whose checksum fits, so that it is read; any other by bytes. */
 function mutatePickle(seed, rng) {
@@ -82,13 +99,6 @@ function pickleIn(bytes) {
     return { start, length: view.getUint32(at + 20, true), crcAt: at + 16 };
   }
   return undefined;
-}
-
-function write(folder, name, bytes) {
-  const path = join(folder, name);
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, bytes);
-  return path;
 }
 
 function readAll({ tensors }) {

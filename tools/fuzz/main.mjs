@@ -11,12 +11,17 @@ import { Worker } from "node:worker_threads";
 import { secret } from "./targets.mjs";
 
 /**
- * A case that takes longer is run again, and is bad when it does so three times. Where the system tells it, a thread's
- * own time counts, up to a limit: other work on the machine may be in the way.
+ * Processor time that a case may take: of its own thread where the system tells it, so that other work on the machine is
+ * not held against it, else by the clock. What takes longer is run again, and is bad when it does so three times.
  */
 const patienceMs = 1000;
-const longestMs = 30_000;
+/** A case whose thread does nothing for so long waits for what never comes. */
+const idleMs = 20_000;
+/** How often threads are looked at. */
+const lookMs = 50;
 const tries = 3;
+/** How often is told where it is. */
+const tellingMs = 60_000;
 /** The whole process, with all its workers. */
 const mostBytes = 1.5e9;
 
@@ -38,9 +43,15 @@ if (![count, seed, only ?? 0, threads - 1].every((n) => Number.isSafeInteger(n) 
 const folder = mkdtempSync(join(tmpdir(), "diapason-fuzz-"));
 writeFileSync(join(folder, "outside.bin"), secret.repeat(1000));
 const bad = [];
+/** Told at once, so that a run which ends before its time has told what it found. */
+const tell = (found) => {
+  bad.push(found);
+  console.error(`case ${found.case} (${found.target}): ${found.error}`);
+};
 const counts = new Map();
 let peak = 0;
 let ran = 0;
+let toldAt = Date.now();
 /** Ends the threads that are at work. */
 const stops = new Set();
 let isStopped = false;
@@ -82,7 +93,7 @@ async function through(first, end, step, index) {
     failures = stoppedAt === next ? failures + 1 : 1;
     next = stoppedAt;
     if (failures < tries) continue;
-    bad.push({ case: stoppedAt, target: "?", error: reason });
+    tell({ case: stoppedAt, target: "?", error: reason });
     ran++;
     next += step;
     failures = 0;
@@ -94,14 +105,19 @@ function inThread(first, last, step, index) {
   const shared = new SharedArrayBuffer(24);
   const [at, started] = [new BigInt64Array(shared, 0, 1), new Float64Array(shared, 8, 1)];
   const thread = new BigInt64Array(shared, 16, 1);
-  let since = { at: -1n, ms: 0 };
-  /** Milliseconds that the thread has worked on its case; undefined where the system does not tell. */
-  const worked = () => {
-    const ms = threadMs(Number(Atomics.load(thread, 0)));
-    if (ms === undefined) return undefined;
+  /** Where the thread was first seen at its case, and how often it was seen waiting since. */
+  let since = { at: -1n, ms: 0, idle: 0 };
+  /** What is wrong with how long a case takes; undefined where nothing is. */
+  const overdue = () => {
+    if (started[0] === 0) return undefined;
     const now = Atomics.load(at, 0);
-    if (now !== since.at) since = { at: now, ms };
-    return ms - since.ms;
+    const state = threadState(Number(Atomics.load(thread, 0)));
+    if (!state) return Date.now() - started[0] > patienceMs ? "takes longer than a second" : undefined;
+    if (now !== since.at) since = { at: now, ms: state.ms, idle: 0 };
+    // Looks are counted, not the clock: a process that was stopped for a while was not waiting.
+    if (state.isWaiting) since.idle += lookMs;
+    if (state.ms - since.ms > patienceMs) return "takes more than a second of processor time";
+    return since.idle > idleMs ? `waits for more than ${idleMs / 1000} s` : undefined;
   };
   const worker = new Worker(new URL("worker.mjs", import.meta.url), {
     workerData: { seed, first, end: last, step, shared, folder: join(folder, `in-${index}`) },
@@ -120,14 +136,16 @@ function inThread(first, last, step, index) {
     stops.add(end);
     const stopped = (reason) => finish({ stoppedAt: Number(Atomics.load(at, 0)), reason });
     const watch = setInterval(() => {
-      const elapsed = started[0] > 0 ? Date.now() - started[0] : 0;
-      const own = worked() ?? elapsed;
-      if (elapsed > 0 && (own > patienceMs || elapsed > longestMs))
-        stopped(`takes longer than ${patienceMs / 1000} s`);
+      const reason = overdue();
+      if (reason) stopped(reason);
       peak = Math.max(peak, process.memoryUsage().rss);
-    }, 50);
+      if (Date.now() - toldAt > tellingMs) {
+        toldAt = Date.now();
+        console.error(`${new Date().toISOString()} at case ${at[0]}`);
+      }
+    }, lookMs);
     worker.on("message", (message) => {
-      if (message.error) bad.push(message);
+      if (message.error) tell(message);
       else {
         seen = new Map(message.counts);
         peak = Math.max(peak, message.rss);
@@ -138,13 +156,13 @@ function inThread(first, last, step, index) {
   });
 }
 
-/** Processor time of a thread of this process on Linux, in steps of 10 ms; undefined elsewhere. */
-function threadMs(id) {
+/** A thread of this process on Linux: its processor time, in steps of 10 ms, and whether it waits; undefined elsewhere. */
+function threadState(id) {
   if (id === 0) return undefined;
   try {
-    // the fields behind the name, which may hold anything: user and system time are the 12th and 13th of them
+    // the fields behind the name, which may hold anything: the state, and as the 12th and 13th user and system time
     const fields = readFileSync(`/proc/self/task/${id}/stat`, "utf8").split(") ").at(-1).split(" ");
-    return 10 * (Number(fields[11]) + Number(fields[12]));
+    return { ms: 10 * (Number(fields[11]) + Number(fields[12])), isWaiting: fields[0] === "S" };
   } catch {
     return undefined;
   }

@@ -1,3 +1,5 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { create, toBinary } from "@bufbuild/protobuf";
 
 /** Numbers at which readers go wrong. */
@@ -127,4 +129,36 @@ function otherList(list, rng) {
     () => list.toReversed(),
     () => (some === undefined ? list : new Array(300).fill(some)),
   ])();
+}
+
+export const jsonBytes = (value) => new TextEncoder().encode(JSON.stringify(value) ?? "");
+
+/** Words that programs in texts are made of: where loops, sums and repeats grow. */
+const words = [
+  "range(1000000000)",
+  "loop",
+  "namespace(",
+  "{% for x in range(99999) %}",
+  "{% endfor %}",
+  "~",
+  " * 99999999",
+];
+
+/** A text with pieces cut out, doubled, swapped, or with words that make it expensive put in. */
+export function mutateText(text, rng) {
+  let made = text;
+  for (let i = 0; i <= rng.integer(3); i++) {
+    const [a, b] = [rng.integer(made.length + 1), rng.integer(made.length + 1)].sort((x, y) => x - y);
+    const put = pick(rng, [...words, ...strings, made.slice(a, b), made.slice(a, b).repeat(20), ""]);
+    made = made.slice(0, a) + put + made.slice(rng.integer(2) === 0 ? a : b);
+  }
+  return made;
+}
+
+/** Writes a file below a folder and gives its path. */
+export function writeInto(folder, name, bytes) {
+  const path = join(folder, name);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, bytes);
+  return path;
 }

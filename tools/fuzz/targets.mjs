@@ -14,6 +14,7 @@ import { inMemory } from "../../dist/graph/tensor.js";
 import { bombs } from "./bombs.mjs";
 import { folderTargets } from "./folder-targets.mjs";
 import { joined, mutateBytes, mutateJson, mutateMessage, pick } from "./mutate.mjs";
+import { networkTargets } from "./network-targets.mjs";
 import {
   externalSeed,
   jsonLines,
@@ -40,12 +41,12 @@ const external = externalSeed();
 export const targets = [
   {
     name: "ONNX, bytes",
-    weight: 30,
+    weight: 25,
     run: (rng) => digest(readOnnx(mutateBytes(pick(rng, onnxSeeds).bytes, rng))),
   },
   {
     name: "ONNX, structure",
-    weight: 35,
+    weight: 25,
     run: (rng) => {
       const bytes = mutateMessage(ModelProtoSchema, pick(rng, onnxSeeds).message, rng);
       if (bytes) digest(readOnnx(bytes));
@@ -120,6 +121,7 @@ export const targets = [
     },
   },
   ...folderTargets,
+  ...networkTargets,
 ];
 
 /** What the file beside the folder holds. */

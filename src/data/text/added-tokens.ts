@@ -1,3 +1,5 @@
+import { TokenTrie } from "./token-trie.ts";
+
 /** A token of tokenizer.json's added_tokens: found in a text before anything else is. */
 export interface AddedToken {
   readonly id: number;
@@ -15,39 +17,24 @@ export interface AddedToken {
 /** A part of a text: a token, or what lies between tokens. */
 export type TextPart = { readonly id: number } | { readonly text: string; readonly start: number };
 
-interface TrieNode {
-  readonly next: Map<number, TrieNode>;
-  token?: AddedToken;
-}
-
 /** Finds added tokens in texts: the leftmost, and of those the longest. */
 export class AddedTokens {
-  readonly #root: TrieNode = { next: new Map() };
-  readonly #isEmpty: boolean;
+  /** The values are places in the list. */
+  readonly #trie = new TokenTrie();
+  readonly #tokens: readonly AddedToken[];
 
   /** `contentOf`: how a token is spelled where it is searched for. */
   constructor(tokens: readonly AddedToken[], contentOf: (token: AddedToken) => string) {
-    this.#isEmpty = tokens.length === 0;
-    for (const token of tokens) {
-      let node = this.#root;
+    this.#tokens = tokens;
+    for (const [place, token] of tokens.entries()) {
       const content = contentOf(token);
-      if (content === "") continue;
-      for (let i = 0; i < content.length; i++) {
-        const unit = content.charCodeAt(i);
-        let next = node.next.get(unit);
-        if (!next) {
-          next = { next: new Map() };
-          node.next.set(unit, next);
-        }
-        node = next;
-      }
-      node.token ??= token;
+      if (content !== "") this.#trie.add(content, place);
     }
   }
 
   split(text: string): readonly TextPart[] {
     if (text === "") return [];
-    if (this.#isEmpty) return [{ text, start: 0 }];
+    if (this.#tokens.length === 0) return [{ text, start: 0 }];
     const parts: TextPart[] = [];
     let done = 0;
     for (let at = 0; at < text.length; ) {
@@ -72,12 +59,13 @@ export class AddedTokens {
   }
 
   #longestAt(text: string, at: number): { readonly token: AddedToken; readonly length: number } | undefined {
-    let node: TrieNode | undefined = this.#root;
+    let node = 0;
     let found: { token: AddedToken; length: number } | undefined;
     for (let i = at; i < text.length; i++) {
-      node = node.next.get(text.charCodeAt(i));
-      if (!node) break;
-      if (node.token) found = { token: node.token, length: i + 1 - at };
+      node = this.#trie.step(node, text.charCodeAt(i));
+      if (node === -1) break;
+      const place = this.#trie.valueAt(node);
+      if (place !== -1) found = { token: this.#tokens[place]!, length: i + 1 - at };
     }
     return found;
   }

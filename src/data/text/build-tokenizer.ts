@@ -18,6 +18,9 @@ import type {
 /** Tokens of texts that are kept, by what the pre-tokenizer cuts out: most words come again. */
 const keptPieces = 100_000;
 
+/** Numbers of tokens lie below this; the largest vocabularies have some 260,000. */
+const mostTokens = 2 ** 23;
+
 /**
  * A tokenizer from its parsed files. `where`: what messages call them.
  *
@@ -78,7 +81,13 @@ class FileTokenizer implements TextTokenizer {
     const cleans = config["clean_up_tokenization_spaces"] === true;
     this.#decode = (tokens) => (cleans ? cleanUp(decode(tokens)) : decode(tokens));
     this.#ids = new Map([...this.#model.ids, ...added.map(({ content, id }) => [content, id] as const)]);
-    for (const [token, id] of this.#ids) this.#tokens[id] = token;
+    for (const [token, id] of this.#ids) {
+      if (!Number.isInteger(id) || id < 0 || id >= mostTokens)
+        throw new Error(
+          `its token ${JSON.stringify(token.slice(0, 40))} has the number ${id}; expected a whole number from 0 to ${mostTokens - 1}`,
+        );
+      this.#tokens[id] = token;
+    }
     this.size = this.#tokens.length;
     const isNormalized = (token: AddedToken) => token.normalized && Boolean(given);
     this.#literal = new AddedTokens(
@@ -87,6 +96,10 @@ class FileTokenizer implements TextTokenizer {
     );
     this.#normalized = new AddedTokens(added.filter(isNormalized), ({ content }) => this.#normalize(content));
     const template = tokenTemplate(tokenizer["post_processor"]);
+    for (const item of [...template.single, ...template.pair])
+      for (const id of "special" in item ? item.special : [])
+        if (!(id in this.#tokens))
+          throw new Error(`its post-processor puts in the token ${id}, and there is none of that number`);
     this.#single = template.single;
     this.#pair = template.pair;
     this.special = this.#findSpecial(config);

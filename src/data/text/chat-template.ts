@@ -1,5 +1,5 @@
-import { Template } from "@huggingface/jinja";
 import { DiapasonError } from "../../base/errors.ts";
+import { type BoundedTemplate, boundedTemplate } from "./bounded-template.ts";
 import type { ChatMessage } from "./text-dataset.ts";
 import type { TextTokenizer } from "./tokenizer.ts";
 
@@ -68,10 +68,10 @@ export function renderMarked(
   return { text: plain, marked };
 }
 
-const templates = new Map<string, { readonly template: Template; readonly isMarking: boolean }>();
+const templates = new Map<string, { readonly template: BoundedTemplate; readonly isMarking: boolean }>();
 
 function compiled({ chatTemplate }: TextTokenizer): {
-  readonly template: Template;
+  readonly template: BoundedTemplate;
   readonly isMarking: boolean;
 } {
   if (chatTemplate === undefined)
@@ -82,9 +82,9 @@ function compiled({ chatTemplate }: TextTokenizer): {
     );
   const known = templates.get(chatTemplate);
   if (known) return known;
-  let made: { readonly template: Template; readonly isMarking: boolean };
+  let made: { readonly template: BoundedTemplate; readonly isMarking: boolean };
   try {
-    made = { template: new Template(prepare(chatTemplate)), isMarking: generation().test(chatTemplate) };
+    made = { template: boundedTemplate(prepare(chatTemplate)), isMarking: generation().test(chatTemplate) };
   } catch (cause) {
     throw new DiapasonError(
       "data/bad-chat-template",

@@ -1,6 +1,6 @@
 import { escapePattern, type PatternConfig, rustPattern } from "./rust-pattern.ts";
 import { rustPunctuation } from "./rust-unicode.ts";
-import { type PartConfig, rowOf, toByteCharacters } from "./token-parts.ts";
+import { checkGrowth, flatSteps, type PartConfig, rowOf, toByteCharacters } from "./token-parts.ts";
 
 /** A stretch of a normalised text. `isStart`: it begins where the given text does. */
 export interface Piece {
@@ -22,10 +22,6 @@ const gpt2 = new RegExp(
 
 /** How each pre-tokenizer of tokenizer.json cuts, as Rust's `tokenizers` does it. */
 const preTokenizers: Readonly<Record<string, (config: PartConfig) => PreTokenizer>> = {
-  Sequence({ pretokenizers: steps }) {
-    const parts = (steps as readonly PartConfig[]).map(buildPreTokenizer);
-    return (pieces) => parts.reduce((made, part) => part(made), pieces);
-  },
   // In two steps: a repeated class of this kind overflows the stack on a word of millions of characters.
   BertPreTokenizer() {
     const words = splitter(new RegExp(`${space}+`, "gu"), "removed");
@@ -61,10 +57,24 @@ const preTokenizers: Readonly<Record<string, (config: PartConfig) => PreTokenize
 };
 
 /** The pre-tokenizer of a tokenizer.json; none leaves texts whole. @throws Error for one that is not known */
-export const buildPreTokenizer = (config: unknown): PreTokenizer =>
-  config
-    ? rowOf(preTokenizers, config as PartConfig, "pre-tokenizer")(config as PartConfig)
-    : (pieces) => pieces;
+export function buildPreTokenizer(config: unknown): PreTokenizer {
+  if (!config) return (pieces) => pieces;
+  const steps = flatSteps(config as PartConfig, "pretokenizers").map((step) =>
+    rowOf(preTokenizers, step, "pre-tokenizer")(step),
+  );
+  const [first, ...others] = steps;
+  if (!first) return (pieces) => pieces;
+  return (pieces) => {
+    const given = lengthOf(pieces);
+    return others.reduce((made, step) => {
+      const next = step(made);
+      checkGrowth(lengthOf(next), given, "pre-tokenizer");
+      return next;
+    }, first(pieces));
+  };
+}
+
+const lengthOf = (pieces: readonly Piece[]): number => pieces.reduce((sum, { text }) => sum + text.length, 0);
 
 /** Spaces become marks, one is put before the text, and words begin with theirs. */
 function metaspace(config: PartConfig): PreTokenizer {

@@ -1,5 +1,5 @@
 import { type PatternConfig, rustPattern } from "./rust-pattern.ts";
-import { byteCharacters, type PartConfig, rowOf } from "./token-parts.ts";
+import { byteCharacters, checkGrowth, flatSteps, inserted, type PartConfig, rowOf } from "./token-parts.ts";
 
 /** Makes the texts of tokens that are joined. */
 export type TokenDecoder = (tokens: readonly string[]) => readonly string[];
@@ -11,10 +11,6 @@ const byteOf = new Map(byteCharacters.map((character, byte) => [character, byte]
 
 /** What each decoder of tokenizer.json does, as Rust's `tokenizers` does it. */
 const decoders: Readonly<Record<string, (config: PartConfig) => TokenDecoder>> = {
-  Sequence({ decoders: steps }) {
-    const parts = (steps as readonly PartConfig[]).map((step) => rowOf(decoders, step, "decoder")(step));
-    return (tokens) => parts.reduce((made, part) => part(made), tokens);
-  },
   ByteLevel: () => (tokens) => [
     lossy.decode(
       Uint8Array.from(
@@ -50,7 +46,8 @@ const decoders: Readonly<Record<string, (config: PartConfig) => TokenDecoder>> =
   Replace(config) {
     const { pattern, content } = config as { readonly pattern?: PatternConfig; readonly content?: string };
     const found = rustPattern(pattern);
-    return (tokens) => tokens.map((token) => token.replace(found, () => content ?? ""));
+    const put = inserted(content ?? "");
+    return (tokens) => tokens.map((token) => token.replace(found, () => put));
   },
   Fuse: () => (tokens) => [tokens.join("")],
   Strip({ content = " ", start = 0, stop = 0 }) {
@@ -94,9 +91,23 @@ function byteFallback(tokens: readonly string[]): readonly string[] {
 /** The decoder of a tokenizer.json; without one tokens are joined with spaces. @throws Error for one that is not known */
 export function buildDecoder(config: unknown): (tokens: readonly string[]) => string {
   if (!config) return (tokens) => tokens.join(" ");
-  const decode = rowOf(decoders, config as PartConfig, "decoder")(config as PartConfig);
-  return (tokens) => decode(tokens).join("");
+  const steps = flatSteps(config as PartConfig, "decoders").map((step) =>
+    rowOf(decoders, step, "decoder")(step),
+  );
+  return (tokens) => {
+    const given = lengthOf(tokens);
+    return steps
+      .reduce((made, step) => {
+        const next = step(made);
+        checkGrowth(lengthOf(next), given, "decoder");
+        return next;
+      }, tokens)
+      .join("");
+  };
 }
+
+const lengthOf = (tokens: readonly string[]): number =>
+  tokens.reduce((sum, token) => sum + token.length, tokens.length);
 
 /** Spaces before punctuation and English contractions taken out, as transformers does where a tokenizer asks for it. */
 export const cleanUp = (text: string): string =>

@@ -47,6 +47,7 @@ function wordPiece(config: PartConfig): TokenModel {
   if (unknown === undefined) throw new Error("its WordPiece has no unknown token");
   const prefix = String(config["continuing_subword_prefix"] ?? "##");
   const most = Number(config["max_input_chars_per_word"] ?? 100);
+  const longest = [...ids.keys()].reduce((length, token) => Math.max(length, token.length), 0);
   return {
     ids,
     encode(piece) {
@@ -54,7 +55,7 @@ function wordPiece(config: PartConfig): TokenModel {
       if (characters.length > most) return [unknown];
       const found: number[] = [];
       for (let start = 0; start < characters.length; ) {
-        let end = characters.length;
+        let end = Math.min(characters.length, start + longest);
         let id: number | undefined;
         for (; end > start; end--) {
           id = ids.get((start > 0 ? prefix : "") + characters.slice(start, end).join(""));

@@ -1,7 +1,16 @@
 import { charsmapOf } from "./charsmap.ts";
 import { type PatternConfig, rustPattern } from "./rust-pattern.ts";
 import { rustMarks, rustNonspacing } from "./rust-unicode.ts";
-import { isWhiteSpace, lowerCase, type PartConfig, rowOf, toByteCharacters } from "./token-parts.ts";
+import {
+  checkGrowth,
+  flatSteps,
+  inserted,
+  isWhiteSpace,
+  lowerCase,
+  type PartConfig,
+  rowOf,
+  toByteCharacters,
+} from "./token-parts.ts";
 
 /** What a tokenizer does to a text before it cuts it. */
 export type Normalizer = (text: string) => string;
@@ -13,14 +22,11 @@ const nonspacing = new RegExp(rustNonspacing, "gv");
 const normalizers: Readonly<Record<string, (config: PartConfig) => Normalizer>> = {
   BertNormalizer: bert,
   Precompiled: ({ precompiled_charsmap: map }) => charsmapOf(String(map ?? "")),
-  Sequence({ normalizers: steps }) {
-    const parts = (steps as readonly PartConfig[]).map(buildNormalizer);
-    return (text) => parts.reduce((made, part) => part(made), text);
-  },
   Replace(config) {
     const { pattern, content } = config as { readonly pattern?: PatternConfig; readonly content?: string };
     const found = rustPattern(pattern);
-    return (text) => text.replace(found, () => content ?? "");
+    const put = inserted(content ?? "");
+    return (text) => text.replace(found, () => put);
   },
   NFC: () => (text) => text.normalize("NFC"),
   NFD: () => (text) => text.normalize("NFD"),
@@ -36,16 +42,26 @@ const normalizers: Readonly<Record<string, (config: PartConfig) => Normalizer>> 
     },
   StripAccents: () => (text) => text.replace(marks, ""),
   Lowercase: () => lowerCase,
-  Prepend:
-    ({ prepend }) =>
-    (text) =>
-      text === "" ? text : `${prepend}${text}`,
+  Prepend({ prepend }) {
+    const put = inserted(String(prepend));
+    return (text) => (text === "" ? text : put + text);
+  },
   ByteLevel: () => toByteCharacters,
 };
 
 /** The normalizer of a tokenizer.json; none leaves texts as they are. @throws Error for one that is not known */
-export const buildNormalizer = (config: unknown): Normalizer =>
-  config ? rowOf(normalizers, config as PartConfig, "normalizer")(config as PartConfig) : (text) => text;
+export function buildNormalizer(config: unknown): Normalizer {
+  if (!config) return (text) => text;
+  const steps = flatSteps(config as PartConfig, "normalizers").map((step) =>
+    rowOf(normalizers, step, "normalizer")(step),
+  );
+  return (text) =>
+    steps.reduce((made, step) => {
+      const next = step(made);
+      checkGrowth(next.length, text.length, "normalizer");
+      return next;
+    }, text);
+}
 
 /** Whether a normalizer cuts the white space that a text begins with. */
 export function stripsStart(config: unknown): boolean {

@@ -9,6 +9,38 @@ export function rowOf<R>(rows: Readonly<Record<string, R>>, config: PartConfig, 
   return rows[type]!;
 }
 
+/** Steps of a part of a tokenizer, sequences in sequences laid out: far more than any has. */
+const mostSteps = 64;
+
+/** The steps that a part is made of: its own where it is a Sequence, also of sequences. `list`: where a Sequence has them. */
+export function flatSteps(config: PartConfig, list: string, depth = 0): readonly PartConfig[] {
+  if (config.type !== "Sequence") return [config];
+  const own = config[list];
+  if (!Array.isArray(own)) throw new Error(`its Sequence has no list of ${list}`);
+  if (depth > 8) throw new Error("its Sequences lie in each other more than 8 deep");
+  const steps = own.flatMap((step: PartConfig) => flatSteps(step, list, depth + 1));
+  if (steps.length > mostSteps)
+    throw new Error(`it has ${steps.length} ${list} one after another; expected at most ${mostSteps}`);
+  return steps;
+}
+
+/** A text may grow by what is put into it, but no file of a few bytes may make a thousand million characters of it. */
+export function checkGrowth(made: number, given: number, what: string): void {
+  if (made > 4096 + 64 * given) throw new Error(`its ${what} makes ${made} characters of a text of ${given}`);
+}
+
+/** Characters that a step may put in at a place; real ones put in one or two. */
+const mostInserted = 256;
+
+/** What a step puts in. @throws Error where it is long */
+export function inserted(text: string): string {
+  if (text.length > mostInserted)
+    throw new Error(
+      `a step of it puts in ${text.length} characters at a place; expected at most ${mostInserted}`,
+    );
+  return text;
+}
+
 /** Lower case character by character, as Rust has it: JavaScript writes a sigma at the end of a word differently. */
 export const lowerCase = (text: string): string => text.replaceAll("Σ", "σ").toLowerCase();
 

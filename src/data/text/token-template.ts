@@ -1,3 +1,5 @@
+import { rowOf } from "./token-parts.ts";
+
 /** A place in what a tokenizer gives: special tokens, or one of the texts. */
 export type TemplateItem =
   | { readonly special: readonly number[]; readonly typeId: number }
@@ -50,9 +52,7 @@ const templates: Readonly<Record<string, (config: Config) => TokenTemplate | und
 };
 
 function templateOf(config: Config): TokenTemplate | undefined {
-  const row = templates[String(config["type"])];
-  if (!row) throw new Error(`the post-processor "${config["type"]}" is not known`);
-  return row(config);
+  return rowOf(templates, config, "post-processor")(config);
 }
 
 /** The template of a tokenizer.json's post_processor. @throws Error for one that is not known */

@@ -142,6 +142,7 @@ function withPeftTensors(
   if (unknown) throw mismatch(`it holds "${unknown}", and the model has no parameter of that name`);
   const isBias = (key: string) => /(^|\.)bias$/.test(key);
   const saved = others.filter((key) => config.bias === "none" || !isBias(key)).map((key) => moduleOf(key));
+  checkRanks(config, tensors);
   const spec: AdapterSpec = {
     method,
     rank: config.r,
@@ -175,6 +176,21 @@ function withPeftTensors(
     adapted.graph.setConstant(held, isTurned ? transpose(tensor) : tensor);
   }
   return adapted;
+}
+
+/**
+ * Ranks are sizes of what the file holds: one beyond all of those would have memory asked for before it is seen not to fit.
+ * @throws models/adapter-mismatch
+ */
+function checkRanks(config: PeftConfig, tensors: ReadonlyMap<string, Tensor>): void {
+  const pairs = [...tensors].filter(([key]) => /\.lora_(?:A|B|embedding_A|embedding_B)\b/.test(key));
+  if (pairs.length === 0) return;
+  const longest = Math.max(...pairs.flatMap(([, { dims }]) => dims));
+  const rank = Math.max(config.r, ...Object.values(config.rank_pattern ?? {}));
+  if (rank > longest)
+    throw mismatch(
+      `its config names the rank ${rank}, and none of its matrices has more than ${longest} rows`,
+    );
 }
 
 /** Whether a tensor is the base's weight of an adapted layer, which PEFT writes beside the adapter of an embedding. */

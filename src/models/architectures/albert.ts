@@ -4,10 +4,10 @@ import type { Value } from "../../graph/ir.ts";
 import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
 import { paddingBias } from "../attention.ts";
+import { count, layerCount } from "../config-fields.ts";
 import type { Network } from "../network.ts";
 import {
   bertFields,
-  count,
   embedded,
   encoderHeads,
   type LayerNames,
@@ -23,10 +23,10 @@ const albertConfig = z.object({
   type_vocab_size: count.default(2),
   embedding_size: count.default(128),
   hidden_size: count.default(4096),
-  num_hidden_groups: count.default(1),
+  num_hidden_groups: layerCount.default(1),
   num_attention_heads: count.default(64),
   intermediate_size: count.default(16384),
-  inner_group_num: count.default(1),
+  inner_group_num: layerCount.default(1),
   hidden_act: activationName.default("gelu_new"),
 });
 type AlbertConfig = z.output<typeof albertConfig>;

@@ -3,6 +3,7 @@ import { range } from "../../graph/builder.ts";
 import type { Value } from "../../graph/ir.ts";
 import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
+import { count, layerCount } from "../config-fields.ts";
 import {
   anyPixelInput,
   type ImageFeatures,
@@ -13,14 +14,13 @@ import {
   stagePaths,
 } from "../image-encoder.ts";
 import { type Network, numberAt } from "../network.ts";
-import { count } from "../text-encoder.ts";
 
 const convnextConfig = z
   .object({
     num_channels: count.default(3),
     patch_size: squareSide.default(4),
     hidden_sizes: z.array(count).default([96, 192, 384, 768]),
-    depths: z.array(count).default([3, 3, 9, 3]),
+    depths: z.array(layerCount).default([3, 3, 9, 3]),
     hidden_act: activationName.default("gelu"),
     layer_norm_eps: z.number().positive().default(1e-12),
     layer_scale_init_value: z.number().default(1e-6),

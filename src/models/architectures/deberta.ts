@@ -4,12 +4,12 @@ import { fromHeads, intoHeads } from "../../graph/expansions/attention-core.ts";
 import type { Value } from "../../graph/ir.ts";
 import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
+import { count, layerCount } from "../config-fields.ts";
 import type { Network } from "../network.ts";
 import { bucketed, everyOffset, skewed } from "../relative-positions.ts";
 import {
   bertFields,
   bertLayer,
-  count,
   encoderHeads,
   firstTokenDense,
   type LayerNames,
@@ -29,7 +29,7 @@ const debertaConfig = z
     ...bertFields,
     vocab_size: count.default(128100),
     hidden_size: count.default(1536),
-    num_hidden_layers: count.default(24),
+    num_hidden_layers: layerCount.default(24),
     num_attention_heads: count.default(24),
     intermediate_size: count.default(6144),
     type_vocab_size: z.int().min(0).default(0),

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Value } from "../../graph/ir.ts";
 import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
+import { count, factor, layerCount } from "../config-fields.ts";
 import {
   type ImageFeatures,
   imageHeads,
@@ -18,13 +19,13 @@ import {
   withTokens,
 } from "../image-encoder.ts";
 import { type Network, numberAt } from "../network.ts";
-import { count, layerPaths } from "../text-encoder.ts";
+import { layerPaths } from "../text-encoder.ts";
 
 const dinov2Config = z.object({
   hidden_size: count.default(768),
-  num_hidden_layers: count.default(12),
+  num_hidden_layers: layerCount.default(12),
   num_attention_heads: count.default(12),
-  mlp_ratio: z.number().positive().default(4),
+  mlp_ratio: factor.default(4),
   hidden_act: activationName.default("gelu"),
   layer_norm_eps: z.number().positive().default(1e-6),
   image_size: sides.default([224, 224]),

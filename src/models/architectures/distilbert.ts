@@ -3,9 +3,9 @@ import type { Value } from "../../graph/ir.ts";
 import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
 import { paddingBias } from "../attention.ts";
+import { count, layerCount } from "../config-fields.ts";
 import type { Network } from "../network.ts";
 import {
-  count,
   embedded,
   encoderHeads,
   firstTokenDense,
@@ -21,7 +21,7 @@ const distilbertConfig = z
   .object({
     vocab_size: count.default(30522),
     max_position_embeddings: count.default(512),
-    n_layers: count.default(6),
+    n_layers: layerCount.default(6),
     n_heads: count.default(12),
     dim: count.default(768),
     hidden_dim: count.default(3072),

@@ -3,26 +3,26 @@ import { range } from "../../graph/builder.ts";
 import type { Value } from "../../graph/ir.ts";
 import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
+import { count, factor, layerCount } from "../config-fields.ts";
 import { anyPixelInput, type ImageFeatures, imageHeads, sides } from "../image-encoder.ts";
 import { type Network, numberAt } from "../network.ts";
-import { count } from "../text-encoder.ts";
 
 const listed = (...values: readonly number[]) => z.array(count).default([...values]);
 
 const efficientnetConfig = z.object({
   num_channels: count.default(3),
   image_size: sides.default([600, 600]),
-  width_coefficient: z.number().positive().default(2),
-  depth_coefficient: z.number().positive().default(3.1),
+  width_coefficient: factor.default(2),
+  depth_coefficient: factor.default(3.1),
   depth_divisor: count.default(8),
   kernel_sizes: listed(3, 3, 5, 3, 5, 5, 3),
   in_channels: listed(32, 16, 24, 40, 80, 112, 192),
   out_channels: listed(16, 24, 40, 80, 112, 192, 320),
   depthwise_padding: z.array(z.int().min(0)).default([]),
   strides: listed(1, 2, 2, 2, 1, 2, 1),
-  num_block_repeats: listed(1, 2, 2, 3, 3, 4, 1),
+  num_block_repeats: z.array(layerCount).default([1, 2, 2, 3, 3, 4, 1]),
   expand_ratios: listed(1, 6, 6, 6, 6, 6, 6),
-  squeeze_expansion_ratio: z.number().positive().default(0.25),
+  squeeze_expansion_ratio: factor.default(0.25),
   hidden_act: activationName.default("swish"),
   pooling_type: z.enum(["mean", "max"]).default("mean"),
   batch_norm_eps: z.number().positive().default(1e-3),

@@ -1,17 +1,16 @@
 import { z } from "zod";
 import { type ActivationName, activationName } from "../activations.ts";
 import { architecture } from "../architecture.ts";
+import { count, layerCount } from "../config-fields.ts";
 import { type GatedConfig, type GatedRow, gatedDecoder, gatedFields, layerTypes } from "../gated-decoder.ts";
 import { ropeOf } from "../rope.ts";
-
-const count = z.int().min(1);
 
 const gemma2Config = z.object({
   ...gatedFields,
   vocab_size: count.default(256000),
   hidden_size: count.default(2304),
   intermediate_size: count.default(9216),
-  num_hidden_layers: count.default(26),
+  num_hidden_layers: layerCount.default(26),
   num_attention_heads: count.default(8),
   num_key_value_heads: count.nullish().default(4),
   head_dim: count.nullish().default(256),

@@ -3,17 +3,16 @@ import { range } from "../../graph/builder.ts";
 import type { Value } from "../../graph/ir.ts";
 import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
+import { count, layerCount } from "../config-fields.ts";
 import { causalAttention, type DecoderInputs, decoderInputs } from "../decoder.ts";
 import { lastTokenOf } from "../last-token.ts";
 import { type Network, numberAt } from "../network.ts";
-
-const count = z.int().min(1);
 
 const gpt2Config = z.object({
   vocab_size: count.default(50257),
   n_positions: count.default(1024),
   n_embd: count.default(768),
-  n_layer: count.default(12),
+  n_layer: layerCount.default(12),
   n_head: count.default(12),
   n_inner: count.nullish(),
   activation_function: activationName.default("gelu_new"),

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { architecture } from "../architecture.ts";
+import { count } from "../config-fields.ts";
 import { gatedDecoder, gatedFields } from "../gated-decoder.ts";
 import { ropeOf } from "../rope.ts";
 
@@ -30,9 +31,9 @@ export const llamaArchitecture = architecture(
 
 const mistralConfig = z.object({
   ...gatedFields,
-  intermediate_size: z.int().min(1).default(14336),
-  num_key_value_heads: z.int().min(1).nullish().default(8),
-  sliding_window: z.int().min(1).nullish().default(4096),
+  intermediate_size: count.default(14336),
+  num_key_value_heads: count.nullish().default(8),
+  sliding_window: count.nullish().default(4096),
 });
 
 /** A LLaMA whose layers look back over a window. Source: Jiang et al. 2023. */

@@ -3,17 +3,17 @@ import { range } from "../../graph/builder.ts";
 import type { Value } from "../../graph/ir.ts";
 import { type ActivationName, activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
+import { count, factor } from "../config-fields.ts";
 import { anyPixelInput, type ImageFeatures, imageHeads, sides } from "../image-encoder.ts";
 import { type Network, numberAt } from "../network.ts";
-import { count } from "../text-encoder.ts";
 
 const mobilenetConfig = z.object({
   num_channels: count.default(3),
   image_size: sides.default([224, 224]),
-  depth_multiplier: z.number().positive().default(1),
+  depth_multiplier: factor.default(1),
   depth_divisible_by: count.default(8),
   min_depth: count.default(8),
-  expand_ratio: z.number().positive().default(6),
+  expand_ratio: factor.default(6),
   output_stride: count.default(32),
   first_layer_is_expansion: z.boolean().default(true),
   finegrained_output: z.boolean().default(true),

@@ -5,10 +5,11 @@ import type { Value } from "../../graph/ir.ts";
 import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
 import { biasOf } from "../attention.ts";
+import { count, layerCount } from "../config-fields.ts";
 import { type RotaryTable, rotaryFrequencies, rotaryTable, rotated } from "../decoder.ts";
 import { type Network, numberAt } from "../network.ts";
 import { keyOffsets } from "../relative-positions.ts";
-import { count, encoderHeads, layerPaths, textInputs } from "../text-encoder.ts";
+import { encoderHeads, layerPaths, textInputs } from "../text-encoder.ts";
 
 const layerKind = z.enum(["full_attention", "sliding_attention"]);
 type LayerKind = z.output<typeof layerKind>;
@@ -24,7 +25,7 @@ const modernbertConfig = z.object({
   vocab_size: count.default(50368),
   hidden_size: count.default(768),
   intermediate_size: count.default(1152),
-  num_hidden_layers: count.default(22),
+  num_hidden_layers: layerCount.default(22),
   num_attention_heads: count.default(12),
   hidden_activation: activationName.default("gelu"),
   norm_eps: z.number().positive().default(1e-5),

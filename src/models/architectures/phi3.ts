@@ -1,9 +1,8 @@
 import { z } from "zod";
 import { architecture } from "../architecture.ts";
+import { count } from "../config-fields.ts";
 import { gatedDecoder, gatedFields } from "../gated-decoder.ts";
 import { ropeOf } from "../rope.ts";
-
-const count = z.int().min(1);
 
 const phi3Config = z.object({
   ...gatedFields,

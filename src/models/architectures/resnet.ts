@@ -3,16 +3,16 @@ import { range } from "../../graph/builder.ts";
 import type { Value } from "../../graph/ir.ts";
 import { type ActivationName, activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
+import { count, layerCount } from "../config-fields.ts";
 import { anyPixelInput, type ImageFeatures, imageHeads, stagePaths } from "../image-encoder.ts";
 import { type Network, numberAt } from "../network.ts";
-import { count } from "../text-encoder.ts";
 
 const resnetConfig = z
   .object({
     num_channels: count.default(3),
     embedding_size: count.default(64),
     hidden_sizes: z.array(count).default([256, 512, 1024, 2048]),
-    depths: z.array(count).default([3, 4, 6, 3]),
+    depths: z.array(layerCount).default([3, 4, 6, 3]),
     layer_type: z.enum(["basic", "bottleneck"]).default("bottleneck"),
     hidden_act: activationName.default("relu"),
     downsample_in_first_stage: z.boolean().default(false),

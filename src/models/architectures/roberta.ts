@@ -2,11 +2,11 @@ import { z } from "zod";
 import type { Value } from "../../graph/ir.ts";
 import { type Architecture, architecture } from "../architecture.ts";
 import { paddingBias } from "../attention.ts";
+import { count } from "../config-fields.ts";
 import type { Network } from "../network.ts";
 import {
   bertFields,
   bertLayer,
-  count,
   embedded,
   encoderHeads,
   firstTokenDense,

@@ -3,6 +3,7 @@ import type { Value } from "../../graph/ir.ts";
 import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
 import { multiHeadAttention } from "../attention.ts";
+import { count } from "../config-fields.ts";
 import {
   type ImageFeatures,
   meanOfTokens,
@@ -15,7 +16,7 @@ import {
   tokenAt,
 } from "../image-encoder.ts";
 import { type Network, numberAt } from "../network.ts";
-import { count } from "../text-encoder.ts";
+
 import {
   outputAgainstRows,
   outputSimilarity,

@@ -4,6 +4,7 @@ import type { Value } from "../../graph/ir.ts";
 import { int64 } from "../../graph/tensor.ts";
 import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
+import { count, factor, layerCount } from "../config-fields.ts";
 import {
   asTokens,
   type ImageFeatures,
@@ -19,7 +20,6 @@ import {
   vitLayer,
 } from "../image-encoder.ts";
 import { type Network, numberAt } from "../network.ts";
-import { count } from "../text-encoder.ts";
 import { joinedWindows, relativeCells, rolled, shiftedWindows, splitWindows } from "../windows.ts";
 
 const swinConfig = z
@@ -28,10 +28,10 @@ const swinConfig = z
     patch_size: squareSide.default(4),
     num_channels: count.default(3),
     embed_dim: count.default(96),
-    depths: z.array(count).default([2, 2, 6, 2]),
+    depths: z.array(layerCount).default([2, 2, 6, 2]),
     num_heads: z.array(count).default([3, 6, 12, 24]),
     window_size: count.default(7),
-    mlp_ratio: z.number().positive().default(4),
+    mlp_ratio: factor.default(4),
     qkv_bias: z.boolean().default(true),
     hidden_act: activationName.default("gelu"),
     use_absolute_embeddings: z.boolean().default(false),

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Value } from "../../graph/ir.ts";
 import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
+import { count, layerCount } from "../config-fields.ts";
 import {
   type ImageFeatures,
   imageHeads,
@@ -16,11 +17,11 @@ import {
   withTokens,
 } from "../image-encoder.ts";
 import type { Network } from "../network.ts";
-import { count, firstTokenDense, layerPaths } from "../text-encoder.ts";
+import { firstTokenDense, layerPaths } from "../text-encoder.ts";
 
 const vitConfig = z.object({
   hidden_size: count.default(768),
-  num_hidden_layers: count.default(12),
+  num_hidden_layers: layerCount.default(12),
   num_attention_heads: count.default(12),
   intermediate_size: count.default(3072),
   hidden_act: activationName.default("gelu"),

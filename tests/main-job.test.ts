@@ -67,7 +67,9 @@ describe.skipIf(!haveAssets)("the main job on real images (skipped without the r
   });
 
   test("everything moves and learns more", { timeout: 240_000 }, async () => {
-    const saved = await tuned(slice("full", { plan: "full", learningRate: 1e-3, batchNorm: "training" }));
+    const saved = await tuned(slice("full", { plan: "full", learningRate: 1e-3 }));
+    // X-rays look nothing like CIFAR-10: without being told to, it normalises by the batch.
+    expect(readFileSync(join(saved.out, "README.md"), "utf8")).toMatch(/batchNorm.*training/);
     expect(saved.after.accuracy).toBeGreaterThan(0.75);
     expect(saved.pValue).toBeLessThan(0.01);
   });

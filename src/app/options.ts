@@ -287,9 +287,11 @@ export const tuneOptions = z.strictObject({
   batchSize: count.default(32).describe("examples a step"),
   accumulate: count.default(1).describe("steps whose gradients are added up before an update"),
   batchNorm: z
-    .enum(["frozen", "training"])
-    .default("frozen")
-    .describe("statistics of thawed BatchNormalization: the pretrained ones, or those of the batch"),
+    .enum(["auto", "frozen", "training"])
+    .default("auto")
+    .describe(
+      "statistics of thawed BatchNormalization: frozen keeps the pretrained ones, training uses those of the batch, auto decides by how far the data lie from the pretrained ones",
+    ),
   labelSmoothing: z.number().min(0).lt(1).default(0).describe("share of the target spread over all classes"),
   dropout: z
     .number()

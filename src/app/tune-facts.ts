@@ -27,7 +27,7 @@ export function foundOf(tuning: Tuning, resident: number): Found {
     peakMemory: resident + task.keptBytes + largestStage,
     stepFlops: Math.max(...stages.map((moving) => flopsOf(tuning, moving))),
     notes: [...task.notes, ...(adapter?.notes ?? [])],
-    checks: task.checks ?? [],
+    checks: tuning.checks,
   };
 }
 

@@ -6,10 +6,12 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { Plan, ScheduleSpec } from "../tune/plan.ts";
 import { planOf } from "../tune/plans.ts";
 import { type AdapterTuning, adapterTuning } from "./adapter.ts";
+import { chooseStatistics } from "./batch-norm.ts";
 import type { TuneSettings } from "./options.ts";
 import { openRuntime } from "./runtime.node.ts";
 import type { TaskRun } from "./task.ts";
 import { tasks } from "./tasks.node.ts";
+import type { Check } from "./tune-events.ts";
 
 /** Everything a run needs, opened and checked; nothing is written yet. */
 export interface Tuning {
@@ -21,6 +23,8 @@ export interface Tuning {
   readonly model: Model;
   readonly adapter: AdapterTuning | undefined;
   readonly plan: Plan;
+  /** What was looked at because it would go wrong in silence. */
+  readonly checks: readonly Check[];
   readonly runtime: Runtime;
 }
 
@@ -45,15 +49,23 @@ export async function prepareTuning(
     const adapter = adapterTuning(task.model, options);
     const model = adapter?.trained ?? task.model;
     const named = options.plan ?? (task.isFreshHead ? "lp-ft" : "full");
-    const plan = planOf(stagesOf(options) ?? named, model.blocks, {
+    const planned = {
       epochs: options.epochs,
       learningRate: options.learningRate ?? adapter?.learningRate ?? task.learningRate,
       headLearningRate: options.headLearningRate ?? adapter?.headLearningRate,
       decay: options.decay,
       schedule: scheduleOf(options),
-      batchNorm: options.batchNorm,
-    });
-    return { options: { ...options, plan: named }, resume, task, model, adapter, plan, runtime };
+    };
+    const stages = stagesOf(options) ?? named;
+    const { batchNorm, check } = await chooseStatistics(
+      options,
+      { task, model, plan: planOf(stages, model.blocks, planned) },
+      runtime,
+    );
+    const plan = planOf(stages, model.blocks, { ...planned, batchNorm });
+    const settled = { ...options, plan: named, batchNorm };
+    const checks = [...(task.checks ?? []), ...(check ? [check] : [])];
+    return { options: settled, resume, task, model, adapter, plan, checks, runtime };
   } catch (error) {
     await task?.close();
     await runtime.dispose();

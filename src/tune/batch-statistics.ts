@@ -51,7 +51,7 @@ export function useBatchStatistics(graph: Graph, buffers: ReadonlySet<string>): 
 }
 
 /** Names of a BatchNormalization's running mean and variance. */
-function statisticsOf(node: Node): readonly string[] | undefined {
+export function statisticsOf(node: Node): readonly string[] | undefined {
   if (node.op !== "BatchNormalization" || node.domain !== "") return undefined;
   const [, , , mean, variance] = node.inputs;
   return mean?.constant && variance?.constant ? [mean.name, variance.name] : undefined;

@@ -127,7 +127,7 @@ export async function compileStage(stage: Stage, options: TuneLoopOptions, array
 }
 
 /** The graph up to `outputs`; dropout masks become 1. */
-function evaluationGraph(base: Graph, outputs: readonly string[]): Graph {
+export function evaluationGraph(base: Graph, outputs: readonly string[]): Graph {
   const graph = base.clone();
   for (const output of [...graph.outputs]) if (!outputs.includes(output.name)) graph.removeOutput(output);
   dropNothing(graph);

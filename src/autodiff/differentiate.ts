@@ -1,8 +1,9 @@
 import { bug, DiapasonError, nearest } from "../base/errors.ts";
 import { GraphBuilder } from "../graph/builder.ts";
-import { type Dim, product, substitute } from "../graph/dim.ts";
+import { product } from "../graph/dim.ts";
 import { inferShapes } from "../graph/infer.ts";
 import type { Graph, Node, Value } from "../graph/ir.ts";
+import { bindSymbols } from "../graph/passes/bind-symbols.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 import { backpropagate } from "./backpropagate.ts";
 import { freeActivationsEarly } from "./order.ts";
@@ -59,16 +60,6 @@ export function differentiate(source: Graph, options: DifferentiateOptions): Dif
   removeDead(graph);
   freeActivationsEarly(graph);
   return { graph, loss: loss.name, gradients: named };
-}
-
-function bindSymbols(graph: Graph, symbols: { readonly [symbol: string]: number }): void {
-  const sizes = new Map<string, Dim>(Object.entries(symbols));
-  if (sizes.size === 0) return;
-  const bind = (value: Value | undefined) => {
-    if (value?.shape) value.shape = value.shape.map((dim) => substitute(dim, sizes));
-  };
-  for (const input of graph.inputs) bind(input);
-  for (const node of graph.nodes) for (const output of node.outputs) bind(output);
 }
 
 function lossOf(graph: Graph, name: string): Value {

@@ -13,10 +13,11 @@ import { isBeside, WeightFiles } from "./weight-files.node.ts";
 const canShare = Number(process.versions.node.split(".")[0]) >= 22;
 
 export interface WorkerRuntimeOptions extends Pick<WorkerOptions, "device" | "threads"> {
-  /** What to hand to the device in a graph's stead; asked for every graph that is compiled. */
+  /** What to hand to the device in a graph's stead; asked for every graph that is compiled. It may have more outputs. */
   readonly lower?: (
     graph: Graph,
     takes: (models: readonly Uint8Array[]) => Promise<boolean[]>,
+    purpose: CompileOptions["purpose"],
   ) => Promise<Graph>;
 }
 
@@ -52,7 +53,15 @@ export async function workerRuntime({ device, threads, lower }: WorkerRuntimeOpt
       return storeOn(worker, id, places);
     },
     async compile(graph, options = {}) {
-      return compileOn(worker, files, lower ? await lower(graph, takes) : graph, options);
+      const lowered = lower ? await lower(graph, takes, options.purpose) : graph;
+      const executable = await compileOn(worker, files, lowered, options);
+      const kept = new Set([...(options.gradients?.values() ?? []), ...(options.bufferUpdates?.values() ?? [])]);
+      const returned = graph.outputs.map((output) => output.name).filter((name) => !kept.has(name));
+      return {
+        run: (feeds, { accumulate = false, outputs = returned } = {}) =>
+          worker.ask("run", { executable, feeds, accumulate, outputs }),
+        dispose: () => worker.ask("disposeExecutable", { executable }),
+      };
     },
     peakMemoryBytes: async () => peakMemory(),
     async dispose() {
@@ -104,12 +113,13 @@ function inBytes(graph: Graph): Pick<CompileRequest, "model" | "weights"> {
   return { model: writeOnnx(graph, { place }), weights };
 }
 
+/** The number of the executable that the worker makes of a graph. */
 async function compileOn(
   worker: RuntimeWorker,
   files: WeightFiles,
   graph: Graph,
   options: CompileOptions,
-): Promise<Executable> {
+): Promise<number> {
   const file = await files.write(graph);
   const asked = worker.ask("compile", {
     ...(file ? { model: file.path, weights: [] } : inBytes(graph)),
@@ -118,14 +128,7 @@ async function compileOn(
     bufferUpdates: [...(options.bufferUpdates ?? [])],
     isTraining: options.purpose === "training",
   });
-  const executable = await asked.finally(() => file?.remove());
-  const kept = new Set([...(options.gradients?.values() ?? []), ...(options.bufferUpdates?.values() ?? [])]);
-  const returned = graph.outputs.map((output) => output.name).filter((name) => !kept.has(name));
-  return {
-    run: (feeds, { accumulate = false, outputs = returned } = {}) =>
-      worker.ask("run", { executable, feeds, accumulate, outputs }),
-    dispose: () => worker.ask("disposeExecutable", { executable }),
-  };
+  return asked.finally(() => file?.remove());
 }
 
 /** The worker thread and the requests that wait for its answer. It keeps the process alive only while one waits. */

@@ -1,6 +1,7 @@
 import { differentiate } from "../autodiff/differentiate.ts";
 import { DiapasonError } from "../base/errors.ts";
 import type { Graph } from "../graph/ir.ts";
+import { bindSymbols } from "../graph/passes/bind-symbols.ts";
 import { fuseGelu } from "../graph/passes/fuse-gelu.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 import { float32 } from "../graph/tensor.ts";
@@ -81,11 +82,14 @@ export async function compileStage(stage: Stage, options: TuneLoopOptions, array
   for (const output of [...bare.outputs]) if (output.name !== model.loss) bare.removeOutput(output);
   fuseGelu(bare);
   removeDead(bare);
+  const symbols = { batch: batchSize };
+  // before anything counts the elements of a batch: a count at run time would keep what it counts
+  bindSymbols(bare, symbols);
   const bufferUpdates = useBatchStatistics(bare, movingStatistics(stage, model.blocks));
   const differentiated = differentiate(bare, {
     loss: model.loss,
     parameters: movers.map(({ parameter }) => parameter.name),
-    symbols: { batch: batchSize },
+    symbols,
   });
   for (const name of bufferUpdates.keys()) {
     differentiated.graph.initializerToInput(differentiated.graph.get(name));

@@ -11,8 +11,8 @@ const spatial = (x: Value): number[] => range(2, rankOf(x));
 function maxPool(b: Backward<"MaxPool">): Value {
   const { g, dy, x } = b;
   const [indices, updates] = [positions(b), dy].map((value) => g.reshape(value, [-1])) as [Value, Value];
-  const count = g.op("Size", [x[0]]);
-  const flat = g.zeros(g.reshape(count, [1]), dy);
+  // counted at run time: of a known count the runtime would make a constant as large as the image, and keep it
+  const flat = g.zeros(g.reshape(g.op("Size", [x[0]]), [1]), dy);
   const total = g.op("ScatterElements", [flat, indices, updates], { axis: 0, reduction: "add" });
   return g.reshapeLike(total, x[0]);
 }

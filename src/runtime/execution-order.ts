@@ -30,4 +30,4 @@ export function pinOrder(source: Graph): Graph {
 }
 
 const hasFirstNumber = ({ dtype, shape }: Value): boolean =>
-  dtype === "float32" && shape !== undefined && !shape.includes(0);
+  dtype === "float32" && shape !== undefined && shape.every((dim) => typeof dim === "number" && dim > 0);

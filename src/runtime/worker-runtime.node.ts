@@ -6,7 +6,7 @@ import { workerUrl } from "../base/worker-url.node.ts";
 import { writeOnnx } from "../formats/onnx/writer.ts";
 import type { Graph, Value } from "../graph/ir.ts";
 import type { CompileRequest, ReplyMessage, RequestKind, Requests, WorkerOptions } from "./messages.ts";
-import type { ArrayPlace, CompileOptions, Executable, ParameterStore, Runtime } from "./runtime.ts";
+import type { ArrayPlace, CompileOptions, ParameterStore, Runtime } from "./runtime.ts";
 import { isBeside, WeightFiles } from "./weight-files.node.ts";
 
 /** Node 20 refuses tensors over shared memory; from 22 on they are taken. */
@@ -55,7 +55,10 @@ export async function workerRuntime({ device, threads, lower }: WorkerRuntimeOpt
     async compile(graph, options = {}) {
       const lowered = lower ? await lower(graph, takes, options.purpose) : graph;
       const executable = await compileOn(worker, files, lowered, options);
-      const kept = new Set([...(options.gradients?.values() ?? []), ...(options.bufferUpdates?.values() ?? [])]);
+      const kept = new Set([
+        ...(options.gradients?.values() ?? []),
+        ...(options.bufferUpdates?.values() ?? []),
+      ]);
       const returned = graph.outputs.map((output) => output.name).filter((name) => !kept.has(name));
       return {
         run: (feeds, { accumulate = false, outputs = returned } = {}) =>

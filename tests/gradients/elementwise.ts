@@ -73,6 +73,11 @@ export const elementwise: { readonly [title: string]: GradCase } = {
       of: [1, 2],
     },
   ),
+  "Clip from 0 to 6": grad(
+    "2x2",
+    (g, x) => g.op("Clip", [x, g.constant([0], "float32", []), g.constant([6], "float32", [])]),
+    { at: [[-2, 0.5, 5, 7]] },
+  ),
   "Clip without a minimum": grad("2x3", (g, x) =>
     g.op("Clip", [x, undefined, g.constant([0.4], "float32", [])]),
   ),

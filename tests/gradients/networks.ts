@@ -42,6 +42,12 @@ export const networks: { readonly [title: string]: GradCase } = {
   "Conv 2-D, 3×3 on a large image": grad("1x2x30x28, 2x2x3x3", conv({ pads: [1, 1, 1, 1] }), {
     float32Tolerance: 1e-3,
   }),
+  "Conv 2-D, two groups, dilated, on a large image": grad(
+    "2x4x30x29, 6x2x3x2",
+    conv({ group: 2, dilations: [2, 3], pads: [2, 0, 1, 3] }),
+    { float32Tolerance: 1e-3 },
+  ),
+  "Conv 2-D, a kernel that reaches past the image": grad("1x2x2x3, 2x2x5x3", conv({ pads: [2, 1, 2, 1] })),
   "Conv 2-D, two groups": grad("2x4x5x5, 6x2x3x3", conv({ group: 2 })),
   "Conv 2-D, two groups and stride 2": grad("2x4x5x5, 6x2x3x3", conv({ group: 2, strides: [2, 2] })),
   "Conv 2-D, two groups, 1×1": grad("2x4x3x3, 6x2x1x1", conv({ group: 2 })),

@@ -30,7 +30,8 @@ const largeImage = 28 * 28;
  * The gradient of a convolution's weight, as the composition that was fastest for its kind:
  *
  * 1×1 on large images one product for each image, summed over the batch; depthwise with a batch of known size a
- * convolution whose filters are the gradients; everything else products of matrices [channels, batch·positions].
+ * convolution whose filters are the gradients; everything else products of matrices [channels, batch·positions], of
+ * which a stride of 1 needs fewer copies of the image.
  */
 export function weightGradient(b: Backward<"Conv" | "ConvTranspose">, correlation: Correlation): Value {
   const { g, node, x, attrs } = b;
@@ -49,6 +50,9 @@ export function weightGradient(b: Backward<"Conv" | "ConvTranspose">, correlatio
     return pointwise(g, correlation, sizes);
   if (attrs.group > 1 && sizes.weight[1] === 1 && sizes.batch !== undefined)
     return depthwise(b, correlation, sizes, sizes.batch);
+  const isDense = window.strides.every((stride) => stride === 1);
+  const spread = spreadOf(sizesOf(node, image, "the spatial sizes", 2), window);
+  if (isDense && isReached(spread, sizes.positions)) return shiftedProducts(g, correlation, sizes, spread);
   return products(g, correlation, sizes);
 }
 
@@ -83,6 +87,70 @@ function depthwise(
   );
   return sumOver(g, g.reshape(cut, [batch, ...weight]), [0]);
 }
+
+/**
+ * dYᵢ·Xⱼᵀ for every tap (i, j) of a kernel without stride: dY shifted along the rows of X by i, X along the columns of dY
+ * by j, so that a 3×3 kernel takes 2 shifted copies of each instead of 9 of X.
+ *
+ * On large images a product for each image, summed over the batch, which saves putting the channels first.
+ */
+function shiftedProducts(g: GraphBuilder, correlation: Correlation, sizes: Sizes, spread: Spread): Value {
+  const { batch, weight, positions, group } = sizes;
+  const [out, inner, tall, ...wide] = weight as readonly [number, number, number, ...number[]];
+  const rank = positions.length;
+  const isLarge = sizeOf(positions) >= largeImage;
+  const inOrder = (value: Value) => (isLarge ? value : g.transpose(value, [1, 0, ...range(2, rank + 2)]));
+  const [image, filter] = [inOrder(correlation.image), inOrder(correlation.filter)];
+  // both become arrays over the rows of X and the columns of dY
+  const grid = [spread.size[0]!, ...positions.slice(1)];
+  const asRows = (value: Value, channels: number) =>
+    isLarge
+      ? g.op("Reshape", [value, g.ints([0, group, channels / group, sizeOf(grid)])])
+      : g.reshape(value, [group, channels / group, batch === undefined ? -1 : batch * sizeOf(grid)]);
+  // element k of the copy is element k + offset
+  const shifted = (value: Value, offsets: readonly number[], from: readonly number[]) => {
+    const begin = offsets.map((offset) => -offset);
+    const end = offsets.map((offset, i) => offset + grid[i]! - from[i]!);
+    return g.pad(value, [0, 0, ...begin, 0, 0, ...end]);
+  };
+  const still = wide.map(() => 0);
+  const rows = spread.offsets[0]!.map((offset) =>
+    asRows(shifted(filter, [-offset, ...still], positions), out),
+  );
+  const columns = tapsOf(wide).map((tap) => {
+    const offsets = tap.map((at, i) => spread.offsets[i + 1]![at]!);
+    return asRows(shifted(image, [0, ...offsets], spread.size), inner * group);
+  });
+  const axis = isLarge ? 1 : 0;
+  const together = Math.ceil(rowsAtOnce / (out / group));
+  const parts: Value[] = [];
+  for (let at = 0; at < tall; at += together) {
+    const some = rows.slice(at, at + together);
+    const stacked = g.concat(some, axis + 1);
+    const products = columns.map((column) => {
+      const product = g.product(stacked, column, { transB: true });
+      const total = isLarge ? sumOver(g, product, [0]) : product;
+      return g.reshape(total, [group, some.length, out / group, inner, 1]);
+    });
+    parts.push(g.concat(products, 4));
+  }
+  return g.reshape(g.transpose(g.concat(parts, 1), [0, 2, 3, 1, 4]), weight);
+}
+
+/** Sizes of an image, and how far each tap along each axis reads from the output position it counts for. */
+interface Spread {
+  readonly size: readonly number[];
+  readonly offsets: readonly (readonly number[])[];
+}
+
+function spreadOf(size: readonly number[], { kernel, dilations, pads }: Window): Spread {
+  const offsets = kernel.map((taps, axis) => range(taps).map((tap) => tap * dilations[axis]! - pads[axis]!));
+  return { size, offsets };
+}
+
+/** Whether every tap reads the image somewhere: what is cut off a shifted copy is less than the copy. */
+const isReached = ({ size, offsets }: Spread, positions: readonly number[]): boolean =>
+  offsets.every((along, axis) => along.every((o) => o < size[axis]! && -o < positions[axis]!));
 
 /**
  * dY·Xₜᵀ for every tap t of the kernel, X shifted to where the tap reads.

@@ -128,7 +128,11 @@ export const elementwise = {
   // the bounds are scalars: each takes what it cut off; the upper one wins where they cross
   Clip: [
     (b) => {
-      const { g, dy, x } = b;
+      const { g, dy, y, x } = b;
+      const [low, high] = [1, 2].map((i) => (b.has(i) ? knownNumbers(x[i])?.[0] : undefined));
+      // ReLU6, as exporters write it: flat at its corners, as in PyTorch, so that y tells all and x need not be kept
+      if (low === 0 && high === 6)
+        return g.mul(dy, mask(g, g.op("And", [g.greater(y, 0), g.less(y, 6)]), dy));
       const above = b.has(1) ? g.greaterOrEqual(x[0], x[1]) : undefined;
       const below = b.has(2) ? g.lessOrEqual(x[0], x[2]) : undefined;
       const inside = above && below ? g.op("And", [above, below]) : (above ?? below);

@@ -4,6 +4,7 @@ import type { Graph } from "../graph/ir.ts";
 import { bindSymbols } from "../graph/passes/bind-symbols.ts";
 import { fuseGelu } from "../graph/passes/fuse-gelu.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
+import { takeEarly } from "../graph/passes/take-early.ts";
 import { float32 } from "../graph/tensor.ts";
 import { dropNothing } from "../models/dropout-input.ts";
 import type { Block, Parameter } from "../models/model.ts";
@@ -85,6 +86,7 @@ export async function compileStage(stage: Stage, options: TuneLoopOptions, array
   const symbols = { batch: batchSize };
   // before anything counts the elements of a batch: a count at run time would keep what it counts
   bindSymbols(bare, symbols);
+  takeEarly(bare);
   const bufferUpdates = useBatchStatistics(bare, movingStatistics(stage, model.blocks));
   const differentiated = differentiate(bare, {
     loss: model.loss,
@@ -136,6 +138,7 @@ export function evaluationGraph(base: Graph, outputs: readonly string[]): Graph 
   for (const output of [...graph.outputs]) if (!outputs.includes(output.name)) graph.removeOutput(output);
   dropNothing(graph);
   removeDead(graph);
+  takeEarly(graph);
   for (const input of [...graph.inputs]) {
     if (input.consumers.length === 0 && !graph.outputs.includes(input)) graph.removeValue(input);
   }

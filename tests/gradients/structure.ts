@@ -45,6 +45,11 @@ export const structure: { readonly [title: string]: GradCase } = {
     (g, x) => g.op("Gather", [x, g.constant([1], "int64", [])], { axis: 1 }),
     { symbolic: true },
   ),
+  "Gather, a row from the end that keeps its axis, sizes unknown": grad(
+    "2x5x3",
+    (g, x) => g.op("Gather", [x, g.ints([-2])], { axis: 1 }),
+    { symbolic: true },
+  ),
   GatherElements: grad("3x2", (g, x) =>
     g.op("GatherElements", [x, g.constant([0, 1, 0, 0, 2, -1, 1, 1], "int64", [4, 2])], { axis: 0 }),
   ),

@@ -71,17 +71,27 @@ function untiled({ g, dy, x: [x, repeats] }: Backward<"Tile">): Value {
 
 /** One row taken out is put back by padding; more are added where their indices say. */
 function ungathered({ g, dy, x: [data, indices], attrs: { axis } }: Backward<"Gather">): Value {
-  const size = data.shape?.[axis];
-  const known = indices.shape?.length === 0 ? knownNumbers(indices) : undefined;
-  if (known?.length === 1 && typeof size === "number") {
-    const rank = rankOf(data);
-    const at = known[0]! < 0 ? known[0]! + size : known[0]!;
+  const known = knownNumbers(indices);
+  const isRow = known?.length === 1 && indices.shape !== undefined && indices.shape.length <= 1;
+  if (!isRow || !data.shape) return scatterAdd(g, dy, indices, axis, data);
+  const rank = data.shape.length;
+  const row = indices.shape!.length === 0 ? g.unsqueeze(dy, [axis]) : dy;
+  const [at] = known as readonly [number];
+  const size = data.shape[axis];
+  if (typeof size === "number") {
     const pads = new Array<number>(2 * rank).fill(0);
-    pads[axis] = at;
-    pads[axis + rank] = size - 1 - at;
-    return g.pad(g.unsqueeze(dy, [axis]), pads);
+    pads[axis] = at < 0 ? at + size : at;
+    pads[axis + rank] = size - 1 - pads[axis]!;
+    return g.pad(row, pads);
   }
-  return scatterAdd(g, dy, indices, axis, data);
+  const rest = g.sub(g.sizeOf(data, axis), at < 0 ? -at : at + 1);
+  const around = at < 0 ? [rest, g.ints([-at - 1])] : [g.ints([at]), rest];
+  const zeros = (count: number) => (count === 0 ? [] : [g.ints(new Array<number>(count).fill(0))]);
+  const between = rank - 1;
+  const pads = [...zeros(axis), around[0]!, ...zeros(between), around[1]!, ...zeros(between - axis)];
+  const whole = g.op("Pad", [row, g.concat(pads, 0)]);
+  whole.shape = data.shape;
+  return whole;
 }
 
 /** Positions within a batch get the batch's own numbers in front, which ScatterND wants. */

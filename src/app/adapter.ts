@@ -20,6 +20,8 @@ export interface AdapterTuning {
   readonly adapted: AdaptedModel;
   /** The same as it is trained: with its frozen weights in few bits, where that was asked for. */
   readonly trained: AdaptedModel;
+  /** What the run begins with, where that is not the model as it was opened: one that an adapter is on already. */
+  readonly start?: Model;
   /** Rates unless others were asked for. */
   readonly learningRate: number;
   readonly headLearningRate: number;
@@ -43,8 +45,15 @@ export function adapterTuning(model: Model, options: TuneSettings): AdapterTunin
   }
   const targetModules = patternOf(options.targetModules);
   const adapted = attachAdapter(model, { method, rank, alpha, dropout, seed, targetModules });
-  const row = adapterMethods[method];
+  return tuningOf(adapted, options);
+}
+
+/** An adapter that is on its model, as it is tuned. */
+export function tuningOf(adapted: AdaptedModel, options: TuneSettings): AdapterTuning {
+  const { frozenWeights } = options;
   const { adapter, parameters } = adapted;
+  const model = adapter.base;
+  const row = adapterMethods[adapter.method];
   const count = (list: Model["parameters"]) => list.reduce((sum, { elements }) => sum + elements, 0);
   const share = percent(count(parameters) / count(model.parameters));
   const size = row.targets === "lora" && row.layers ? ` (rank ${adapter.rank}, alpha ${adapter.alpha})` : "";

@@ -6,11 +6,13 @@ import { DiapasonError } from "../base/errors.ts";
 import { saveCheckpoint } from "../formats/checkpoint.node.ts";
 import { saveOnnx } from "../formats/onnx/file.node.ts";
 import { inFormat, type OnnxFormatName, onnxFormats } from "../models/export/formats.ts";
+import type { LocatedAdapter } from "../models/hub/locate.node.ts";
 import { folderOfFile, loadModel } from "../models/load.node.ts";
 import { inferenceGraph, weightsOf } from "../models/save.node.ts";
 import { learnShapes } from "../runtime/probe.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Metrics } from "../tune/events.ts";
+import { exportAdapter } from "./export-adapter.node.ts";
 import type { Exported, Quality } from "./export-events.ts";
 import { fileOfForm } from "./graph-file.node.ts";
 import { type Evaluated, evaluateOptions, type Scored } from "./judging.ts";
@@ -37,16 +39,18 @@ const onnxNames = Object.keys(onnxFormats) as [OnnxFormatName, ...OnnxFormatName
 const options = z.strictObject({
   model: z.string().describe("folder of a tuned model, ONNX file, or org/name of the Hugging Face Hub"),
   to: z
-    .array(z.enum([...onnxNames, "safetensors", "merged"]))
+    .array(z.enum([...onnxNames, "safetensors", "merged", "adapter"]))
     .min(1)
     .default(["fp16", "int8", "q4"])
     .describe(
-      "what to write: onnx (float32), fp16, int8 (model_quantized.onnx), q4, q4f16, safetensors; merged: the folder of the model with --adapter in its weights (default: fp16 int8 q4)",
+      "what to write: onnx (float32), fp16, int8 (model_quantized.onnx), q4, q4f16, safetensors; merged: the folder of the model with --adapter in its weights; adapter: the adapter alone, as PEFT reads it (default: fp16 int8 q4)",
     ),
   adapter: z
     .string()
     .optional()
-    .describe("folder of an adapter, as PEFT or tune writes it, to merge into the model; needs --out"),
+    .describe(
+      "folder of an adapter, as PEFT or tune writes it, to merge into the model; needs --out. A model that is an adapter brings its own",
+    ),
   out: z
     .string()
     .optional()
@@ -89,12 +93,16 @@ export const exportModel: Verb<typeof options, ExportEvent> = {
   positionals: [{ option: "model", required: true }],
   async *run(input, context = {}) {
     const settings = parseOptions(options, input);
-    const { path: given } = yield* located(settings.model, context);
-    const { adapter } = settings;
-    const out = outOf(settings, given) ?? (await folderOf(given));
+    const { to } = settings;
+    if (to.includes("adapter")) yield* exportAdapter(settings, context);
+    if (to.every((form) => form === "adapter")) return;
+    const isApart = to.includes("merged");
+    const { path: given, adapter: found } = yield* located(settings.model, context, { isApart });
+    const adapter = settings.adapter ?? (isApart ? found?.folder : undefined);
+    const out = outOf({ ...settings, adapter }, given, found) ?? (await folderOf(given));
     const path = adapter === undefined ? given : out;
-    const places = settings.to.flatMap((format) =>
-      format === "merged" ? [] : [[format, placeOf(out, format)] as const],
+    const places = to.flatMap((format) =>
+      format === "merged" || format === "adapter" ? [] : [[format, placeOf(out, format)] as const],
     );
     if (!settings.force && adapter === undefined) for (const [, place] of places) refuseExisting(place);
     const runtime = await openRuntime(settings);
@@ -154,11 +162,17 @@ export const exportModel: Verb<typeof options, ExportEvent> = {
  * @throws app/missing-option where a model of the Hub has none, app/bad-option where a merged one has none, or nothing to
  * be merged
  */
-function outOf({ model, adapter, out, to }: ExportSettings, path: string): string | undefined {
+function outOf(
+  { model, adapter, out, to }: ExportSettings,
+  path: string,
+  found: LocatedAdapter | undefined,
+): string | undefined {
   if (path !== model && out === undefined)
     throw new DiapasonError(
       "app/missing-option",
-      `"${model}" lies in the cache of the Hub, which holds what was downloaded alone.`,
+      found
+        ? `"${model}" is an adapter, in whose folder a whole model has no place.`
+        : `"${model}" lies in the cache of the Hub, which holds what was downloaded alone.`,
       'Give "out", a folder for what is written.',
     );
   if ((adapter === undefined) === !to.includes("merged") && (adapter === undefined || out !== undefined))

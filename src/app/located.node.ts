@@ -1,4 +1,4 @@
-import { type LocatedModel, locateModel } from "../models/hub/locate.node.ts";
+import { type LocatedModel, type LocateOptions, locateModel } from "../models/hub/locate.node.ts";
 import { emitting } from "./emit.ts";
 import { type Note, noteOf } from "./progress.ts";
 import type { VerbContext, VerbEvent } from "./verb.ts";
@@ -20,17 +20,20 @@ const everyMs = 250;
 /**
  * Finds the model that an option names: a path, or an id of the Hub, which is fetched; what is told meanwhile is yielded.
  *
+ * `isApart`: of an adapter the base is located alone.
  * @throws what locateModel throws
  */
 export async function* located(
   model: string,
   { signal }: VerbContext,
+  { isApart = false }: Pick<LocateOptions, "isApart"> = {},
 ): AsyncGenerator<Download | Note, LocatedModel> {
   let file = "";
   let told = 0;
   const found = yield* emitting<Download, LocatedModel>((emit) =>
     locateModel(model, {
       signal,
+      isApart,
       onProgress(progress) {
         const now = performance.now();
         if (progress.file !== file) told = now;

@@ -2,8 +2,10 @@ import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { mergeAdapter } from "../models/adapters/merge.ts";
-import { loadPeftAdapter } from "../models/adapters/peft.node.ts";
+import { loadPeftAdapter, openPeftBase } from "../models/adapters/peft.node.ts";
 import { loadModel } from "../models/load.node.ts";
+import type { Model } from "../models/model.ts";
+import { isNetworkFolder } from "../models/open-network.node.ts";
 import { saveModel } from "../models/save.node.ts";
 import { learnShapes } from "../runtime/probe.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -23,10 +25,7 @@ export async function writeMerged(
   { base, adapter, out, force }: Record<"base" | "adapter" | "out", string> & { readonly force: boolean },
   runtime: Runtime,
 ): Promise<readonly string[]> {
-  const model = await loadModel(base, {
-    whole: true,
-    learnShapes: (graph) => learnShapes(graph, runtime),
-  });
+  const model = await loadAdapterBase(adapter, base, runtime);
   const adapted = await loadPeftAdapter(adapter, model);
   const notes = await mergeNotes({ adapted }, new Map(), runtime);
   await saveModel(mergeAdapter(adapted), out, {
@@ -35,6 +34,12 @@ export async function writeMerged(
     more: (folder) => copyBeside(base, folder),
   });
   return notes;
+}
+
+/** The base of an adapter, with the head that the adapter is for, where an architecture of ours builds it. */
+export async function loadAdapterBase(adapter: string, base: string, runtime: Runtime): Promise<Model> {
+  const network = (await isNetworkFolder(base)) ? await openPeftBase(adapter, base) : undefined;
+  return network ?? loadModel(base, { whole: true, learnShapes: (graph) => learnShapes(graph, runtime) });
 }
 
 /** Copies what belongs to a model beside its weights, as far as it is not there. `from`: folder, or a file, which has none. */

@@ -1,5 +1,6 @@
 import { basename, join, resolve } from "node:path";
 import { writeFileAtomic } from "../base/atomic-file.node.ts";
+import type { AdaptedModel } from "../models/adapters/adapted.ts";
 import { savePeftAdapter } from "../models/adapters/peft.node.ts";
 import { hubNameOf } from "../models/hub/model-id.ts";
 import type { Model } from "../models/model.ts";
@@ -18,7 +19,7 @@ import type { Tuning } from "./tune-prepare.node.ts";
  * Result: the path of the report in the model's folder.
  */
 export async function saveTuned(
-  { options, task, adapter }: Tuning,
+  { options, task, adapter, base }: Tuning,
   tuned: Model,
   result: RunResult,
   values: Values,
@@ -32,11 +33,7 @@ export async function saveTuned(
     async more(folder) {
       await task.saving.more(folder);
       // Apart from the merged weights: transformers would else take the folder for an adapter without a model.
-      if (adapter)
-        await savePeftAdapter(join(folder, "adapter"), adapter.adapted, {
-          values,
-          baseName: hubNameOf(options.model) ?? options.model,
-        });
+      if (adapter) await saveAdapter(join(folder, "adapter"), adapter.adapted, tuned, values, base);
       const name = basename(resolve(options.out));
       const card = tasks[options.task].card({ name, result, recipe: run.recipe });
       await writeFileAtomic(join(folder, "README.md"), card);
@@ -44,4 +41,16 @@ export async function saveTuned(
     },
   });
   return join(options.out, "report.html");
+}
+
+/** An adapter with its model's config, which says the classes: opened by itself it is what was tuned. */
+async function saveAdapter(
+  folder: string,
+  adapted: AdaptedModel,
+  { config }: Model,
+  values: Values,
+  base: string,
+): Promise<void> {
+  const isSaved = await savePeftAdapter(folder, adapted, { values, baseName: hubNameOf(base) ?? base });
+  if (isSaved) await writeFileAtomic(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
 }

@@ -1,11 +1,13 @@
 import { relative, resolve } from "node:path";
 import { DiapasonError } from "../base/errors.ts";
+import type { LocatedAdapter } from "../models/hub/locate.node.ts";
 import type { Model } from "../models/model.ts";
 import { checkFree } from "../models/save.node.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Plan, ScheduleSpec } from "../tune/plan.ts";
 import { planOf } from "../tune/plans.ts";
 import { type AdapterTuning, adapterTuning } from "./adapter.ts";
+import { adapterGoingOn } from "./adapter-going-on.node.ts";
 import { chooseStatistics } from "./batch-norm.ts";
 import type { TuneSettings } from "./options.ts";
 import { openRuntime } from "./runtime.node.ts";
@@ -22,6 +24,8 @@ export interface Tuning {
   /** What is tuned: the task's model, or that with an adapter. */
   readonly model: Model;
   readonly adapter: AdapterTuning | undefined;
+  /** What an adapter is put on, which `options.model` may name or be an adapter of. */
+  readonly base: string;
   readonly plan: Plan;
   /** What was looked at because it would go wrong in silence. */
   readonly checks: readonly Check[];
@@ -31,22 +35,33 @@ export interface Tuning {
 /**
  * Opens model, data and runtime and makes the plan.
  *
- * `modelPath`: where the model lies, which `options.model` names.
+ * `modelPath`: where the model lies, which `options.model` names; `found`: the adapter on it that is to be tuned on.
  * @throws models/output-exists when the output or run folder holds something and `force` is not given,
  * app/overlapping-folders.
  */
 export async function prepareTuning(
   options: TuneSettings,
-  { resume, modelPath }: { readonly resume: boolean; readonly modelPath: string },
+  {
+    resume,
+    modelPath,
+    adapter: found,
+  }: {
+    readonly resume: boolean;
+    readonly modelPath: string;
+    readonly adapter?: LocatedAdapter | undefined;
+  },
 ): Promise<Tuning> {
-  refuseOverlap({ ...options, model: modelPath });
+  refuseOverlap({ ...options, model: found?.folder ?? modelPath });
   await checkFree(options.out, options.force);
   if (!resume) await checkFree(options.run, options.force);
   const runtime = await openRuntime(options);
   let task: TaskRun | undefined;
   try {
     task = await tasks[options.task].prepare({ ...options, model: modelPath }, runtime);
-    const adapter = adapterTuning(task.model, options);
+    const adapter = found
+      ? await adapterGoingOn(task.model, found.folder, options)
+      : adapterTuning(task.model, options);
+    if (found) task = { ...task, isFreshHead: false, notes: notesLess(task, adapter) };
     const model = adapter?.trained ?? task.model;
     const named = options.plan ?? (task.isFreshHead ? "lp-ft" : "full");
     const planned = {
@@ -65,12 +80,19 @@ export async function prepareTuning(
     const plan = planOf(stages, model.blocks, { ...planned, batchNorm });
     const settled = { ...options, plan: named, batchNorm };
     const checks = [...(task.checks ?? []), ...(check ? [check] : [])];
-    return { options: settled, resume, task, model, adapter, plan, checks, runtime };
+    const base = found?.base ?? options.model;
+    return { options: settled, resume, task, model, adapter, base, plan, checks, runtime };
   } catch (error) {
     await task?.close();
     await runtime.dispose();
     throw error;
   }
+}
+
+/** The notes of a task without what they say of weights that an adapter brought. */
+function notesLess({ notes, model }: TaskRun, adapter: AdapterTuning | undefined): readonly string[] {
+  const { notes: left } = adapter?.start ?? model;
+  return notes.filter((note) => left.includes(note) || !model.notes.includes(note));
 }
 
 /** What is written may not lie inside what is read, nor in place of it: a second run would read or replace it. */

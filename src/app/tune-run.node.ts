@@ -28,7 +28,7 @@ export async function* runTuning(
     const found = foundOf(tuning, await runtime.peakMemoryBytes());
     yield found;
     refuseTooLarge(found.peakMemory, options);
-    const before = await task.judge(task.model);
+    const before = await task.judge(adapter?.start ?? task.model);
     yield beforeOf(tuning, before);
 
     // Only now is anything written: what cannot even be evaluated leaves no run behind, nor does what fails before its first step.

@@ -31,11 +31,11 @@ export const tune: Verb<typeof tuneInput, TuneVerbEvent> = {
     const given = recipe === undefined ? flags : await readRecipe(recipe, flags);
     const options = parseOptions(tuneOptions, given);
     const run = resolve(options.run ?? join("runs", basename(resolve(options.out))));
-    const { path, name } = yield* located(options.model, context);
+    const { path, name, adapter } = yield* located(options.model, context, { isApart: true });
     const task = await taskOfModel(path, options.task, "tune");
     checkTaskOptions("tune", given, task);
     const settings = { ...options, run, task, model: name };
-    yield* runTuning(await prepareTuning(settings, { resume: false, modelPath: path }), context);
+    yield* runTuning(await prepareTuning(settings, { resume: false, modelPath: path, adapter }), context);
   },
 };
 
@@ -65,10 +65,10 @@ export const resume: Verb<typeof resumeOptions, TuneVerbEvent> = {
       }),
     );
     await refuseFinished(run, options.out);
-    const { path, name } = yield* located(options.model, context);
+    const { path, name, adapter } = yield* located(options.model, context, { isApart: true });
     const task = await taskOfModel(path, options.task, "tune");
     const settings = { ...options, run: resolve(run), task, model: name };
-    yield* runTuning(await prepareTuning(settings, { resume: true, modelPath: path }), context);
+    yield* runTuning(await prepareTuning(settings, { resume: true, modelPath: path, adapter }), context);
   },
 };
 

@@ -188,13 +188,29 @@ export function parseArchitectureConfig(
 const placeholders = (config: ModelConfig, source: string): readonly string[] =>
   Array.from({ length: classCount(config, source) ?? 2 }, (_, i) => `LABEL_${i}`);
 
+const shown = (names: readonly string[]): string =>
+  `${names.slice(0, 4).join(", ")}${names.length > 4 ? ` and ${names.length - 4} more` : ""}`;
+
+const noteOnFresh = (fresh: ReadonlySet<string>): string =>
+  `Not in the checkpoint, so they begin fresh: ${shown([...fresh])}.`;
+
+/** The same model, of which some weights that the checkpoint lacked came from elsewhere. */
+export function withFound(model: Model, found: ReadonlySet<string>): Model {
+  const { network } = model;
+  if (!network || ![...network.fresh].some((name) => found.has(name))) return model;
+  const fresh = new Set([...network.fresh].filter((name) => !found.has(name)));
+  const told = noteOnFresh(network.fresh);
+  const notes = model.notes.flatMap((note) =>
+    note !== told ? [note] : fresh.size > 0 ? [noteOnFresh(fresh)] : [],
+  );
+  return { ...model, notes, network: { ...network, fresh } };
+}
+
 function notesOn(fresh: ReadonlySet<string>, unused: readonly string[], hasCheckpoint: boolean): string[] {
   if (!hasCheckpoint) return ["The network begins with random weights."];
-  const shown = (names: readonly string[]) =>
-    `${names.slice(0, 4).join(", ")}${names.length > 4 ? ` and ${names.length - 4} more` : ""}`;
   const left = unused.filter((name) => !neverRead.test(name));
   return [
-    ...(fresh.size > 0 ? [`Not in the checkpoint, so they begin fresh: ${shown([...fresh])}.`] : []),
+    ...(fresh.size > 0 ? [noteOnFresh(fresh)] : []),
     ...(left.length > 0 ? [`Of the checkpoint the task has no use for: ${shown(left)}.`] : []),
   ];
 }

@@ -5,6 +5,9 @@ import { DiapasonError } from "../base/errors.ts";
 import { loadOnnx } from "../formats/onnx/file.node.ts";
 import { loadSafetensors } from "../formats/safetensors.node.ts";
 import type { Graph } from "../graph/ir.ts";
+import { isAdaptedFolder } from "./adapters/adapted-folder.node.ts";
+import { mergeAdapter, withAdapted } from "./adapters/merge.ts";
+import { loadPeftAdapter } from "./adapters/peft.node.ts";
 import { nameAfterCheckpoint } from "./checkpoint.ts";
 import { labelsOf, type ModelConfig, parseConfig } from "./config.ts";
 import { describeModel } from "./describe.ts";
@@ -41,10 +44,18 @@ export interface LoadOptions {
  *
  * Beside an ONNX file in a folder, config.json gives the class names and model.safetensors the weights' names. The graph comes out
  * normalised, with shapes and a symbolic batch, and with one output: logits where the model is a classifier. With
- * `whole` it keeps all of them.
+ * `whole` it keeps all of them. An adapter that the folder names itself the base of is merged into the weights.
  * @throws models/not-found, models/bad-config, models/no-image-input, models/no-output, models/no-parameters, and what reading throws.
  */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<Model> {
+  const model = await loadBase(path, options);
+  if (options.file !== undefined || !(await isAdaptedFolder(path))) return model;
+  const adapted = await loadPeftAdapter(path, model);
+  return mergeAdapter({ ...adapted, adapter: { ...adapted.adapter, base: withAdapted(model, adapted) } });
+}
+
+/** The model of a path, without the adapter that may lie beside it. */
+async function loadBase(path: string, options: LoadOptions): Promise<Model> {
   const { file, learnShapes } = options;
   const { whole = file !== undefined, images = !whole } = options;
   if (file === undefined && (await isNetworkFolder(path)))

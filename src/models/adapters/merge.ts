@@ -1,5 +1,6 @@
 import { bug } from "../../base/errors.ts";
 import { float32 } from "../../graph/tensor.ts";
+import { withFound } from "../build-network.ts";
 import type { Model } from "../model.ts";
 import { type AdaptedModel, type ArraysByName, currentOf, floatsOf } from "./adapted.ts";
 import { adapterMethods } from "./methods.ts";
@@ -29,6 +30,10 @@ export function mergedValues(
   }
   return merged;
 }
+
+/** A base of which an adapter's file brought what it tunes as a whole, such as a classifier's head. */
+export const withAdapted = (base: Model, { adapter }: AdaptedModel): Model =>
+  withFound(base, new Set(adapter.saved));
 
 /** The base model with the adapter in its weights: the same operators, and no more of them. */
 export function mergeAdapter(model: AdaptedModel, values: ArraysByName = new Map()): Model {

@@ -10,6 +10,7 @@ const adapterConfig = z.looseObject({
   peft_type: z.string(),
   task_type: z.string().nullish(),
   base_model_name_or_path: z.string().nullish(),
+  revision: z.string().nullish(),
   r: z.int().min(1).default(8),
   lora_alpha: z.number().default(8),
   lora_dropout: z.number().min(0).lt(1).default(0),

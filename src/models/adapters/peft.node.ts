@@ -50,6 +50,36 @@ const headOfTask: { readonly [task: string]: HeadKind } = {
   FEATURE_EXTRACTION: "features",
 };
 
+/** What an adapter's files say of the model that it is for. */
+export interface PeftDescription {
+  /** `base_model_name_or_path`: a path or a name on the Hub, at `revision` where one is given. */
+  readonly base: string | undefined;
+  /** What the network gives, where the config names a task. */
+  readonly head: HeadKind | undefined;
+  /** Classes of the head that is in the file, of an adapter for a classifier. */
+  readonly classes: number | undefined;
+}
+
+/** Whether a folder holds an adapter: its config and its weights. */
+export const isPeftFolder = (folder: string): boolean =>
+  [configFile, weightFiles].every((names) => [names].flat().some((name) => existsSync(join(folder, name))));
+
+/** @throws models/bad-adapter-config, models/unsupported-adapter, and what reading the weights throws. */
+export async function describePeft(folder: string): Promise<PeftDescription> {
+  const { config } = await readConfig(folder);
+  const head = headOfTask[config.task_type ?? ""];
+  // of the matrices of a head the one with a row for each class is the lowest
+  const rows = [...(await readTensors(folder))].flatMap(([key, { dims }]) =>
+    ofAdapter.test(key) || dims.length !== 2 ? [] : [dims[0]!],
+  );
+  const { base_model_name_or_path: name, revision } = config;
+  return {
+    base: name ? (revision ? `${name}@${revision}` : name) : undefined,
+    head,
+    classes: head?.endsWith("classification") && rows.length > 0 ? Math.min(...rows) : undefined,
+  };
+}
+
 /**
  * The base of an adapter as a network with the head that the adapter is for, which the base's own checkpoint may lack: a
  * classifier has as many classes as the adapter's file. Undefined where the config names no task.
@@ -58,14 +88,8 @@ const headOfTask: { readonly [task: string]: HeadKind } = {
  * @throws models/bad-adapter-config, and what openNetwork throws.
  */
 export async function openPeftBase(folder: string, base: string): Promise<Model | undefined> {
-  const { config } = await readConfig(folder);
-  const head = headOfTask[config.task_type ?? ""];
+  const { head, classes } = await describePeft(folder);
   if (!head) return undefined;
-  // of the matrices of a head the one with a row for each class is the lowest
-  const rows = [...(await readTensors(folder))].flatMap(([key, { dims }]) =>
-    ofAdapter.test(key) || dims.length !== 2 ? [] : [dims[0]!],
-  );
-  const classes = head.endsWith("classification") && rows.length > 0 ? Math.min(...rows) : undefined;
   const network = await openNetwork(base, { seed: 0, head });
   if (classes === undefined || classes === network.labels?.length) return network;
   const labels = Array.from({ length: classes }, (_, i) => `LABEL_${i}`);
@@ -75,12 +99,17 @@ export async function openPeftBase(folder: string, base: string): Promise<Model 
 /**
  * Puts an adapter that PEFT or Diapason wrote on its base model.
  *
+ * `dropout`: of what the adapter reads, to train it on; 0 ≤ p < 1.
  * @throws models/bad-adapter-config, models/unsupported-adapter, models/adapter-mismatch when the model lacks what the
  * adapter is for or has it in other sizes, and what reading the weights throws.
  */
-export async function loadPeftAdapter(folder: string, model: Model): Promise<AdaptedModel> {
+export async function loadPeftAdapter(
+  folder: string,
+  model: Model,
+  { dropout = 0 }: { readonly dropout?: number } = {},
+): Promise<AdaptedModel> {
   const { config, method } = await readConfig(folder);
-  return withPeftTensors(model, config, method, await readTensors(folder));
+  return withPeftTensors(model, { config, method, dropout }, await readTensors(folder));
 }
 
 async function readConfig(folder: string): Promise<ReturnType<typeof readPeftConfig>> {
@@ -131,8 +160,11 @@ const ofAdapter =
 
 function withPeftTensors(
   model: Model,
-  config: PeftConfig,
-  method: AdapterMethodName,
+  {
+    config,
+    method,
+    dropout,
+  }: { readonly config: PeftConfig; readonly method: AdapterMethodName; readonly dropout: number },
   tensors: ReadonlyMap<string, Tensor>,
 ): AdaptedModel {
   const keys = [...tensors.keys()];
@@ -154,7 +186,7 @@ function withPeftTensors(
     feedforwardModules: config.feedforward_modules ?? [],
     modulesToSave: [...new Set(saved)],
     bias: config.bias,
-    dropout: 0,
+    dropout,
   };
   const adapted = attachAdapter(model, spec);
   const reached = new Set(adapted.adapter.layers.map(({ layer }) => layer.module));

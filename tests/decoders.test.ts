@@ -12,6 +12,7 @@ const decoders = [
   "llama",
   "llama-tied",
   "llama-yarn",
+  "llama-dynamic",
   "mistral",
   "qwen2",
   "qwen3",

@@ -1,7 +1,9 @@
+import type { GraphBuilder } from "../graph/builder.ts";
 import { appended, attend, fromHeads, intoHeads } from "../graph/expansions/attention-core.ts";
 import type { Value } from "../graph/ir.ts";
 import { biasOf } from "./attention.ts";
 import { type Network, numberAt } from "./network.ts";
+import type { Rope, RopeBeyond } from "./rope.ts";
 
 /** What all layers of a decoder share. */
 export interface DecoderInputs {
@@ -59,30 +61,54 @@ export interface RotaryTable {
 }
 
 /**
- * Angles place · frequency for every place that occurs. `scale`: what cosines and sines are multiplied by.
+ * Angles place · frequency for every place that occurs. Where frequencies hang on the length of a text it is that of the longest of
+ * the batch, as in transformers.
  * Source: Su et al. 2021, eq. 15; the elements of a pair lie half a head apart, as in transformers.
  */
 export function rotaryTable(
   { g }: Network,
   { ids, positions }: Pick<DecoderInputs, "ids" | "positions">,
-  frequencies: readonly number[],
-  scale = 1,
+  { frequencies, scale, beyond }: Rope,
 ): RotaryTable {
   const isCounted = positions.shape?.length === 1;
   const one = g.constant([1], "int64", []);
   const tokens = g.reshape(g.sizeOf(ids, 1), []);
   // The operator wants no fewer places than tokens, though packed examples have none that high.
-  const count = isCounted
-    ? tokens
-    : g.max(g.add(g.op("ReduceMax", [positions], { keepdims: 0 }), one), tokens);
+  const longest = isCounted ? tokens : g.add(g.op("ReduceMax", [positions], { keepdims: 0 }), one);
+  const count = isCounted ? tokens : g.max(longest, tokens);
   const places = g.op("Range", [g.constant([0], "int64", []), count, one]);
-  const angles = g.mul(g.unsqueeze(g.cast(places, "float32"), [1]), g.constant(frequencies));
+  const angles = g.mul(
+    g.unsqueeze(g.cast(places, "float32"), [1]),
+    frequenciesFor(g, longest, frequencies, beyond),
+  );
   const scaled = (x: Value) => (scale === 1 ? x : g.mul(x, scale));
   return {
     cos: scaled(g.op("Cos", [angles])),
     sin: scaled(g.op("Sin", [angles])),
     places: isCounted ? g.ints([0]) : positions,
   };
+}
+
+/** The frequency of each pair for a batch whose longest text has so many tokens, [pairs]. `longest`: int64 []. */
+function frequenciesFor(
+  g: GraphBuilder,
+  longest: Value,
+  frequencies: readonly number[],
+  beyond: RopeBeyond | undefined,
+): Value {
+  const usual = g.constant(frequencies);
+  if (!beyond) return usual;
+  const { after } = beyond;
+  if ("frequencies" in beyond) {
+    const isLong = g.op("Greater", [longest, g.constant([after], "int64", [])]);
+    return g.op("Where", [isLong, g.constant(beyond.frequencies), usual]);
+  }
+  const { factor, exponents } = beyond;
+  const share = g.mul(g.cast(g.max(longest, g.constant([after], "int64", [])), "float32"), factor / after);
+  return g.mul(
+    usual,
+    g.op("Pow", [g.sub(share, g.constant([factor - 1], "float32", [])), g.constant(exponents)]),
+  );
 }
 
 /** base^(−2i/size) for the pairs of a head. */

@@ -60,6 +60,8 @@ export interface GatedRow<C extends GatedConfig> {
   readonly className: string;
   /** transformers' class of the body, where it is not `className` with "Model". */
   readonly bodyName?: string;
+  /** Start of the class names of its other heads, where that is not `className`. */
+  readonly headsName?: string;
   readonly config: z.ZodType<C>;
   readonly activation: (c: C) => ActivationName;
   /** Biases of the projections of queries, keys and values, of the output of attention, and of the gated units. */
@@ -116,7 +118,7 @@ export function gatedDecoder<C extends GatedConfig>(row: GatedRow<C>): Architect
 
 const classifiers = {
   "sequence-classification": <C extends GatedConfig>(row: GatedRow<C>): Head<C> => ({
-    className: `${row.className}ForSequenceClassification`,
+    className: `${row.headsName ?? row.className}ForSequenceClassification`,
     build(m, c) {
       const { hidden } = decoded(m.at("model"), c, row);
       const last = lastTokenOf(m, hidden);
@@ -124,7 +126,7 @@ const classifiers = {
     },
   }),
   "token-classification": <C extends GatedConfig>(row: GatedRow<C>): Head<C> => ({
-    className: `${row.className}ForTokenClassification`,
+    className: `${row.headsName ?? row.className}ForTokenClassification`,
     build: (m, c) =>
       m.output("logits", m.linear("score", decoded(m.at("model"), c, row).hidden, m.options.classes)),
   }),
@@ -137,7 +139,7 @@ function decoded<C extends GatedConfig>(m: Network, c: C, row: GatedRow<C>): { r
   const windows = new Map<number, Value>();
   const tableOf = ({ rope }: GatedLayer): RotaryTable => {
     const key = JSON.stringify(rope);
-    const known = tables.get(key) ?? rotaryTable(m, inputs, rope.frequencies, rope.scale);
+    const known = tables.get(key) ?? rotaryTable(m, inputs, rope);
     tables.set(key, known);
     return known;
   };

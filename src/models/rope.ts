@@ -25,8 +25,12 @@ const scaling = z
   })
   .refine(
     (given) =>
-      !["longrope", "su"].includes(given.rope_type ?? given.type ?? "") || given.short_factor !== undefined,
-    { path: ["short_factor"], message: "longrope needs a factor for each pair" },
+      !["longrope", "su"].includes(given.rope_type ?? given.type ?? "") ||
+      (given.short_factor !== undefined && given.long_factor?.length === given.short_factor.length),
+    {
+      path: ["long_factor"],
+      message: "longrope needs short_factor and long_factor, one number for each pair",
+    },
   );
 type Scaling = z.output<typeof scaling>;
 
@@ -56,7 +60,18 @@ export interface RopeConfig {
 export interface Rope {
   readonly frequencies: readonly number[];
   readonly scale: number;
+  /** What frequencies are where the longest text of a batch has more than `after` tokens. */
+  readonly beyond?: RopeBeyond;
 }
+
+/**
+ * Other frequencies, or those of before times stretchᵉ: stretch is factor · tokens / after − (factor − 1), and e the exponent of
+ * the pair.
+ */
+export type RopeBeyond = { readonly after: number } & (
+  | { readonly frequencies: readonly number[] }
+  | { readonly factor: number; readonly exponents: readonly number[] }
+);
 
 interface RopeTask {
   /** Elements of a head that are turned. */
@@ -66,6 +81,8 @@ interface RopeTask {
   readonly factor: number;
   /** Tokens that the model was pretrained for, before its context was made longer. */
   readonly original: number;
+  /** Tokens that the config allows. */
+  readonly most: number;
 }
 
 const plain = ({ size, base }: Pick<RopeTask, "size" | "base">): number[] =>
@@ -75,8 +92,12 @@ const plain = ({ size, base }: Pick<RopeTask, "size" | "base">): number[] =>
 const ropes: { readonly [T in NonNullable<Scaling["rope_type"]>]: (task: RopeTask) => Rope } = {
   default: (task) => ({ frequencies: plain(task), scale: 1 }),
   linear: (task) => ({ frequencies: plain(task).map((f) => f / task.factor), scale: 1 }),
-  // Frequencies change only beyond the tokens that the model was pretrained for.
-  dynamic: (task) => ({ frequencies: plain(task), scale: 1 }),
+  // The base grows with the tokens beyond those that the config allows. Each frequency is a power of it.
+  dynamic: (task) => {
+    const { size, factor, most } = task;
+    const exponents = plain(task).map((_, i) => (i === 0 ? 0 : (-2 * i) / (size - 2)));
+    return { frequencies: plain(task), scale: 1, beyond: { after: most, factor, exponents } };
+  },
   llama3: ({ given, factor, original, ...task }) => {
     const low = given.low_freq_factor ?? 1;
     const high = given.high_freq_factor ?? 4;
@@ -109,12 +130,14 @@ const ropes: { readonly [T in NonNullable<Scaling["rope_type"]>]: (task: RopeTas
     });
     return { frequencies, scale };
   },
-  // The factors for texts within the length that the model was pretrained for.
+  // One set of factors for texts within the length that the model was pretrained for, one for longer ones.
   longrope: (task) => {
     const { given, factor, original } = task;
     const scale =
       given.attention_factor ?? (factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original)));
-    return { frequencies: plain(task).map((f, i) => f / (given.short_factor?.[i] ?? 1)), scale };
+    const divided = (by: readonly number[] = []) => plain(task).map((f, i) => f / (by[i] ?? 1));
+    const beyond = { after: original, frequencies: divided(given.long_factor) };
+    return { frequencies: divided(given.short_factor), scale, beyond };
   },
   su: (task) => ropes.longrope(task),
 };
@@ -147,5 +170,6 @@ export function ropeOf(
     given,
     factor: given.factor ?? config.max_position_embeddings / original,
     original,
+    most: config.max_position_embeddings,
   });
 }

@@ -83,6 +83,7 @@ export const gemma3Architecture = architecture(
     modelTypes: ["gemma3_text"],
     className: "Gemma3",
     bodyName: "Gemma3TextModel",
+    headsName: "Gemma3Text",
     config: gemma3Config,
     normalizesHeads: true,
     layer(c, i) {
@@ -96,6 +97,6 @@ export const gemma3Architecture = architecture(
       const own = c.rope_parameters ? c : { ...c, rope_theta: base, rope_scaling: null };
       return { rope: ropeOf(own, size, "sliding_attention", base), window: c.sliding_window ?? undefined };
     },
-    heads: [],
+    heads: ["sequence-classification"],
   }),
 );

@@ -126,7 +126,7 @@ function sightOf(
   const theta = c.rope_parameters?.[kind]?.rope_theta;
   const frequencies = (base: number) => rotaryFrequencies(c.hidden_size / c.num_attention_heads, base);
   const turned = (base: number) =>
-    rotaryTable(m, { ids, positions: m.countedPositions(ids) }, frequencies(base));
+    rotaryTable(m, { ids, positions: m.countedPositions(ids) }, { frequencies: frequencies(base), scale: 1 });
   if (kind === "full_attention")
     return { angles: turned(theta ?? c.global_rope_theta), bias: biasOf(m, isText) };
   const reach = g.constant([Math.floor(c.local_attention / 2)], "int64", []);

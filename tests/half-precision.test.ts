@@ -9,7 +9,7 @@ import { loadOnnx, saveOnnx } from "../src/formats/onnx/file.node.ts";
 import { loadSafetensors } from "../src/formats/safetensors.node.ts";
 import { numberOf } from "../src/graph/element-types.ts";
 import { Graph, type Value } from "../src/graph/ir.ts";
-import { narrowed, roundToStored } from "../src/graph/passes/stored-types.ts";
+import { asStored, roundToStored } from "../src/graph/passes/stored-types.ts";
 import { type DataType, float32, sizeOf } from "../src/graph/tensor.ts";
 import { evaluate, type Saved, tune } from "../src/index.ts";
 import { describeModel } from "../src/models/describe.ts";
@@ -43,7 +43,7 @@ function mixedGraph(dtype: DataType): Graph {
   const weight = (name: string, dims: readonly number[]) => {
     const draw = random(3, name);
     const values = Float32Array.from({ length: sizeOf(dims) }, () => 0.4 * draw.normal());
-    return graph.addInitializer(name, narrowed(float32(dims, values), dtype));
+    return graph.addInitializer(name, asStored(float32(dims, values), dtype));
   };
   const to = (type: DataType) => [["to", { type: "int", value: numberOf(type) }] as const];
   const op = (name: string, inputs: readonly Value[], output?: string) =>

@@ -25,6 +25,9 @@ export const aliases: Readonly<Record<string, string>> = {
   optim: "optimizer",
 };
 
+/** Our name of an option. Names come from files, and "constructor" is no alias. */
+export const nameOf = (key: string): string => (Object.hasOwn(aliases, key) ? aliases[key]! : key);
+
 /**
  * Options as a verb reads them: aliases resolved, defaults filled in, unknown keys refused with the nearest known one.
  *
@@ -38,7 +41,7 @@ export function parseOptions<S extends z.ZodObject>(
   const spelled: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(input)) {
     if (value === undefined) continue;
-    const name = aliases[key] ?? key;
+    const name = nameOf(key);
     if (!known.includes(name)) throw unknownOption(key, known);
     if (name in spelled) {
       throw new DiapasonError(
@@ -64,9 +67,19 @@ export function parseOptions<S extends z.ZodObject>(
   }
   throw new DiapasonError(
     "app/bad-option",
-    `"${path}" is ${JSON.stringify(value)}: ${issue.message}.`,
+    `"${path}" is ${shown(value)}: ${issue.message}.`,
     `Give "${path}" a value that fits; the help of the command lists what each option takes.`,
   );
+}
+
+/** A value in a message; an alias of a recipe may hold itself. */
+function shown(value: unknown): string {
+  try {
+    const text = JSON.stringify(value) ?? String(value);
+    return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+  } catch {
+    return "a list or an object that holds itself";
+  }
 }
 
 const isList = (schema: unknown): boolean =>

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { parse } from "yaml";
 import { DiapasonError } from "../base/errors.ts";
-import { aliases } from "./options.ts";
+import { nameOf } from "./options.ts";
 
 /**
  * The options of a recipe file (YAML or JSON), with `overrides` put over them.
@@ -31,7 +31,7 @@ export async function readRecipe(
       'Write lines such as "model: my-model" and "data: my-images".',
     );
   }
-  const spelled = Object.entries(recipe).map(([key, value]) => [aliases[key] ?? key, value] as const);
+  const spelled = Object.entries(recipe).map(([key, value]) => [nameOf(key), value] as const);
   const given = Object.entries(overrides).filter(([, value]) => value !== undefined);
   return Object.fromEntries([...spelled, ...given]);
 }

@@ -1,7 +1,7 @@
 import { DiapasonError } from "../base/errors.ts";
 import { customTask } from "./custom/task.node.ts";
 import { imageTask } from "./image/task.node.ts";
-import { aliases, type TaskName, type TuneSettings, taskNames } from "./options.ts";
+import { nameOf, type TaskName, type TuneSettings, taskNames } from "./options.ts";
 import type { Report } from "./report/report.ts";
 import { type RunRecord, runReport } from "./report/run-report.ts";
 import type { Task } from "./task.ts";
@@ -34,7 +34,7 @@ export function checkTaskOptions(
 ): void {
   const some = ofSome(verb);
   for (const key of Object.keys(given)) {
-    const option = aliases[key] ?? key;
+    const option = nameOf(key);
     if (given[key] === undefined || !some.has(option) || tasks[name].options[verb].includes(option)) continue;
     const takers = taskNames.filter((other) => tasks[other].options[verb].includes(option));
     throw new DiapasonError(

@@ -31,8 +31,8 @@ export function consolePrinter({ json }: { readonly json: boolean }): Printer {
     if (Date.now() - lastDraw < every) return;
     lastDraw = Date.now();
     clear();
-    if (isTerminal) process.stderr.write(progress.slice(0, (process.stderr.columns ?? 80) - 1));
-    else process.stderr.write(`${progress}\n`);
+    if (isTerminal) process.stderr.write(visible(progress).slice(0, (process.stderr.columns ?? 80) - 1));
+    else process.stderr.write(`${visible(progress)}\n`);
     isDrawn = isTerminal;
   };
   return {
@@ -42,17 +42,27 @@ export function consolePrinter({ json }: { readonly json: boolean }): Printer {
       if (!told) return;
       if ("progress" in told) return draw(told.progress);
       clear();
-      (json ? process.stderr : process.stdout).write(`${told.line}\n`);
+      (json ? process.stderr : process.stdout).write(`${visible(told.line)}\n`);
     },
     note(text) {
       clear();
-      process.stderr.write(`${text}\n`);
+      process.stderr.write(`${visible(text)}\n`);
     },
     error(error) {
       clear();
       if (json) process.stdout.write(`${JSON.stringify(errorRecord(error))}\n`);
-      process.stderr.write(`${renderError(error)}\n`);
+      process.stderr.write(`${visible(renderError(error))}\n`);
     },
     end: clear,
   };
 }
+
+/**
+ * A text in which control characters are written out: names of classes, files and weights come from strangers, and a
+ * terminal obeys what it is sent.
+ */
+export const visible = (text: string): string =>
+  text.replace(
+    /[^\P{Cc}\n\t]/gu,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );

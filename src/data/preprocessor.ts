@@ -68,7 +68,9 @@ export function parsePreprocessor(json: unknown, where: string, input: InputFact
   if (json === null || typeof json !== "object" || Array.isArray(json)) {
     throw bad(where, "is not a JSON object", "Write the keys that transformers writes.");
   }
-  const given = Object.entries(json).map(([key, value]) => [aliases[key] ?? key, value] as const);
+  const given = Object.entries(json).map(
+    ([key, value]) => [Object.hasOwn(aliases, key) ? aliases[key]! : key, value] as const,
+  );
   const type = String(Object.fromEntries(given)["image_processor_type"] ?? "").replace(
     /(ImageProcessor(Fast|Pil)?|FeatureExtractor)$/,
     "",

@@ -1,8 +1,8 @@
 import type { Graph, Value } from "../graph/ir.ts";
-import { isNarrow, narrowed, widened } from "../graph/passes/stored-types.ts";
+import { asFloat32, asStored, isConverted } from "../graph/passes/stored-types.ts";
 import { sizeOf, type Tensor } from "../graph/tensor.ts";
 import { pathOf } from "./block-names.ts";
-import { sameTensor, wordsOf } from "./parameters.ts";
+import { sameTensor } from "./parameters.ts";
 
 /** How the weights of a graph and those of a checkpoint correspond. */
 export interface CheckpointMatch {
@@ -28,11 +28,11 @@ export function nameAfterCheckpoint(
     const size = sizeOf(tensor.dims);
     bySize.set(size, [...(bySize.get(size) ?? []), name]);
   }
-  const stored = weights.find(isNarrow)?.storedType;
+  const stored = weights.find(isConverted)?.storedType;
   /** The checkpoint's tensor with the digits that the graph's file kept of it. */
   const tensorOf = (name: string): Tensor | undefined => {
     const tensor = checkpoint.get(name);
-    return tensor && stored ? widened(narrowed(tensor, stored)) : tensor;
+    return tensor && stored ? asFloat32(asStored(tensor, stored)) : tensor;
   };
   const claimed = new Set<string>();
   const transposed = new Set<string>();
@@ -73,11 +73,14 @@ export function nameAfterCheckpoint(
   return { transposed, notes };
 }
 
-/** The tensor the checkpoint's way round. */
+/** The matrix the checkpoint's way round. Elements of 16, 32 or 64 bits, which are moved as they are. */
 export function transpose(tensor: Tensor): Tensor {
   const [rows, columns] = tensor.dims as readonly [number, number];
-  const source = wordsOf(tensor);
-  const target = new Uint32Array(source.length);
+  const bytes = tensor.data.read();
+  const width = bytes.byteLength / (rows * columns);
+  const Elements = width === 2 ? Uint16Array : width === 8 ? Float64Array : Uint32Array;
+  const source = new Elements(new Uint8Array(bytes).buffer);
+  const target = new Elements(source.length);
   for (let i = 0; i < rows; i++)
     for (let j = 0; j < columns; j++) target[j * rows + i] = source[i * columns + j]!;
   const data = new Uint8Array(target.buffer);

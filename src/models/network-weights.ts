@@ -1,12 +1,12 @@
 import { DiapasonError } from "../base/errors.ts";
 import { random } from "../base/random.ts";
-import { widened } from "../graph/passes/stored-types.ts";
+import { asFloat32, roundedFrom } from "../graph/passes/stored-types.ts";
 import { type ByteSource, type DataType, float32, sizeOf, type Tensor } from "../graph/tensor.ts";
 
 /** How a weight begins that no checkpoint gives: normal numbers of the config's deviation for a matrix. */
 export type Fresh = "matrix" | "zeros" | "ones";
 
-/** A weight as a graph takes it: float32, with the type that the file has where that is narrower. */
+/** A weight as a graph takes it: float32, with the type that the file has where that is another. */
 export interface TakenWeight {
   readonly tensor: Tensor;
   readonly storedType: DataType | undefined;
@@ -126,36 +126,25 @@ export function networkWeights(options: WeightsOptions): NetworkWeights {
           "Check that config.json belongs to these weights.",
         );
       }
-      return asFloat32(place, tensor, source);
+      return inFloat32(place, tensor, source);
     },
   };
 }
 
-const halves: ReadonlySet<DataType> = new Set(["float16", "bfloat16"]);
+const converted: ReadonlySet<DataType> = new Set(["float16", "bfloat16", "float64"]);
 
-/** A tensor as float32; one of half precision is widened when it is read. */
-function asFloat32(name: string, tensor: Tensor, source: string): TakenWeight {
+/** A tensor as float32; one of half precision or of 64 bits is converted when it is read. */
+function inFloat32(name: string, tensor: Tensor, source: string): TakenWeight {
   if (tensor.dtype === "float32") return { tensor, storedType: undefined };
-  if (halves.has(tensor.dtype))
-    return {
-      tensor: { dtype: "float32", dims: tensor.dims, data: lazily(tensor, widened) },
-      storedType: tensor.dtype,
-    };
-  if (tensor.dtype === "float64")
-    return {
-      tensor: { dtype: "float32", dims: tensor.dims, data: lazily(tensor, rounded) },
-      storedType: undefined,
-    };
+  if (converted.has(tensor.dtype)) {
+    const taken: Tensor = { dtype: "float32", dims: tensor.dims, data: lazily(tensor, asFloat32) };
+    return { tensor: roundedFrom(taken, tensor), storedType: tensor.dtype };
+  }
   throw new DiapasonError(
     "models/weight-type",
     `"${name}" holds ${tensor.dtype} in ${source}; a network is tuned from float32, float16, bfloat16 or float64.`,
     "Use a checkpoint that is not quantised.",
   );
-}
-
-function rounded({ dims, data }: Tensor): Tensor {
-  const { buffer } = new Uint8Array(data.read());
-  return float32(dims, Float32Array.from(new Float64Array(buffer)));
 }
 
 /** The bytes of a converted tensor, converted when they are asked for and kept only as long as somebody holds them. */

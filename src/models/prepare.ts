@@ -4,7 +4,7 @@ import { foldSequences } from "../graph/passes/fold-sequences.ts";
 import { hoistWeights } from "../graph/passes/hoist-weights.ts";
 import { normalize } from "../graph/passes/normalize.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
-import { widenHalves } from "../graph/passes/stored-types.ts";
+import { computeInFloat32 } from "../graph/passes/stored-types.ts";
 import { makeBatchSymbolic } from "../graph/passes/symbolic-batch.ts";
 
 /** Fills in shapes of a graph by running it. */
@@ -32,10 +32,10 @@ export async function prepareGraph(
   const notes = whole ? nameBatchOfAll(graph) : nameBatch(graph);
   inferShapes(graph);
   foldSequences(graph);
-  const halves = keepsHalves ? new Set<string>() : widenHalves(graph);
-  if (halves.size > 0)
+  const others = computeInFloat32(graph, { keepsHalves });
+  if (others.size > 0)
     notes.push(
-      `The model computes in ${[...halves].join(" and ")}; it is tuned in float32 and saved as it was.`,
+      `The model computes in ${[...others].join(" and ")}; it is tuned in float32 and saved as it was.`,
     );
   const isOpen = (value: Value) => value.shape === undefined;
   if (learnShapes && graph.nodes.some((node) => node.outputs.some((output) => output && isOpen(output))))

@@ -7,7 +7,7 @@ import { jsonText } from "../base/json-numbers.ts";
 import { saveCheckpoint } from "../formats/checkpoint.node.ts";
 import { saveOnnx } from "../formats/onnx/file.node.ts";
 import { plainProducts } from "../graph/passes/plain-products.ts";
-import { narrowed, narrowToStored } from "../graph/passes/stored-types.ts";
+import { asStored, toStoredTypes } from "../graph/passes/stored-types.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { exportedAs } from "./architecture.ts";
 import { transpose } from "./checkpoint.ts";
@@ -70,7 +70,7 @@ export async function checkFree(path: string, force: boolean): Promise<void> {
 function exportGraph(model: Model, { keepNames = false }: SaveOptions) {
   if (model.network) return networkGraph(model, model.network);
   const graph = model.graph.clone();
-  narrowToStored(graph);
+  toStoredTypes(graph);
   if (keepNames) return graph;
   if (!graph.find("pixel_values")) graph.rename(graph.get(model.input.name), "pixel_values");
   if (model.labels && !graph.find("logits")) graph.rename(graph.get(model.output.name), "logits");
@@ -95,8 +95,8 @@ export function weightsOf(model: Model): Map<string, Tensor> {
   const names = model.blocks.flatMap((block) => [...block.parameters, ...block.buffers]);
   const read = names.map((name) => {
     const { constant, storedType } = model.graph.get(name);
-    const tensor = model.transposed.has(name) ? transpose(constant!) : constant!;
-    return [name, narrowed(tensor, storedType)] as const;
+    const tensor = asStored(constant!, storedType);
+    return [name, model.transposed.has(name) ? transpose(tensor) : tensor] as const;
   });
   return new Map([...read, ...(model.network?.kept ?? [])]);
 }

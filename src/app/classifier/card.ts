@@ -114,7 +114,12 @@ ${rows.join("\n")}
 `;
 }
 
-const cell = (text: string): string => text.replace(/\|/g, "\\|");
+/** A name from the data as Markdown shows it, not as it might read it: no tag, no column, no line of its own. */
+export const cell = (text: string): string =>
+  text
+    .replace(/\p{Cc}+/gu, " ")
+    .replace(/[&<>`]/g, (sign) => `&#${sign.charCodeAt(0)};`)
+    .replace(/\|/g, "\\|");
 const rounded = (value: number): number => Number(value.toFixed(4));
 const lastPart = (path: string): string =>
   path
@@ -123,6 +128,6 @@ const lastPart = (path: string): string =>
     .at(-1)!;
 
 function list(names: readonly string[]): string {
-  const quoted = names.slice(0, 12).map((name) => `\`${name}\``);
+  const quoted = names.slice(0, 12).map((name) => `\`${name.replace(/[`\p{Cc}]/gu, " ")}\``);
   return names.length > 12 ? `${quoted.join(", ")} and ${names.length - 12} more` : quoted.join(", ");
 }

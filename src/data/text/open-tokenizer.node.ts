@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DiapasonError } from "../../base/errors.ts";
 import { buildTokenizer } from "./build-tokenizer.ts";
@@ -64,17 +64,30 @@ async function readOldFiles(folder: string, config: Readonly<Record<string, unkn
   }
 }
 
-const readText = async (path: string): Promise<string | undefined> =>
-  existsSync(path) ? readFile(path, "utf8") : undefined;
+/** Bytes of a file of a tokenizer; the largest that models have are of some 35 MB. */
+const mostBytes = 2 ** 27;
+
+async function readText(path: string): Promise<string | undefined> {
+  const info = await stat(path).catch(() => undefined);
+  if (!info) return undefined;
+  if (info.size > mostBytes)
+    throw new DiapasonError(
+      "data/bad-tokenizer",
+      `"${path}" has ${info.size} bytes; a tokenizer's file has at most ${mostBytes}.`,
+      "Take the tokenizer files that the model was published with.",
+    );
+  return readFile(path, "utf8");
+}
 
 const withoutNull = (config: Readonly<Record<string, unknown>>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(config).filter(([, value]) => value !== null));
 
 async function readJson(path: string): Promise<Record<string, unknown> | undefined> {
-  if (!existsSync(path)) return undefined;
+  const text = await readText(path);
+  if (text === undefined) return undefined;
   let value: unknown;
   try {
-    value = JSON.parse(await readFile(path, "utf8"));
+    value = JSON.parse(text);
   } catch (cause) {
     throw new DiapasonError(
       "data/bad-tokenizer",

@@ -1,29 +1,67 @@
-import { parquetMetadataAsync, parquetReadObjects } from "hyparquet";
-import { compressors } from "hyparquet-compressors";
+import { Worker } from "node:worker_threads";
 import { DiapasonError } from "../../base/errors.ts";
+import { workerUrl } from "../../base/worker-url.node.ts";
 import type { Table } from "./table-files.node.ts";
+
+/** What the thread that reads a file says, one after the other. */
+export type ParquetAnswer =
+  | { readonly kind: "begun" }
+  | {
+      readonly kind: "read";
+      readonly rows: readonly Readonly<Record<string, unknown>>[];
+      /** What Hugging Face's datasets wrote about the columns. */
+      readonly about: string | undefined;
+    }
+  | { readonly kind: "failed"; readonly why: string };
+
+/**
+ * How long reading may take, by the size of the file: a damaged one may ask for a thousand million repetitions of a number.
+ * Whole files are read at some 20 MB a second.
+ */
+const patienceMs = (bytes: number): number => 2000 + bytes / 1000;
+/** Memory of the thread, by the size of the file; rows as objects take much more than the bytes of a file. */
+const mostMegabytes = (bytes: number): number => 512 + Math.ceil(bytes / 2 ** 14);
 
 /** Rows of a Parquet file, and the class names that Hugging Face's datasets write beside them. @throws data/bad-row */
 export async function readParquet(bytes: Buffer, name: string): Promise<Omit<Table, "kind">> {
-  // A view of a larger buffer would be read from its beginning.
-  const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
-  try {
-    const metadata = await parquetMetadataAsync(file);
-    const objects = await parquetReadObjects({ file, metadata, compressors });
-    const columns = Object.keys(objects[0] ?? {});
-    const rows = objects.map((fields, i) => ({ fields: plainNumbers(fields), line: i + 1 }));
-    const classNames = classNamesOf(
-      metadata.key_value_metadata?.find(({ key }) => key === "huggingface")?.value,
-    );
-    return { rows, columns, ...(classNames && { classNames }) };
-  } catch (cause) {
+  const answer = await inThread(bytes);
+  if (answer.kind !== "read")
     throw new DiapasonError(
       "data/bad-row",
-      `${name} cannot be read as Parquet: ${(cause as Error).message}.`,
+      `${name} cannot be read as Parquet: ${answer.kind === "failed" ? answer.why : "it gives no rows"}.`,
       "Download or write it again.",
-      cause,
     );
-  }
+  const columns = Object.keys(answer.rows[0] ?? {});
+  const rows = answer.rows.map((fields, i) => ({ fields: plainNumbers(fields), line: i + 1 }));
+  const classNames = classNamesOf(answer.about);
+  return { rows, columns, ...(classNames && { classNames }) };
+}
+
+/** Reads in a thread that can be ended: nothing in a file says how long its pages will take. */
+function inThread(bytes: Buffer): Promise<ParquetAnswer> {
+  // A view of a larger buffer would be read from its beginning.
+  const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+  const { byteLength } = file;
+  const worker = new Worker(workerUrl(import.meta.url, "./parquet-worker.node.js"), {
+    workerData: file,
+    transferList: [file],
+    resourceLimits: { maxOldGenerationSizeMb: mostMegabytes(byteLength) },
+  });
+  return new Promise((resolve) => {
+    let timer: NodeJS.Timeout | undefined;
+    const end = (answer: ParquetAnswer) => {
+      clearTimeout(timer);
+      void worker.terminate();
+      resolve(answer);
+    };
+    worker.on("message", (answer: ParquetAnswer) => {
+      if (answer.kind !== "begun") return end(answer);
+      const ms = patienceMs(byteLength);
+      const why = `reading takes longer than ${(ms / 1000).toFixed(0)} s, so it is damaged`;
+      timer = setTimeout(() => end({ kind: "failed", why }), ms);
+    });
+    worker.on("error", (error: Error) => end({ kind: "failed", why: error.message }));
+  });
 }
 
 /** Whole numbers come as bigint; those of rows are small. */

@@ -64,11 +64,35 @@ export function tableExtension(path: string): string | undefined {
  * @throws data/bad-text for bytes that are not UTF-8, data/bad-row with the line, data/duplicate-column
  */
 export async function readTable(path: string, name: string, options: TextOptions): Promise<Table> {
+  try {
+    return await readAny(path, name, options);
+  } catch (cause) {
+    if (!tooLarge.has((cause as NodeJS.ErrnoException).code ?? "")) throw cause;
+    throw new DiapasonError(
+      "data/bad-text",
+      `${name} is too large to be read at once, or has a line that is: ${(cause as Error).message}.`,
+      "Cut it into files of less than 500 MB, numbered as parts of one whole: train-1.csv, train-2.csv.",
+      cause,
+    );
+  }
+}
+
+/** What Node says of files of more than 2 GB, and of texts that are longer than its texts may be. */
+const tooLarge: ReadonlySet<string> = new Set([
+  "ERR_FS_FILE_TOO_LARGE",
+  "ERR_STRING_TOO_LONG",
+  "ERR_BUFFER_TOO_LARGE",
+]);
+/** What a compressed file may become: one of a few bytes may declare any size. */
+const mostInflated = 2 ** 29;
+
+async function readAny(path: string, name: string, options: TextOptions): Promise<Table> {
   let bytes: Buffer = await readFile(path);
   if (/\.gz$/i.test(path)) {
     try {
-      bytes = gunzipSync(bytes);
+      bytes = gunzipSync(bytes, { maxOutputLength: mostInflated });
     } catch (cause) {
+      if (tooLarge.has((cause as NodeJS.ErrnoException).code ?? "")) throw cause;
       throw new DiapasonError(
         "data/bad-text",
         `${name} is not a whole gzip file: ${(cause as Error).message}.`,
@@ -125,6 +149,9 @@ function firstBadByte(bytes: Buffer, start: number): number {
   return i - 1;
 }
 
+/** Bytes of a row: a quotation mark that nothing closes makes one row of all that follows. */
+const mostOfRow = 2 ** 26;
+
 function readCsv(given: Buffer, name: string, delimiter: string | undefined): Table {
   const bytes = checkUtf8(given, name);
   const separator = delimiter ?? sniffDelimiter(bytes);
@@ -138,6 +165,7 @@ function readCsv(given: Buffer, name: string, delimiter: string | undefined): Ta
       delimiter: separator,
       quote,
       relax_quotes: true,
+      max_record_size: mostOfRow,
       info: true,
       skip_empty_lines: true,
     }) as unknown as readonly {

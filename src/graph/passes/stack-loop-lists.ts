@@ -1,3 +1,4 @@
+import { DiapasonError } from "../../base/errors.ts";
 import { fromFront, intsOf } from "../attributes.ts";
 import { freshNames, ownOutput } from "../builder/scan.ts";
 import { GraphBuilder, range, rankOf } from "../builder.ts";
@@ -74,7 +75,15 @@ const readers: { readonly [op: string]: (g: GraphBuilder, node: Node, rows: Valu
   ConcatFromSequence: (g, node, rows) => {
     const rank = rankOf(rows);
     const isNew = intsOf(node, "new_axis")?.[0] === 1;
-    const axis = fromFront(intsOf(node, "axis")?.[0] ?? 0, isNew ? rank : rank - 1);
+    const own = isNew ? rank : rank - 1;
+    const given = intsOf(node, "axis")?.[0] ?? 0;
+    const axis = fromFront(given, own);
+    if (axis < 0 || axis >= own)
+      throw new DiapasonError(
+        "graph/bad-index",
+        `ConcatFromSequence "${node.name}" joins along axis ${given} of arrays with ${own} axes.`,
+        "Export the model again; the file is damaged.",
+      );
     const moved = g.transpose(rows, [...range(1, axis + 1), 0, ...range(axis + 1, rank)]);
     if (isNew) return moved;
     const size = (along: number) => g.sizeOf(moved, along);

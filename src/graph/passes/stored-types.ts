@@ -5,99 +5,136 @@ import { type Attribute, bodiesOf, type Graph, type Node, type Value } from "../
 import { type DataType, float32, sizeOf, type Tensor, tensorOf } from "../tensor.ts";
 
 /*
- * Graphs of half precision compute in float32 while they are tuned: optimizers need the digits, and a CPU has kernels
- * for it. What a file has is kept as each value's `storedType`, and written back.
+ * Graphs of half precision, and of 64 bits, compute in float32 while they are tuned: optimizers need the digits that half
+ * precision lacks, a CPU has kernels for float32, and of 64 bits training has no use. What a file has is kept as each
+ * value's `storedType`, and written back.
  */
 
-const halves = {
-  float16: { from: fromFloat16, to: toFloat16 },
-  bfloat16: { from: fromBfloat16, to: toBfloat16 },
-} as const;
-type Half = keyof typeof halves;
-const isHalf = (dtype: DataType | undefined): dtype is Half => dtype !== undefined && dtype in halves;
-
-/** Whether a type's numbers fit float32 but not the other way round, so that it is widened. */
-export const isNarrow = (value: Value): boolean => isHalf(value.storedType);
-
-const tables = new Map<Half, Float32Array>();
-
-/** The number of each of the 65,536 patterns. */
-function numbersOf(dtype: Half): Float32Array {
-  const known = tables.get(dtype);
-  if (known) return known;
-  const table = Float32Array.from({ length: 1 << 16 }, (_, bits) => halves[dtype].from(bits));
-  tables.set(dtype, table);
-  return table;
+/** How numbers of a type become float32, and float32 becomes numbers of it. */
+interface Conversion {
+  from(bytes: ArrayBuffer, count: number): Float32Array;
+  to(numbers: Float32Array): Uint16Array | Float64Array;
 }
 
-/** A tensor of half precision as float32, which holds each of its numbers; any other tensor as it is. */
-export function widened(tensor: Tensor): Tensor {
+const conversions = {
+  float16: half(fromFloat16, toFloat16),
+  bfloat16: half(fromBfloat16, toBfloat16),
+  float64: { from: rounded, to: (numbers) => Float64Array.from(numbers) },
+} as const satisfies Partial<Record<DataType, Conversion>>;
+type Converted = keyof typeof conversions;
+const hasConversion = (dtype: DataType | undefined): dtype is Converted =>
+  dtype !== undefined && Object.hasOwn(conversions, dtype);
+
+/** Whether a value computes in float32 and has another type in its file. */
+export const isConverted = ({ dtype, storedType }: Value): boolean =>
+  dtype === "float32" && hasConversion(storedType);
+
+function half(number: (bits: number) => number, bitsOf: (number: number) => number): Conversion {
+  let table: Float32Array | undefined;
+  return {
+    from(bytes, count) {
+      // the number of each of the 65,536 patterns
+      table ??= Float32Array.from({ length: 1 << 16 }, (_, bits) => number(bits));
+      const numbers = table;
+      return Float32Array.from(new Uint16Array(bytes, 0, count), (bits) => numbers[bits]!);
+    },
+    to: (numbers) => Uint16Array.from(numbers, bitsOf),
+  };
+}
+
+/** The largest number of float32: what is larger in 64 bits stands for "as much as there is", and infinity would make NaN of it. */
+const largest = (2 - 2 ** -23) * 2 ** 127;
+
+function rounded(bytes: ArrayBuffer, count: number): Float32Array {
+  const wide = new Float64Array(bytes, 0, count);
+  return Float32Array.from(wide, (x) => (Number.isFinite(x) ? Math.min(largest, Math.max(-largest, x)) : x));
+}
+
+/** Of float32 tensors, those of more digits that they were rounded from: a weight that does not move keeps all of its own. */
+const originals = new WeakMap<Tensor, Tensor>();
+
+/** Says that a tensor holds the numbers of another, whose type has more digits. */
+export function roundedFrom(tensor: Tensor, original: Tensor): Tensor {
+  if (original.dtype === "float64") originals.set(tensor, original);
+  return tensor;
+}
+
+/** A tensor as float32, where it is of half precision or of 64 bits; any other tensor as it is. */
+export function asFloat32(tensor: Tensor): Tensor {
   const { dtype, dims } = tensor;
-  if (!isHalf(dtype)) return tensor;
-  const numbers = numbersOf(dtype);
+  if (!hasConversion(dtype)) return tensor;
   const { buffer } = new Uint8Array(tensor.data.read());
-  const bits = new Uint16Array(buffer, 0, sizeOf(dims));
-  return float32(
-    dims,
-    Float32Array.from(bits, (pattern) => numbers[pattern]!),
-  );
+  return roundedFrom(float32(dims, conversions[dtype].from(buffer, sizeOf(dims))), tensor);
 }
 
-/** A float32 tensor rounded to half precision, halves to even. */
-export function narrowed(tensor: Tensor, dtype: DataType | undefined): Tensor {
-  if (!isHalf(dtype) || tensor.dtype !== "float32") return tensor;
+/** A float32 tensor in the type of its file: rounded to half precision, halves to even, or with the digits it had in 64 bits. */
+export function asStored(tensor: Tensor, dtype: DataType | undefined): Tensor {
+  if (!hasConversion(dtype) || tensor.dtype !== "float32") return tensor;
+  const original = originals.get(tensor);
+  if (original?.dtype === dtype) return original;
   const { buffer } = new Uint8Array(tensor.data.read());
-  return tensorOf(dtype, tensor.dims, Uint16Array.from(new Float32Array(buffer), halves[dtype].to));
+  return tensorOf(dtype, tensor.dims, conversions[dtype].to(new Float32Array(buffer)));
 }
 
 /** The tensor of a constant in the type the file has. */
-const storedTensor = (value: Value): Tensor => narrowed(value.constant!, value.storedType);
+const storedTensor = (value: Value): Tensor => asStored(value.constant!, value.storedType);
 
 /**
- * Makes a graph whose types are known compute in float32 where it computes in half precision, in place. Result: the half
- * types it had.
+ * Makes a graph whose types are known compute in float32 where it computes in half precision, and in 64 bits if it has
+ * weights of those, in place. Result: the types that it had there.
+ *
+ * `keepsHalves`: half precision stays, for a graph that is run and not tuned. Without weights of 64 bits those stay too:
+ * they are an island in which sizes or places are computed, which rounding would shift.
  */
-export function widenHalves(graph: Graph): ReadonlySet<DataType> {
+export function computeInFloat32(
+  graph: Graph,
+  { keepsHalves = false }: { readonly keepsHalves?: boolean } = {},
+): ReadonlySet<DataType> {
+  const isWide = [...graph.initializers].some(
+    ({ constant }) => constant?.dtype === "float64" && constant.dims.length > 1,
+  );
+  const changes = (dtype: DataType | undefined): dtype is Converted =>
+    hasConversion(dtype) && (dtype === "float64" ? isWide : !keepsHalves);
   const found = new Set<DataType>();
-  for (const value of allValues(graph)) if (isHalf(value.dtype)) found.add(value.dtype);
+  for (const value of allValues(graph)) if (changes(value.dtype)) found.add(value.dtype);
   if (found.size === 0) return found;
   for (const value of allValues(graph)) {
     value.storedType = value.dtype;
-    if (!isHalf(value.dtype)) continue;
-    if (value.constant) value.constant = widened(value.constant);
+    if (!changes(value.dtype)) continue;
+    if (value.constant) value.constant = asFloat32(value.constant);
     value.dtype = "float32";
   }
   for (const [owner, node] of allNodes(graph))
     for (const [key, attribute] of node.attributes) {
-      if (isTypeOf(key, attribute) && isHalf(dataTypeOf(Number(attribute.value))))
+      if (isTypeOf(key, attribute) && changes(dataTypeOf(Number(attribute.value))))
         owner.setAttribute(node, key, { type: "int", value: numberOf("float32") });
-      if (attribute.type === "tensor")
-        owner.setAttribute(node, key, { type: "tensor", value: widened(attribute.value) });
+      if (attribute.type === "tensor" && changes(attribute.value.dtype))
+        owner.setAttribute(node, key, { type: "tensor", value: asFloat32(attribute.value) });
     }
   return found;
 }
 
 /**
- * Gives a widened graph the types of its file back, in place.
+ * Gives such a graph the types of its file back, in place.
  *
  * What was added since (a new head) gets the type of what it reads.
  */
-export function narrowToStored(graph: Graph): void {
-  if (![...allValues(graph)].some(isNarrow)) return;
+export function toStoredTypes(graph: Graph): void {
+  if (![...allValues(graph)].some(isConverted)) return;
   for (const [, node] of allNodes(graph)) settleNew(node);
   for (const [owner, node] of allNodes(graph)) {
-    const half = node.outputs.find((output) => output && isNarrow(output))?.storedType;
-    if (!half) continue;
+    const stored = node.outputs.find((output) => output && isConverted(output))?.storedType;
+    if (!stored) continue;
     for (const [key, attribute] of node.attributes) {
       if (isTypeOf(key, attribute) && dataTypeOf(Number(attribute.value)) === "float32")
-        owner.setAttribute(node, key, { type: "int", value: numberOf(half) });
+        owner.setAttribute(node, key, { type: "int", value: numberOf(stored) });
       if (attribute.type === "tensor")
-        owner.setAttribute(node, key, { type: "tensor", value: narrowed(attribute.value, half) });
+        owner.setAttribute(node, key, { type: "tensor", value: asStored(attribute.value, stored) });
     }
   }
   const outputs = new Set(graph.outputs);
   for (const value of allValues(graph)) {
-    if (isNarrow(value)) {
+    if (isConverted(value)) {
       if (value.constant) value.constant = storedTensor(value);
       value.dtype = value.storedType;
     } else if (value.producer && !outputs.has(value)) value.dtype = undefined;
@@ -107,16 +144,18 @@ export function narrowToStored(graph: Graph): void {
 
 /** Rounds the constants of a graph to the numbers that its file can hold, in place; the graph stays float32. */
 export function roundToStored(graph: Graph): Graph {
-  for (const value of graph.initializers) if (isNarrow(value)) value.constant = widened(storedTensor(value));
+  // every number of float32 is one of 64 bits
+  for (const value of graph.initializers)
+    if (isConverted(value) && value.storedType !== "float64") value.constant = asFloat32(storedTensor(value));
   return graph;
 }
 
-/** Types of the floats that a node has gained since its graph was widened: those of the floats it reads. */
+/** Types of the floats that a node has gained since its graph was made to compute in float32: those of the floats it reads. */
 function settleNew(node: Node): void {
-  const half = node.inputs.find((input) => input && isNarrow(input))?.storedType;
-  if (!half) return;
+  const stored = node.inputs.find((input) => input && isConverted(input))?.storedType;
+  if (!stored) return;
   for (const value of [...node.inputs, ...node.outputs])
-    if (value && value.storedType === undefined && value.dtype === "float32") value.storedType = half;
+    if (value && value.storedType === undefined && value.dtype === "float32") value.storedType = stored;
 }
 
 /** Whether an attribute says the type of a node's output. */

@@ -17,7 +17,7 @@ const adapterConfig = z.looseObject({
   bias: z.enum(["none", "all", "lora_only"]).default("none"),
   target_modules: pattern,
   feedforward_modules: pattern,
-  rank_pattern: table,
+  rank_pattern: z.record(z.string(), z.int().min(1)).nullish(),
   alpha_pattern: table,
   use_rslora: z.boolean().nullish(),
   use_dora: z.boolean().nullish(),

@@ -5,7 +5,7 @@ import { writeFileAtomic } from "../../base/atomic-file.node.ts";
 import { DiapasonError } from "../../base/errors.ts";
 import { openCheckpoint } from "../../formats/checkpoint.node.ts";
 import { saveSafetensors } from "../../formats/safetensors.node.ts";
-import { widened } from "../../graph/passes/stored-types.ts";
+import { asFloat32 } from "../../graph/passes/stored-types.ts";
 import { float32, type Tensor } from "../../graph/tensor.ts";
 import type { HeadKind } from "../architecture.ts";
 import { transpose } from "../checkpoint.ts";
@@ -235,7 +235,7 @@ function isOwnWeight(
   const module = moduleOf(key);
   const own = model.graph.find(key)?.constant;
   if (!own || !modules.has(module) || key !== `${module}.weight`) return false;
-  const given = widened(tensors.get(key)!);
+  const given = asFloat32(tensors.get(key)!);
   const turned = model.transposed.has(key) ? transpose(own) : own;
   if (sameTensor(given, turned) === "equal") return true;
   throw mismatch(`it brings a weight "${key}" of its own, which is not the model's`);
@@ -249,9 +249,9 @@ function valuesOf(tensors: ReadonlyMap<string, Tensor>, key: string, dims: reado
   if (!tensor) throw mismatch(`it lacks "${key}"`);
   if (tensor.dims.join() !== dims.join())
     throw mismatch(`"${key}" is [${tensor.dims.join(", ")}], for the model [${dims.join(", ")}] is wanted`);
-  const wide = widened(tensor);
+  const wide = asFloat32(tensor);
   if (wide.dtype !== "float32")
-    throw mismatch(`"${key}" is of the type ${tensor.dtype}; a float of 32 or 16 bits is wanted`);
+    throw mismatch(`"${key}" is of the type ${tensor.dtype}; a float of 16, 32 or 64 bits is wanted`);
   return floatsOf(wide);
 }
 

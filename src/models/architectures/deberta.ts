@@ -24,6 +24,9 @@ import {
 
 const termName = z.enum(["c2p", "p2c"]);
 
+/** Distances are looked up in a table that has a number for each. */
+const mostPositions = 2 ** 20;
+
 const debertaConfig = z
   .object({
     ...bertFields,
@@ -36,8 +39,9 @@ const debertaConfig = z
     layer_norm_eps: z.number().positive().default(1e-7),
     embedding_size: count.optional(),
     relative_attention: z.literal(true, "only networks with relative attention are built"),
-    max_relative_positions: z.int().default(-1),
-    position_buckets: z.int().default(-1),
+    max_position_embeddings: count.max(mostPositions).default(512),
+    max_relative_positions: z.int().max(mostPositions).default(-1),
+    position_buckets: z.int().max(mostPositions).default(-1),
     position_biased_input: z.boolean().default(true),
     norm_rel_ebd: z.enum(["none", "layer_norm"]).default("none"),
     share_att_key: z.boolean().default(false),

@@ -21,30 +21,35 @@ const rotation = z
   })
   .nullish();
 
-const modernbertConfig = z.object({
-  vocab_size: count.default(50368),
-  hidden_size: count.default(768),
-  intermediate_size: count.default(1152),
-  num_hidden_layers: layerCount.default(22),
-  num_attention_heads: count.default(12),
-  hidden_activation: activationName.default("gelu"),
-  norm_eps: z.number().positive().default(1e-5),
-  norm_bias: z.boolean().default(false),
-  attention_bias: z.boolean().default(false),
-  mlp_bias: z.boolean().default(false),
-  decoder_bias: z.boolean().default(true),
-  layer_types: z.array(layerKind).nullish(),
-  global_attn_every_n_layers: count.default(3),
-  local_attention: count.default(128),
-  rope_parameters: z.object({ full_attention: rotation, sliding_attention: rotation }).partial().nullish(),
-  rope_scaling: z.null("scaled rotary positions are not built").optional(),
-  global_rope_theta: z.number().positive().default(160_000),
-  local_rope_theta: z.number().positive().nullish(),
-  classifier_pooling: z.enum(["cls", "mean"]).default("cls"),
-  classifier_bias: z.boolean().default(false),
-  classifier_activation: activationName.default("gelu"),
-  tie_word_embeddings: z.boolean().default(true),
-});
+const modernbertConfig = z
+  .object({
+    vocab_size: count.default(50368),
+    hidden_size: count.default(768),
+    intermediate_size: count.default(1152),
+    num_hidden_layers: layerCount.default(22),
+    num_attention_heads: count.default(12),
+    hidden_activation: activationName.default("gelu"),
+    norm_eps: z.number().positive().default(1e-5),
+    norm_bias: z.boolean().default(false),
+    attention_bias: z.boolean().default(false),
+    mlp_bias: z.boolean().default(false),
+    decoder_bias: z.boolean().default(true),
+    layer_types: z.array(layerKind).nullish(),
+    global_attn_every_n_layers: count.default(3),
+    local_attention: count.default(128),
+    rope_parameters: z.object({ full_attention: rotation, sliding_attention: rotation }).partial().nullish(),
+    rope_scaling: z.null("scaled rotary positions are not built").optional(),
+    global_rope_theta: z.number().positive().default(160_000),
+    local_rope_theta: z.number().positive().nullish(),
+    classifier_pooling: z.enum(["cls", "mean"]).default("cls"),
+    classifier_bias: z.boolean().default(false),
+    classifier_activation: activationName.default("gelu"),
+    tie_word_embeddings: z.boolean().default(true),
+  })
+  .refine((c) => c.hidden_size % (2 * c.num_attention_heads) === 0, {
+    path: ["num_attention_heads"],
+    error: "expected to divide hidden_size into even parts",
+  });
 type ModernbertConfig = z.output<typeof modernbertConfig>;
 
 /** Pre-norm encoder with rotary positions, gated units and layers that look at neighbours only. Source: Warner et al. 2024. */

@@ -28,13 +28,25 @@ export const isLarge = (graph: Graph, value: Value | undefined): value is Value 
 export function productsOf(graph: Graph): Product[] {
   return graph.nodes.flatMap((node) => {
     const [x, weight, bias] = node.inputs;
-    if (node.domain !== "" || !x || !isLarge(graph, weight) || weight.constant!.dims.length !== 2) return [];
+    if (node.domain !== "" || !x) return [];
+    const table = node.op === "MatMul" ? swappedIn(weight) : undefined;
+    if (isLarge(graph, table)) return [{ node, x, weight: table, isTransposed: true, bias: undefined }];
+    if (!isLarge(graph, weight) || weight.constant!.dims.length !== 2) return [];
     if (node.op === "MatMul") return [{ node, x, weight, isTransposed: false, bias: undefined }];
     if (node.op !== "Gemm") return [];
     const { alpha, beta, transA, transB } = attributesOf(node, "Gemm");
     if (alpha !== 1 || beta !== 1 || transA !== 0) return [];
     return [{ node, x, weight, isTransposed: transB !== 0, bias }];
   });
+}
+
+/** The matrix that a value is with its axes swapped. */
+function swappedIn(value: Value | undefined): Value | undefined {
+  const node = value?.producer;
+  const from = node?.op === "Transpose" && node.domain === "" ? node.inputs[0] : undefined;
+  return from?.constant?.dims.length === 2 && `${attributesOf(node!, "Transpose").perm}` === "1,0"
+    ? from
+    : undefined;
 }
 
 /** The weight of a product as [inputs, outputs]. */

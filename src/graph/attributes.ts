@@ -100,7 +100,7 @@ export function constantOf(node: Node): Tensor | undefined {
   return undefined;
 }
 
-const stringTensor = (dims: readonly number[], values: readonly (string | Uint8Array)[]): Tensor => ({
+export const stringTensor = (dims: readonly number[], values: readonly (string | Uint8Array)[]): Tensor => ({
   ...tensorOf("string", dims, new Uint8Array(0)),
   strings: values.map(text),
 });

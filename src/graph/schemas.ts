@@ -1,4 +1,5 @@
 import { attention } from "./schemas/attention.ts";
+import { classical } from "./schemas/classical.ts";
 import { controlFlow } from "./schemas/control-flow.ts";
 import { fused } from "./schemas/fused.ts";
 import { gated } from "./schemas/gated.ts";
@@ -247,6 +248,7 @@ export const schemas = {
   ...fused,
   ...quantized,
   ...normalized,
+  ...classical,
   ...random,
 } as const satisfies {
   readonly [op: string]: Schema;

@@ -2,6 +2,7 @@ import { inferShapes } from "../graph/infer.ts";
 import type { Graph, Value } from "../graph/ir.ts";
 import { foldSequences } from "../graph/passes/fold-sequences.ts";
 import { hoistWeights } from "../graph/passes/hoist-weights.ts";
+import { weighLinearModels } from "../graph/passes/linear-models.ts";
 import { normalize } from "../graph/passes/normalize.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 import { computeInFloat32 } from "../graph/passes/stored-types.ts";
@@ -25,6 +26,7 @@ export async function prepareGraph(
 ): Promise<string[]> {
   for (const input of [...graph.inputs]) if (input.constant) graph.inputToInitializer(input, input.constant);
   normalize(graph);
+  weighLinearModels(graph);
   removeDead(graph);
   hoistWeights(graph);
   for (const input of graph.inputs.filter((value) => value.consumers.length === 0))

@@ -39,8 +39,22 @@ const scoresOf = (outputs: readonly Value[]): Value | undefined =>
 
 const classes = (value: Value): string => `${value.shape![1]} classes or numbers in ${quoted(value)}`;
 
+const sound = /^sr$|sampl(e|ing)_?rate|samples|audio|wave(form)?$|^wav|\bmel|spectrogram/i;
+
+const tokenIds = /input_ids|tokens|token_ids/i;
+
+/** Classical models that no gradient goes through. */
+const stepwise = /^(TreeEnsemble|SVM)/;
+
 /** From the most telling sign to the least; the first that fits. */
 const kinds: readonly Kind[] = [
+  ({ operators }) => {
+    const classical = [...operators].find((name) => stepwise.test(name));
+    return (
+      classical &&
+      `${classical.startsWith("SVM") ? "a support vector machine" : "decision trees"} (${classical}), whose numbers lie in attributes and cannot be tuned by gradients`
+    );
+  },
   ({ weights }) =>
     weights === 0 ? "a computation without weights, such as preprocessing: nothing to tune" : undefined,
   ({ inputs, outputs }) => {
@@ -49,12 +63,20 @@ const kinds: readonly Kind[] = [
     return action && seen && `a policy, from observations (${quoted(seen)}) to actions (${quoted(action)})`;
   },
   ({ inputs, operators }) => {
-    const sign = named(inputs, /^sr$|sampl(e|ing)_?rate|samples|audio|waveform|mel|spectrogram/i);
+    const sign = named(inputs, sound) ?? named(outputs, sound);
     const spectrum = anyOf(operators, "STFT", "DFT", "MelWeightMatrix");
     return sign || spectrum ? `a network for sound (${sign ? quoted(sign) : spectrum})` : undefined;
   },
+  ({ inputs }) => {
+    const [tokens, image] = [named(inputs, tokenIds), inputs.find(isImage)];
+    return (
+      tokens &&
+      image &&
+      `a network over images (${quoted(image)}) and texts (${quoted(tokens)}), such as one that compares them`
+    );
+  },
   ({ inputs, outputs }) => {
-    const tokens = named(inputs, /input_ids|tokens|token_ids/i);
+    const tokens = named(inputs, tokenIds);
     const vocabulary = outputs.find(({ shape }) => shape?.length === 3 && Number(shape[2]) > 500);
     if (!tokens) return undefined;
     const scores = scoresOf(outputs);

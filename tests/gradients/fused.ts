@@ -67,6 +67,11 @@ export const fused: { readonly [title: string]: GradCase } = {
     const given = [ids(g, [6, 0, 1, 1, 3, 6]), undefined, words, places, undefined, gamma, beta];
     return g.op(embed, [...given, undefined, ids(g, [4, 0, 0, 1, 2, 4])]);
   }),
+  "ai.onnx.ml.Normalizer": plain("ai.onnx.ml.Normalizer", "2x3", { norm: "MAX" }),
+  "Normalizer to a sum of 1": plain("ai.onnx.ml.Normalizer", "2x3", { norm: "L1" }),
+  "Normalizer to a length of 1": plain("ai.onnx.ml.Normalizer", "2x3", { norm: "L2" }),
+  "ai.onnx.ml.Scaler": plain("ai.onnx.ml.Scaler", "2x3", { offset: [0.5, 1, 2], scale: [2, 3, 0.5] }),
+  "Scaler by one number": plain("ai.onnx.ml.Scaler", "2x3", { scale: [2] }),
   BiasGelu: plain("com.microsoft.BiasGelu", "2x3x4, 4"),
   FastGelu: plain("com.microsoft.FastGelu", "2x3x4"),
   "FastGelu with a bias, sizes unknown": plain("com.microsoft.FastGelu", "2x3x4, 4", {}, { symbolic: true }),

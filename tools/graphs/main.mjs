@@ -1,6 +1,6 @@
 /**
- * Reads, writes, runs and checks every ONNX file of a folder: `npm run graphs -- DIR [--only TEXT] [--write]`. `--write`
- * makes docs/graphs.md of what was found, with MANIFEST.json of the folder for where each file comes from.
+ * Reads, writes, runs and checks every ONNX file of a folder: `npm run graphs -- DIR [--only TEXT] [--tune] [--write]`.
+ * `--tune` also tunes each for a few steps on made-up data and runs what was saved. `--write` makes docs/graphs.md of what was found, with MANIFEST.json of the folder for where each file comes from.
  */
 import { fork } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -12,11 +12,11 @@ const patienceMs = 900_000;
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { only: { type: "string" }, write: { type: "boolean" } },
+  options: { only: { type: "string" }, tune: { type: "boolean" }, write: { type: "boolean" } },
 });
 const [folder] = positionals;
 if (!folder) {
-  console.error("Usage: npm run graphs -- DIR [--only TEXT] [--write]");
+  console.error("Usage: npm run graphs -- DIR [--only TEXT] [--tune] [--write]");
   process.exit(2);
 }
 const manifestFile = join(folder, "MANIFEST.json");
@@ -29,7 +29,13 @@ for (const name of files) {
   results.push({ name: basename(path), repo, ...found });
   console.log(
     basename(path),
-    JSON.stringify({ ...found.written, ...found.gradient, crashed: found.crashed, seconds: found.seconds }),
+    JSON.stringify({
+      ...found.written,
+      ...found.gradient,
+      tuned: found.tuned,
+      crashed: found.crashed,
+      seconds: found.seconds,
+    }),
   );
 }
 if (flags.write) writeFileSync(new URL("../../docs/graphs.md", import.meta.url), page(results));
@@ -56,6 +62,6 @@ function look(file) {
     );
     worker.once("message", finish);
     worker.once("exit", (code, signal) => finish({ crashed: `the process ended with ${signal ?? code}` }));
-    worker.send({ file });
+    worker.send({ file, withTuning: flags.tune });
   });
 }

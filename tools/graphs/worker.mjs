@@ -1,24 +1,27 @@
 /** Looks at one graph: reads it, writes it, runs both, and checks every parameter's gradient. One process a graph. */
-import { readFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as ort from "onnxruntime-node";
 import { attachTestLoss, randomFeeds, runnableSizes } from "../../dist/app/gradcheck-inputs.js";
 import { toHost } from "../../dist/app/gradcheck-runtime.js";
 import { inspect } from "../../dist/app/inspect.node.js";
+import { tune } from "../../dist/app/tune.node.js";
 import { gradcheck, lossOnly } from "../../dist/autodiff/gradcheck.js";
 import { DiapasonError } from "../../dist/base/errors.js";
 import { random } from "../../dist/base/random.js";
-import { loadOnnx } from "../../dist/formats/onnx/file.node.js";
-import { writeOnnx } from "../../dist/formats/onnx/writer.js";
+import { loadOnnx, saveOnnx } from "../../dist/formats/onnx/file.node.js";
+import { saveSafetensors } from "../../dist/formats/safetensors.node.js";
 import { inferShapes } from "../../dist/graph/infer.js";
 import { toNdArray } from "../../dist/graph/kernels/interpret.js";
 import { print } from "../../dist/graph/print.js";
-import { float32 } from "../../dist/graph/tensor.js";
+import { float32, tensorOf } from "../../dist/graph/tensor.js";
 import { collectParameters } from "../../dist/models/parameters.js";
 import { prepareGraph } from "../../dist/models/prepare.js";
 import { cpuRuntime } from "../../dist/runtime/cpu.node.js";
 import { learnShapes } from "../../dist/runtime/probe.js";
 
-process.once("message", async ({ file }) => {
+process.once("message", async ({ file, withTuning }) => {
   const graph = await loadOnnx(file);
   const runtime = await cpuRuntime();
   process.send({
@@ -28,6 +31,7 @@ process.once("message", async ({ file }) => {
     inspected: await attempt(() => inspected(file)),
     written: await attempt(() => writtenBack(file, graph, runtime)),
     gradient: await attempt(() => gradients(file, runtime)),
+    ...(withTuning ? { tuned: await attempt(() => tuned(file, runtime)) } : {}),
   });
   await runtime.dispose();
 });
@@ -60,22 +64,39 @@ async function writtenBack(file, graph, runtime) {
   const sizes = await runnableSizes(named, runtime, {});
   const { feeds } = randomFeeds(named, sizes, 0);
   const given = Object.fromEntries([...feeds].map(([name, array]) => [name, toOrt(array)]));
-  const before = await run(readFileSync(file), given);
-  const after = await run(writeOnnx(graph), given);
+  const before = await run(file, given);
+  const folder = mkdtempSync(join(tmpdir(), "diapason-graphs-"));
+  try {
+    await saveOnnx(graph, join(folder, "again.onnx"));
+    return compared(graph, before, await run(join(folder, "again.onnx"), given));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function compared(graph, before, after) {
   const names = Object.keys(before);
   const draws = graph.nodes.some(({ op }) => /^(Random|Multinomial|Bernoulli)/.test(op));
-  const same = (name) => before[name].data.every((value, i) => Object.is(value, after[name].data[i]));
+  const same = (name) => textOf(before[name]) === textOf(after[name]);
   const changed = names.filter((name) => !same(name));
   return { outputs: names.length, identical: draws ? "draws" : changed.length === 0, changed };
 }
+
+const textOf = (value) => {
+  const bytes = (data) =>
+    Array.isArray(data)
+      ? JSON.stringify(data)
+      : Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("latin1");
+  return `${value.type} [${value.dims}] ${bytes(value.data)}`;
+};
 
 function toOrt(array) {
   const { dtype, dims, data } = toHost(array);
   return new ort.Tensor(dtype, data, dims);
 }
 
-async function run(bytes, feeds) {
-  const session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 4 });
+async function run(file, feeds) {
+  const session = await ort.InferenceSession.create(file, { logSeverityLevel: 4 });
   const outputs = await session.run(feeds);
   await session.release();
   return outputs;
@@ -138,5 +159,71 @@ function* moved(graph, parameters) {
     const array = toNdArray(graph.get(name).constant);
     const draws = random(0, "beside", name);
     yield [name, { ...array, data: array.data.map((value) => value + 0.05 * draws.normal()) }];
+  }
+}
+
+const examples = 6;
+
+/** Tunes the graph on made-up examples for two steps, and runs what is saved. */
+async function tuned(file, runtime) {
+  const graph = await loadOnnx(file);
+  await prepareGraph(graph, (unknown) => learnShapes(unknown, runtime), { whole: true });
+  const { parameters } = collectParameters(graph, ...graph.outputs);
+  const wanted = graph.outputs.find(
+    (value) =>
+      value.dtype === "float32" &&
+      value.shape?.[0] === "batch" &&
+      collectParameters(graph, value).parameters.length > 0,
+  );
+  if (parameters.length === 0 || !wanted)
+    return { none: "no output counts examples and depends on a weight" };
+  const sizes = await runnableSizes(graph, runtime, {});
+  const { feeds } = randomFeeds(graph, { ...sizes, batch: examples }, 0);
+  const isCounted = ({ name }) => graph.get(name).shape?.[0] === "batch";
+  const isRead = ({ constant, consumers }) => !constant && consumers.length > 0;
+  const inputs = graph.inputs.filter(isRead);
+  const arrays = new Map(inputs.filter(isCounted).map(({ name }) => [name, toHost(feeds.get(name))]));
+  const fix = inputs
+    .filter((input) => !isCounted(input))
+    .map(({ name }) => `${name}=${feeds.get(name).data[0]}`);
+  const executable = await runtime.compile(graph);
+  const outputs = await executable.run(
+    Object.fromEntries([...feeds].map(([name, array]) => [name, toHost(array)])),
+  );
+  await executable.dispose();
+  const target = outputs[wanted.name];
+  const folder = mkdtempSync(join(tmpdir(), "diapason-graphs-"));
+  try {
+    arrays.set("wanted", {
+      ...target,
+      data: Float32Array.from(target.data, (value, i) => value + Math.cos(i)),
+    });
+    const stored = ({ dtype, dims, data }) => tensorOf(dtype, dims, data);
+    await saveSafetensors(
+      join(folder, "data.safetensors"),
+      new Map([...arrays].map(([name, array]) => [name, stored(array)])),
+    );
+    const losses = [];
+    for await (const event of tune.run({
+      task: "custom",
+      model: file,
+      data: join(folder, "data.safetensors"),
+      loss: `mse:${wanted.name}=wanted`,
+      ...(fix.length > 0 ? { fix } : {}),
+      plan: "full",
+      epochs: 2,
+      batchSize: 2,
+      threads: 1,
+      validationShare: 0.34,
+      out: join(folder, "out"),
+      run: join(folder, "run"),
+    }))
+      if (event.type === "evaluation") losses.push(event.metrics.loss);
+    const onnx = join(folder, "out", "onnx", "model.onnx");
+    const given = Object.fromEntries([...feeds].map(([name, array]) => [name, toOrt(array)]));
+    const after = await run(onnx, given);
+    return { losses, outputs: Object.keys(after).length };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 }

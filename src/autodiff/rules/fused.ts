@@ -24,6 +24,8 @@ export const fused = {
     throughSimplyStandardized,
     (b) => b.g.mul(b.dy, simplyStandardized(b).standardized),
   ],
+  "ai.onnx.ml.Normalizer": "expansion",
+  "ai.onnx.ml.Scaler": "expansion",
   "com.microsoft.SkipLayerNormalization": "expansion",
   "com.microsoft.SkipSimplifiedLayerNormalization": "expansion",
   "com.microsoft.EmbedLayerNormalization": "expansion",

@@ -1,4 +1,5 @@
 import { attention } from "./attention.ts";
+import { classical } from "./classical.ts";
 import type { Expansions } from "./expansion.ts";
 import { experts } from "./experts.ts";
 import { fused } from "./fused.ts";
@@ -25,4 +26,5 @@ export const expansions = {
   ...fused,
   ...quantized,
   ...experts,
+  ...classical,
 } as const satisfies Expansions;

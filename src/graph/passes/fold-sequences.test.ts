@@ -48,6 +48,26 @@ describe("sequences whose elements are known become tensors", () => {
     expect(graph.get("y").shape).toEqual([1, 3]);
     expect(rowsOf(graph)).toEqual([9, 10, 11]);
   });
+  test("an optional is what it was made of, and is known to hold it", () => {
+    const graph = folded((add, value) => {
+      const maybe = add("Optional", [value]);
+      const isThere = add("Cast", [add("OptionalHasElement", [maybe])], { to: 1 });
+      return add("Mul", [add("OptionalGetElement", [maybe]), isThere]);
+    });
+    expect(graph.nodes.map(({ op }) => op)).not.toContain("OptionalGetElement");
+    expect(rowsOf(graph)).toEqual([...x.data]);
+  });
+  test("an optional of a sequence is the sequence", () => {
+    const graph = folded((add, value, at) => {
+      const maybe = add("Optional", [add("SplitToSequence", [value])]);
+      return add("SequenceAt", [add("OptionalGetElement", [maybe]), at(1)]);
+    });
+    expect(rowsOf(graph)).toEqual([3, 4, 5]);
+  });
+  test("what is no optional may be read as one", () => {
+    const graph = folded((add, value) => add("OptionalGetElement", [value]));
+    expect(rowsOf(graph)).toEqual([...x.data]);
+  });
   test("without the axis it was split along", () => {
     const graph = folded((add, value, at) =>
       add("SequenceAt", [add("SplitToSequence", [value], { axis: 1, keepdims: 0 }), at(1)]),

@@ -10,7 +10,8 @@ type Element = (g: GraphBuilder) => Value;
 
 /**
  * Replaces what reads a sequence of tensors by what reads the tensors, where it is known which they are: SequenceAt,
- * ConcatFromSequence and SequenceLength of what SequenceConstruct, SequenceInsert, SequenceErase or SplitToSequence made.
+ * ConcatFromSequence and SequenceLength of what SequenceConstruct, SequenceInsert, SequenceErase or SplitToSequence made;
+ * and what reads an optional by what reads its content, as if it were a sequence of one.
  *
  * Lists that a Loop fills become rows that it stacks. Sequences whose length or positions only the run knows stay.
  */
@@ -19,7 +20,7 @@ export function foldSequences(graph: Graph): void {
   inferShapes(graph);
   stackLoopLists(graph);
   for (const node of [...graph.nodes]) {
-    const elements = readsSequence(node) ? elementsOf(node.inputs[0]) : undefined;
+    const elements = readsSequence(node) ? whatIsRead(node) : undefined;
     if (!elements) continue;
     const made = readers[node.op]!(new GraphBuilder(graph, node), node, elements);
     const [output] = node.outputs;
@@ -56,6 +57,8 @@ const readers: {
     return at === undefined ? undefined : elements.at(at)?.(g);
   },
   SequenceLength: (g, _, elements) => g.constant([elements.length], "int64", []),
+  OptionalGetElement: (g, _, [content]) => content?.(g),
+  OptionalHasElement: (g, _, elements) => g.constant([elements.length], "bool", []),
 };
 
 /**
@@ -80,8 +83,17 @@ function elementsOf(sequence: Value | undefined): readonly Element[] | undefined
   return maker?.(node!);
 }
 
+/** The elements of the sequence, or the content of the optional, that a node reads; undefined where they are not known. */
+function whatIsRead({ op, inputs: [value] }: Node): readonly Element[] | undefined {
+  if (!op.startsWith("Optional")) return elementsOf(value);
+  if (value?.producer?.op === "Optional") return elementsOf(value);
+  // From opset 18 on what is no optional may be read as one that holds it.
+  return value?.dtype === undefined ? undefined : [() => value];
+}
+
 const makers: { readonly [op: string]: (node: Node) => readonly Element[] | undefined } = {
   Identity: (node) => elementsOf(node.inputs[0]),
+  Optional: (node) => node.inputs.map((input) => () => input!),
   SequenceConstruct: (node) => node.inputs.map((input) => () => input!),
   SequenceEmpty: () => [],
   SequenceErase: (node) => {

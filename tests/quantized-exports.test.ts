@@ -18,7 +18,7 @@ import { replaceHead } from "../src/models/head.ts";
 import { loadModel } from "../src/models/load.node.ts";
 import { collectParameters } from "../src/models/parameters.ts";
 import { prepareGraph } from "../src/models/prepare.ts";
-import { withFrozenRounding } from "./gradients/frozen-rounding.ts";
+import { withFrozenRounding } from "../src/autodiff/frozen-rounding.ts";
 
 /** Made by tools/fixtures/quantized.py. */
 const fixture = (name: string) => fileURLToPath(new URL(`fixtures/quantized/${name}`, import.meta.url));

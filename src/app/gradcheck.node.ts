@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { gradcheck as check, type GradcheckResult, lossOnly } from "../autodiff/gradcheck.ts";
+import { parametersInSteps } from "../autodiff/path.ts";
 import { DiapasonError } from "../base/errors.ts";
 import { loadOnnx } from "../formats/onnx/file.node.ts";
 import type { Graph } from "../graph/ir.ts";
@@ -96,7 +97,9 @@ function chosenParameters(
   asked: readonly string[] | undefined,
 ): readonly string[] {
   if (asked) return asked;
-  const all = collectParameters(graph, graph.get(loss)).parameters.map(({ name }) => name);
+  const found = collectParameters(graph, graph.get(loss)).parameters.map(({ name }) => name);
+  const inSteps = new Set(parametersInSteps(graph, loss, found));
+  const all = found.filter((name) => !inSteps.has(name));
   if (all.length > 0) return all;
   throw new DiapasonError(
     "app/nothing-to-check",

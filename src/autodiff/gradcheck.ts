@@ -3,6 +3,7 @@ import type { Graph } from "../graph/ir.ts";
 import { interpret, type NdArray, toNdArray } from "../graph/kernels/interpret.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 import { differentiate } from "./differentiate.ts";
+import { withFrozenRounding } from "./frozen-rounding.ts";
 
 type Arrays = ReadonlyMap<string, NdArray>;
 
@@ -63,7 +64,8 @@ export async function gradcheck(graph: Graph, options: GradcheckOptions): Promis
   }
   keepOutputs(backward.graph, [loss, ...backward.gradients.values()]);
   const found = await evaluate(backward.graph, feeds);
-  const forward = lossOnly(graph, loss, parameters);
+  // A straight-through gradient is the slope of what is rounded, not of the steps that rounding makes of it.
+  const forward = withFrozenRounding(lossOnly(graph, loss, parameters), feeds);
   const values = evaluate === interpret ? interpret(forward, feeds, { keepAll: true }) : undefined;
   const lossAt = async (name: string, element: number, shift: number): Promise<number> => {
     await breath();

@@ -76,6 +76,27 @@ export function gradientPath(
   return { values, nodes: nodes.reverse() };
 }
 
+/**
+ * Of some parameters, those on which a value depends in steps alone (by what is rounded, counted or compared): they have
+ * no gradient, and cannot move. None where an operator on the way has no rule, which differentiating then tells.
+ */
+export function parametersInSteps(
+  source: Graph,
+  end: string,
+  parameters: readonly string[],
+): readonly string[] {
+  const graph = source.clone();
+  const own = parameters.map((name) => graph.get(name));
+  try {
+    expandOnPath(graph, [end], own);
+    const { values } = gradientPath(graph, [graph.get(end)], own);
+    return own.filter((parameter) => !values.has(parameter)).map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof DiapasonError) return [];
+    throw error;
+  }
+}
+
 /** @throws autodiff/no-path when a parameter does not reach the loss. */
 export function refuseUnreached({ values }: GradientPath, loss: Value, parameters: readonly Value[]): void {
   const unreached = parameters.filter((parameter) => !values.has(parameter));

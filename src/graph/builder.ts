@@ -10,8 +10,6 @@ import { type DataType, sizeOf, type Tensor } from "./tensor.ts";
 /** A value, or a number that takes the type of the value it meets. */
 export type Operand = Value | number;
 
-const microsoft = "com.microsoft.";
-
 /**
  * Appends operators to a graph, at its end or before a node, and knows the type and shape of each at once.
  *
@@ -50,8 +48,8 @@ export class GraphBuilder {
   ): Node {
     const given = Object.entries(attributes).filter((entry) => entry[1] !== undefined);
     const encoded = given.map(([key, value]) => [key, attributeOf(key, value!)] as const);
-    const domain = name.startsWith(microsoft) ? "com.microsoft" : "";
-    const op = domain === "" ? name : name.slice(microsoft.length);
+    const dot = name.lastIndexOf(".");
+    const [domain, op] = [name.slice(0, Math.max(dot, 0)), name.slice(dot + 1)];
     const isRepeatable = !given.some(([, value]) => value instanceof Graph);
     const key = JSON.stringify([name, inputs.map((input) => input && this.#id(input)), given, outputs]);
     const known = isRepeatable ? this.#made.get(key) : undefined;

@@ -62,7 +62,7 @@ const kinds: readonly Kind[] = [
     const seen = named(inputs, /obs|state|vector/i);
     return action && seen && `a policy, from observations (${quoted(seen)}) to actions (${quoted(action)})`;
   },
-  ({ inputs, operators }) => {
+  ({ inputs, outputs, operators }) => {
     const sign = named(inputs, sound) ?? named(outputs, sound);
     const spectrum = anyOf(operators, "STFT", "DFT", "MelWeightMatrix");
     return sign || spectrum ? `a network for sound (${sign ? quoted(sign) : spectrum})` : undefined;

@@ -1,6 +1,7 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
 import { differentiate } from "../../src/autodiff/differentiate.ts";
+import { withFrozenRounding } from "../../src/autodiff/frozen-rounding.ts";
 import { gradcheck } from "../../src/autodiff/gradcheck.ts";
 import { gradRules } from "../../src/autodiff/rules.ts";
 import { writeOnnx } from "../../src/formats/onnx/writer.ts";
@@ -10,7 +11,6 @@ import { interpret, type NdArray } from "../../src/graph/kernels/interpret.ts";
 import { attention } from "./attention.ts";
 import { controlFlow } from "./control-flow.ts";
 import { elementwise } from "./elementwise.ts";
-import { withFrozenRounding } from "./frozen-rounding.ts";
 import { fused } from "./fused.ts";
 import { gated } from "./gated.ts";
 import { buildCase } from "./grad-case.ts";

@@ -938,7 +938,7 @@ def by_hand(name, opset, inputs, outputs, nodes, weights, domains=(), functions=
 
 by_hand("mxnet-7", 7, {"data": ("FLOAT", [2, 3, 16, 16]), "w": ("FLOAT", [4, 3, 3, 3]), "slope": ("FLOAT", [4, 1, 1])},
         {"prob": ("FLOAT", [2, 3])}, lambda h: [
-            ("BatchNormalization", ["data", "g", "b", "m", "v"], ["bn"], {"epsilon": 2e-5, "momentum": 0.9, "spatial": 1}),
+            ("Abs", ["v"], ["var"]), ("BatchNormalization", ["data", "g", "b", "m", "var"], ["bn"], {"epsilon": 2e-5, "momentum": 0.9, "spatial": 1}),
             ("Conv", ["bn", "w"], ["c"], {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "auto_pad": "NOTSET"}),
             ("PRelu", ["c", "slope"], ["p"]),
             ("LRN", ["p"], ["l"], {"size": 3}),
@@ -950,7 +950,7 @@ by_hand("mxnet-7", 7, {"data": ("FLOAT", [2, 3, 16, 16]), "w": ("FLOAT", [4, 3, 
             ("Flatten", ["d"], ["f"]),
             ("Gemm", ["f", "fw", "fb"], ["y"], {"transB": 1, "alpha": 1.0}),
             ("Softmax", ["y"], ["prob"]),
-        ], {"w": (4, 3, 3, 3), "slope": (4, 1, 1), "g": (3,), "b": (3,), "m": (3,), "v": [1, 2, 1],
+        ], {"w": (4, 3, 3, 3), "slope": (4, 1, 1), "g": (3,), "b": (3,), "m": (3,), "v": (3,),
             "fw": (3, 256), "fb": (3,)}, ir=3)
 
 by_hand("cntk-7", 7, {"x": ("FLOAT", ["None", 1, 6])}, {"y": ("FLOAT", ["None", 1, 2])}, lambda h: [

@@ -8,6 +8,7 @@ import { toHost } from "../../dist/app/gradcheck-runtime.js";
 import { inspect } from "../../dist/app/inspect.node.js";
 import { tune } from "../../dist/app/tune.node.js";
 import { gradcheck, lossOnly } from "../../dist/autodiff/gradcheck.js";
+import { parametersInSteps } from "../../dist/autodiff/path.js";
 import { DiapasonError } from "../../dist/base/errors.js";
 import { random } from "../../dist/base/random.js";
 import { loadOnnx, saveOnnx } from "../../dist/formats/onnx/file.node.js";
@@ -133,7 +134,9 @@ function fillWeights(graph) {
 async function gradientsOf(graph, runtime) {
   await prepareGraph(graph, (unknown) => learnShapes(unknown, runtime));
   const loss = attachTestLoss(graph, 0);
-  const parameters = collectParameters(graph, graph.get(loss)).parameters.map(({ name }) => name);
+  const found = collectParameters(graph, graph.get(loss)).parameters.map(({ name }) => name);
+  const inSteps = new Set(parametersInSteps(graph, loss, found));
+  const parameters = found.filter((name) => !inSteps.has(name));
   if (parameters.length === 0) return { none: "no float weight reaches a float output" };
   const sizes = await runnableSizes(lossOnly(graph, loss), runtime, {});
   const { feeds, symbols } = randomFeeds(graph, sizes, 0);
@@ -145,6 +148,7 @@ async function gradientsOf(graph, runtime) {
     result = await gradcheck(graph, { ...options, feeds: new Map([...feeds, ...moved(graph, parameters)]) });
   return {
     parameters: parameters.length,
+    inSteps: inSteps.size,
     beside,
     verdict: result.verdict,
     error: result.largestRelativeError,
@@ -173,6 +177,7 @@ async function tuned(file, runtime) {
     (value) =>
       value.dtype === "float32" &&
       value.shape?.[0] === "batch" &&
+      value.shape.slice(1).every((dim) => dim !== "batch") &&
       collectParameters(graph, value).parameters.length > 0,
   );
   if (parameters.length === 0 || !wanted)

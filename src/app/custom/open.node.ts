@@ -1,4 +1,5 @@
 import { dirname, join } from "node:path";
+import { parametersInSteps } from "../../autodiff/path.ts";
 import { DiapasonError } from "../../base/errors.ts";
 import type { FedColumn } from "../../data/array-batches.node.ts";
 import type { ArraySet } from "../../data/array-set.ts";
@@ -90,7 +91,7 @@ export async function openCustom(
     source: path,
     transposed: source.transposed,
   });
-  const model = withoutMade(described, source);
+  const model = withoutSteps(withoutMade(described, source), attach);
   const columns: FedColumn[] = [
     ...fed.map(columnOf),
     ...attached.reads.map(({ array, ...read }) => ({ array, ...read })),
@@ -129,6 +130,27 @@ function withoutMade(model: Model, { graph }: Model): Model {
     blocks: model.blocks
       .map((block) => ({ ...block, parameters: block.parameters.filter(isOwn) }))
       .filter(({ parameters }) => parameters.length > 0),
+  };
+}
+
+/** The model without the parameters on which the loss depends in steps alone, which no gradient reaches. */
+function withoutSteps(model: Model, attach: (graph: Graph) => AttachedLoss): Model {
+  const graph = model.graph.clone();
+  const names = model.parameters.map(({ name }) => name);
+  const still = new Set(parametersInSteps(graph, attach(graph).loss, names));
+  if (still.size === 0) return model;
+  const few = [...still].slice(0, 5).join(", ");
+  const others = still.size > 5 ? ` and ${still.size - 5} more` : "";
+  return {
+    ...model,
+    parameters: model.parameters.filter(({ name }) => !still.has(name)),
+    blocks: model.blocks
+      .map((block) => ({ ...block, parameters: block.parameters.filter((name) => !still.has(name)) }))
+      .filter(({ parameters }) => parameters.length > 0),
+    notes: [
+      ...model.notes,
+      `The loss depends on ${few}${others} in steps alone (by rounding, counting or comparing); they stay as they are.`,
+    ],
   };
 }
 

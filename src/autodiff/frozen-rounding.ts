@@ -1,0 +1,123 @@
+import { attributesOf, opNameOf } from "../graph/attributes.ts";
+import { encode } from "../graph/builder/encode.ts";
+import { GraphBuilder } from "../graph/builder.ts";
+import { expandNode, isComposite } from "../graph/expansions/expand.ts";
+import { keptRange, overElements, quantizedType } from "../graph/expansions/quantization.ts";
+import { inferShapes } from "../graph/infer.ts";
+import type { Graph, Node, Value } from "../graph/ir.ts";
+import { interpret, type NdArray } from "../graph/kernels/interpret.ts";
+import { removeDead } from "../graph/passes/remove-dead.ts";
+
+type Arrays = ReadonlyMap<string, NdArray>;
+
+/**
+ * A copy of a graph in which rounding adds what it added at one point, and whole numbers are real; the graph itself where
+ * nothing rounds.
+ *
+ * It has the same value at that point, and there its ordinary derivative is what a straight-through gradient is to be:
+ * round(u) becomes u + (round(u₀) − u₀), and what is cut off stays cut off.
+ */
+export function withFrozenRounding(source: Graph, feeds: Arrays): Graph {
+  const graph = source.clone();
+  inferShapes(graph);
+  for (const node of composites(graph)) expandNode(graph, node);
+  if (!graph.nodes.some(({ op }) => Object.hasOwn(held, op))) return source;
+  const before = new Map<Node, Value>();
+  const nodes = [...graph.nodes];
+  for (const [i, node] of nodes.entries()) {
+    const make = held[node.op];
+    if (make) before.set(node, make(new GraphBuilder(graph, nodes[i + 1]), node));
+  }
+  const known = interpret(graph, feeds, { keepAll: true });
+  for (const [i, node] of nodes.entries()) {
+    const made = smooth[node.op]?.(new GraphBuilder(graph, nodes[i + 1]), node, {
+      known,
+      held: before.get(node),
+    });
+    if (!made) continue;
+    node.outputs.forEach((output, i) => {
+      if (output) graph.replaceUses(output, made[i]!);
+    });
+  }
+  removeDead(graph);
+  return graph;
+}
+
+function* composites(graph: Graph): Generator<Node> {
+  for (;;) {
+    const found = graph.nodes.find((node) => isComposite(opNameOf(node)));
+    if (!found) return;
+    yield found;
+  }
+}
+
+/** What is known at the point: all values, and of a node that rounds what it rounds. */
+interface Point {
+  readonly known: Arrays;
+  readonly held: Value | undefined;
+}
+type Smooth = (g: GraphBuilder, node: Node, point: Point) => readonly Value[];
+
+const constantOf = (g: GraphBuilder, name: string, { dtype, dims, data }: NdArray): Value =>
+  g.graph.addInitializer(g.graph.freshName(name), encode(dtype, dims, [...data]));
+
+/** Reals of a value that may still be whole numbers. */
+const real = (g: GraphBuilder, x: Value): Value => g.cast(x, "float32");
+
+/** x / scale + zero point, cut off where the quantised type ends. */
+function unrounded(g: GraphBuilder, node: Node, scale: Value, zero: Value | undefined): Value {
+  const attrs = attributesOf(node, "QuantizeLinear");
+  const x = node.inputs[0]!;
+  const scaled = g.div(x, overElements(g, node, scale, x, attrs));
+  const exact = zero ? g.add(scaled, real(g, overElements(g, node, zero, x, attrs))) : scaled;
+  const [least, greatest] = keptRange(quantizedType(node, 0));
+  return g.op("Clip", [exact, g.scalar(least, exact), g.scalar(greatest, exact)]);
+}
+
+/** What a node rounds, by its operator. */
+const held: { readonly [op: string]: (g: GraphBuilder, node: Node) => Value } = {
+  QuantizeLinear: (g, node) => unrounded(g, node, node.inputs[1]!, node.inputs[2]),
+  DynamicQuantizeLinear: (g, node) => unrounded(g, node, node.outputs[1]!, node.outputs[2]),
+};
+
+function rounded(g: GraphBuilder, node: Node, { known, held }: Point): Value {
+  const [exact, whole] = [known.get(held!.name)!, known.get(node.outputs[0]!.name)!];
+  const data = exact.data.map((value, i) => whole.data[i]! - value);
+  return g.add(held!, constantOf(g, "rounding", { dtype: "float32", dims: exact.dims, data }));
+}
+
+function centred(g: GraphBuilder, x: Value, zero: Value | undefined, behind: readonly number[] = []): Value {
+  if (!zero) return real(g, x);
+  const zeros = real(g, zero);
+  return g.sub(
+    real(g, x),
+    zeros.shape?.length === 1 && zeros.shape[0] !== 1 ? g.unsqueeze(zeros, behind) : zeros,
+  );
+}
+
+const smooth: { readonly [op: string]: Smooth } = {
+  QuantizeLinear: (g, node, point) => [rounded(g, node, point)],
+  DequantizeLinear: (g, node) => {
+    const attrs = attributesOf(node, "DequantizeLinear");
+    const [x, scale, zero] = node.inputs as [Value, Value, Value | undefined];
+    const spread = (parameter: Value) => real(g, overElements(g, node, parameter, x, attrs));
+    return [g.mul(zero ? g.sub(real(g, x), spread(zero)) : real(g, x), spread(scale))];
+  },
+  // the scale is measured: a constant
+  DynamicQuantizeLinear: (g, node, point) => {
+    const [, scale, zero] = node.outputs.map((output) =>
+      constantOf(g, "measured", point.known.get(output!.name)!),
+    );
+    return [rounded(g, node, point), scale!, zero!];
+  },
+  MatMulInteger: (g, node) => {
+    const [a, b, aZero, bZero] = node.inputs;
+    return [g.matmul(centred(g, a!, aZero, [1]), centred(g, b!, bZero))];
+  },
+  ConvInteger: (g, node) => {
+    const [x, w, xZero, wZero] = node.inputs;
+    const kernel = centred(g, w!, wZero, [1, 2, 3]);
+    const attributes = Object.fromEntries([...node.attributes].map(([key, a]) => [key, a.value as never]));
+    return [g.op("Conv", [centred(g, x!, xZero), kernel], attributes)];
+  },
+};

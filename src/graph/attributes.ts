@@ -28,7 +28,8 @@ export function attributesOf<N extends OpName>(node: Node, name: N): AttributesO
   if (rank !== undefined) {
     if (typeof found["axis"] === "number") {
       const axis = fromFront(found["axis"], name === "OneHot" ? rank + 1 : rank);
-      if (!(axis >= 0 && axis <= rank))
+      // a default that the array has no place for is one that nothing reads, as for a single number
+      if (!(axis >= 0 && axis <= rank) && node.attributes.has("axis"))
         badNode(node, `names the axis ${found["axis"]} of an array of ${rank} axes`);
       found["axis"] = axis;
     }

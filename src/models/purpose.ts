@@ -43,8 +43,12 @@ const sound = /^sr$|sampl(e|ing)_?rate|samples|audio|wave(form)?$|^wav|\bmel|spe
 
 const tokenIds = /input_ids|tokens|token_ids/i;
 
+/** Operators that read or make whole numbers in the place of real ones. */
+const quantizing =
+  /(^|\.)((Dynamic)?(De)?QuantizeLinear|QLinear|QGemm|MatMulInteger|ConvInteger|MatMulNBits|MatMulBnb4|QAttention)/;
+
 /** Classical models that no gradient goes through. */
-const stepwise = /^(TreeEnsemble|SVM)/;
+const stepwise = /(^|\.)(TreeEnsemble|SVM)/;
 
 /** From the most telling sign to the least; the first that fits. */
 const kinds: readonly Kind[] = [
@@ -52,7 +56,7 @@ const kinds: readonly Kind[] = [
     const classical = [...operators].find((name) => stepwise.test(name));
     return (
       classical &&
-      `${classical.startsWith("SVM") ? "a support vector machine" : "decision trees"} (${classical}), whose numbers lie in attributes and cannot be tuned by gradients`
+      `${classical.includes("SVM") ? "a support vector machine" : "decision trees"} (${classical}), whose numbers lie in attributes and cannot be tuned by gradients`
     );
   },
   ({ weights }) =>
@@ -134,9 +138,13 @@ const kinds: readonly Kind[] = [
 export function purposeOf(graph: Graph, weights: number, operators: ReadonlySet<string>): string {
   const inputs = graph.inputs.filter((input) => !input.constant);
   const facts = { inputs, outputs: graph.outputs, operators, weights };
+  const isQuantized = weights === 0 && [...operators].some((name) => quantizing.test(name));
   for (const kind of kinds) {
-    const found = kind(facts);
-    if (found) return found;
+    const found = kind(isQuantized ? { ...facts, weights: 1 } : facts);
+    if (found)
+      return isQuantized
+        ? `${found}; its weights are quantised, tune the float32 file it was made of`
+        : found;
   }
   return "a network whose inputs and outputs tell nothing of its use";
 }

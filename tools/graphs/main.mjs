@@ -1,6 +1,7 @@
 /**
  * Reads, writes, runs and checks every ONNX file of a folder: `npm run graphs -- DIR [--only TEXT] [--tune] [--write]`.
- * `--tune` also tunes each for a few steps on made-up data and runs what was saved. `--write` makes docs/graphs.md of what was found, with MANIFEST.json of the folder for where each file comes from.
+ * `--tune` also tunes each for a few steps on made-up data and runs what was saved. `--write` makes docs/graphs.md of
+ * what was found, with MANIFEST.json of the folder for where each file comes from.
  */
 import { fork } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";

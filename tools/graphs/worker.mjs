@@ -118,7 +118,10 @@ async function gradients(file, runtime) {
 function fillWeights(graph) {
   inferShapes(graph);
   const made = graph.nodes.filter(
-    ({ op, outputs }) => op === "ConstantOfShape" && outputs[0].shape?.length > 1,
+    ({ op, outputs }) =>
+      op === "ConstantOfShape" &&
+      outputs[0].shape?.length > 1 &&
+      outputs[0].shape.every((dim) => typeof dim === "number"),
   );
   for (const { outputs } of made) {
     const dims = outputs[0].shape;

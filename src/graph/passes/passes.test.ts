@@ -196,3 +196,13 @@ test("large results are left to the runtime", () => {
   foldConstants(graph);
   expect(nodesOf(graph)).toEqual(["Expand", "Neg"]);
 });
+
+test("a default axis that a single number has no place for is one that nothing reads", () => {
+  const graph = new Graph("quantised");
+  const x = graph.addInitializer("x", float32([], [2]));
+  const scale = graph.addInitializer("scale", float32([], [0.5]));
+  const node = graph.addNode("QuantizeLinear", [x, scale], { outputs: ["y"] });
+  graph.addOutput(node.outputs[0]!);
+  cleanUp(graph);
+  expect(graph.get("y").shape).toEqual([]);
+});

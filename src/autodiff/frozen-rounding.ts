@@ -83,7 +83,7 @@ const held: { readonly [op: string]: (g: GraphBuilder, node: Node) => Value } = 
 function rounded(g: GraphBuilder, node: Node, { known, held }: Point): Value {
   const [exact, whole] = [known.get(held!.name)!, known.get(node.outputs[0]!.name)!];
   const data = exact.data.map((value, i) => whole.data[i]! - value);
-  return g.add(held!, constantOf(g, "rounding", { dtype: "float32", dims: exact.dims, data }));
+  return g.add(held!, constantOf(g, "rounding", { dtype: "float64", dims: exact.dims, data }));
 }
 
 function centred(g: GraphBuilder, x: Value, zero: Value | undefined, behind: readonly number[] = []): Value {

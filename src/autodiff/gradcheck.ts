@@ -65,7 +65,10 @@ export async function gradcheck(graph: Graph, options: GradcheckOptions): Promis
   keepOutputs(backward.graph, [loss, ...backward.gradients.values()]);
   const found = await evaluate(backward.graph, feeds);
   // A straight-through gradient is the slope of what is rounded, not of the steps that rounding makes of it.
-  const forward = withFrozenRounding(lossOnly(graph, loss, parameters), feeds);
+  const forward =
+    evaluate === interpret
+      ? withFrozenRounding(lossOnly(graph, loss, parameters), feeds)
+      : lossOnly(graph, loss, parameters);
   const values = evaluate === interpret ? interpret(forward, feeds, { keepAll: true }) : undefined;
   const lossAt = async (name: string, element: number, shift: number): Promise<number> => {
     await breath();

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
 import { differentiate } from "../src/autodiff/differentiate.ts";
+import { withFrozenRounding } from "../src/autodiff/frozen-rounding.ts";
 import { gradcheck } from "../src/autodiff/gradcheck.ts";
 import { random } from "../src/base/random.ts";
 import { loadOnnx } from "../src/formats/onnx/file.node.ts";
@@ -18,7 +19,6 @@ import { replaceHead } from "../src/models/head.ts";
 import { loadModel } from "../src/models/load.node.ts";
 import { collectParameters } from "../src/models/parameters.ts";
 import { prepareGraph } from "../src/models/prepare.ts";
-import { withFrozenRounding } from "../src/autodiff/frozen-rounding.ts";
 
 /** Made by tools/fixtures/quantized.py. */
 const fixture = (name: string) => fileURLToPath(new URL(`fixtures/quantized/${name}`, import.meta.url));

@@ -185,6 +185,12 @@ const mistakes: readonly {
     code: "tune/unknown-plan",
   },
   {
+    name: "a wrong value of a flag that has choices",
+    words: () => ["--model", "model", "--data", "images", "--schedule", "cosin"],
+    says: 'Did you mean "cosine"?',
+    code: "app/bad-option",
+  },
+  {
     name: "a number out of range",
     words: () => ["--model", "model", "--data", "images", "--epochs", "-1"],
     says: "epochs",

@@ -1,7 +1,8 @@
 import { z } from "zod";
-import { DiapasonError, nearest } from "../base/errors.ts";
+import { DiapasonError } from "../base/errors.ts";
 import { frozenKinds } from "../models/adapters/frozen-kinds.ts";
 import { adapterMethodNames } from "../models/adapters/spec.ts";
+import { optionMistake, unknownOption } from "./option-mistakes.ts";
 
 /** Hugging Face's spellings that a recipe may use, and ours. */
 export const aliases: Readonly<Record<string, string>> = {
@@ -31,7 +32,7 @@ export const nameOf = (key: string): string => (Object.hasOwn(aliases, key) ? al
 /**
  * Options as a verb reads them: aliases resolved, defaults filled in, unknown keys refused with the nearest known one.
  *
- * @throws app/unknown-option, app/bad-option.
+ * @throws app/unknown-option, app/missing-option, app/bad-option.
  */
 export function parseOptions<S extends z.ZodObject>(
   schema: S,
@@ -55,49 +56,11 @@ export function parseOptions<S extends z.ZodObject>(
   }
   const parsed = schema.safeParse(spelled);
   if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  const path = issue.path.join(".") || "options";
-  const value = valueAt(spelled, issue.path);
-  if (value === undefined) {
-    throw new DiapasonError(
-      "app/missing-option",
-      `"${path}" is not given.`,
-      `Give "${path}": ${schema.shape[path]?.description ?? "see the help of the command"}.`,
-    );
-  }
-  throw new DiapasonError(
-    "app/bad-option",
-    `"${path}" is ${shown(value)}: ${issue.message}.`,
-    `Give "${path}" a value that fits; the help of the command lists what each option takes.`,
-  );
-}
-
-/** A value in a message; an alias of a recipe may hold itself. */
-function shown(value: unknown): string {
-  try {
-    const text = JSON.stringify(value) ?? String(value);
-    return text.length > 200 ? `${text.slice(0, 200)}…` : text;
-  } catch {
-    return "a list or an object that holds itself";
-  }
+  throw optionMistake(schema, spelled, parsed.error.issues[0]!);
 }
 
 const isList = (schema: unknown): boolean =>
   schema instanceof z.ZodOptional ? isList(schema.unwrap()) : schema instanceof z.ZodArray;
-
-/** The error for a name that is not an option, naming the nearest one that is. */
-export function unknownOption(name: string, known: readonly string[]): DiapasonError {
-  const near = nearest(name, known);
-  return new DiapasonError(
-    "app/unknown-option",
-    `There is no option "${name}".`,
-    near ? `Did you mean "${near}"?` : `Use one of: ${known.join(", ")}.`,
-  );
-}
-
-function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], value);
-}
 
 const positive = z.number().positive();
 const count = z.int().min(1);

@@ -24,9 +24,13 @@ export async function readRun(folder: string): Promise<RunRecord> {
       ...(result === undefined ? {} : { result: JSON.parse(result) as RunResult }),
     };
   } catch (cause) {
+    const isMissing = (cause as NodeJS.ErrnoException).code === "ENOENT";
+    const reason = cause instanceof Error ? cause.message : String(cause);
     throw new DiapasonError(
       "app/not-a-run",
-      `"${folder}" is not a run folder that can be read: ${cause instanceof Error ? cause.message : String(cause)}.`,
+      isMissing
+        ? `"${folder}" is not a run folder: it has no ${basename((cause as NodeJS.ErrnoException).path ?? "recipe.yaml")}.`
+        : `"${folder}" is not a run folder that can be read: ${reason}.`,
       'List the runs with "diapason runs".',
       cause,
     );

@@ -15,7 +15,8 @@ export type RunsOptions = z.input<typeof options>;
 export interface RunRow extends VerbEvent {
   readonly type: "run";
   readonly path: string;
-  readonly state: "finished" | "unfinished";
+  /** Unreadable: its files are damaged. */
+  readonly state: "finished" | "unfinished" | "unreadable";
   readonly model: string;
   readonly data: string;
   readonly plan: string;
@@ -30,20 +31,27 @@ export const runs: Verb<typeof options, RunRow> = {
   summary: "list the runs of a folder",
   options,
   positionals: [{ option: "folder", required: false }],
+  nothing: 'There is no run in that folder; "diapason tune" makes one in runs/.',
   async *run(input) {
     const { folder } = parseOptions(options, input);
     if (!existsSync(folder)) return;
     const rows: RunRow[] = [];
     for (const name of await readdir(folder)) {
       const path = join(folder, name);
-      const row = existsSync(join(path, "run.json")) ? await rowOf(path) : undefined;
-      if (row) rows.push(row);
+      if (existsSync(join(path, "run.json"))) rows.push(await rowOf(path));
     }
     yield* rows.sort((a, b) => (a.created < b.created ? -1 : 1));
   },
 };
 
-async function rowOf(path: string): Promise<RunRow | undefined> {
+/** A run whose files are damaged hides none of the others. */
+const rowOf = (path: string): Promise<RunRow> =>
+  readRow(path).catch((error: unknown) => {
+    if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
+    return { type: "run", path, state: "unreadable", model: "", data: "", plan: "", created: "" };
+  });
+
+async function readRow(path: string): Promise<RunRow> {
   const description = JSON.parse(await readFile(join(path, "run.json"), "utf8")) as Record<string, unknown>;
   const last = (await readEvents(path)).at(-1);
   const best = last?.type === "run-end" ? last.best : undefined;

@@ -1,4 +1,5 @@
 import { relative, resolve } from "node:path";
+import { checkWritable } from "../base/atomic-file.node.ts";
 import { DiapasonError } from "../base/errors.ts";
 import type { LocatedAdapter } from "../models/hub/locate.node.ts";
 import type { Model } from "../models/model.ts";
@@ -37,7 +38,7 @@ export interface Tuning {
  *
  * `modelPath`: where the model lies, which `options.model` names; `found`: the adapter on it that is to be tuned on.
  * @throws models/output-exists when the output or run folder holds something and `force` is not given,
- * app/overlapping-folders.
+ * base/not-writable, app/overlapping-folders.
  */
 export async function prepareTuning(
   options: TuneSettings,
@@ -54,6 +55,7 @@ export async function prepareTuning(
   refuseOverlap({ ...options, model: found?.folder ?? modelPath });
   await checkFree(options.out, options.force);
   if (!resume) await checkFree(options.run, options.force);
+  for (const path of [options.out, options.run]) await checkWritable(path);
   const runtime = await openRuntime(options);
   let task: TaskRun | undefined;
   try {

@@ -25,6 +25,8 @@ export interface Verb<S extends z.ZodObject = z.ZodObject, E extends VerbEvent =
   readonly summary: string;
   readonly options: S;
   readonly positionals: readonly Positional[];
+  /** What the command line says where nothing came. */
+  readonly nothing?: string;
   /** Runs with options as given (not yet parsed); yields what happens. */
   run(options: z.input<S>, context?: VerbContext): AsyncGenerator<E, void>;
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { access, constants, mkdir, open, rename, rm } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { DiapasonError } from "./errors.ts";
 
 /**
@@ -63,7 +63,31 @@ export function asWriteError(error: unknown, path: string): unknown {
       error,
     );
   }
+  // Folders on the way are made, so that one is missing only where none can be made, as on a read-only disk.
+  if (code === "ENOENT")
+    return new DiapasonError(
+      "base/not-writable",
+      `"${path}" cannot be written: its folder cannot be made.`,
+      "Name a folder that you may write to.",
+      error,
+    );
   return error;
+}
+
+/**
+ * Tells before any work whether a file or folder can be written there, as far as permissions say it.
+ *
+ * @throws base/not-writable when the nearest folder that exists, of those that are to hold it, may not be written.
+ */
+export async function checkWritable(path: string): Promise<void> {
+  for (let holder = dirname(resolve(path)); ; holder = dirname(holder)) {
+    try {
+      return await access(holder, constants.W_OK);
+    } catch (error) {
+      const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
+      if (!isMissing || holder === dirname(holder)) throw asWriteError(error, path);
+    }
+  }
 }
 
 /** Pieces of at most this many bytes: one write call cannot take 2 GB. */

@@ -39,7 +39,8 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+    const isAlike = distance < Math.max(word.length, candidate.length);
+    if (isAlike && distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
   return best;
 }

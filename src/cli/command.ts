@@ -80,7 +80,8 @@ function optionOf(name: string, property: Property): Option | undefined {
   if (kind === "boolean") return new Option(flag, help);
   if (kind === "string") {
     const option = new Option(`${flag} <value>`, help);
-    return choices ? option.choices([...choices]) : option;
+    // Shown in the help; the schema refuses what is none of them, with the nearest one named.
+    return choices ? option.choices([...choices]).argParser((text) => text) : option;
   }
   if (kind === "number" || kind === "integer")
     return new Option(`${flag} <number>`, help).argParser(numberOf);

@@ -59,7 +59,12 @@ async function act(verb: Verb, options: Record<string, unknown>): Promise<void> 
   process.on("SIGINT", onInterrupt);
   process.on("SIGTERM", onInterrupt);
   try {
-    for await (const event of verb.run(options, { signal: abort.signal })) printer.event(event);
+    let isEmpty = true;
+    for await (const event of verb.run(options, { signal: abort.signal })) {
+      isEmpty = false;
+      printer.event(event);
+    }
+    if (isEmpty && verb.nothing && !abort.signal.aborted) printer.note(verb.nothing);
   } catch (error) {
     if (error !== abort.signal.reason) throw error;
   } finally {

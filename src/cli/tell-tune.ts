@@ -26,7 +26,7 @@ export function tuneTeller(): TuneTeller {
     "stage-start": ({ stage, blocks, plannedSteps }) => {
       const elements = blocks.reduce((sum, block) => sum + block.elements, 0);
       return {
-        line: `\nStage "${stage}": ${count(elements)} parameters of ${blocks.length} blocks move for ${plannedSteps} steps.`,
+        line: `\nStage "${stage}": ${count(elements)} parameters of ${blocks.length} ${blocks.length === 1 ? "block" : "blocks"} move for ${plannedSteps} steps.`,
       };
     },
     step: ({ step, seconds, loss, rates, examplesPerSecond }) => {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { writeFileAtomic } from "../base/atomic-file.node.ts";
+import { asWriteError, writeFileAtomic } from "../base/atomic-file.node.ts";
 import { DiapasonError } from "../base/errors.ts";
 import { jsonText } from "../base/json-numbers.ts";
 import { saveCheckpoint } from "../formats/checkpoint.node.ts";
@@ -37,7 +37,9 @@ export async function saveModel(model: Model, path: string, options: SaveOptions
   await checkFree(target, options.force ?? false);
   const draft = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString("hex")}.tmp`);
   try {
-    await mkdir(join(draft, "onnx"), { recursive: true });
+    await mkdir(join(draft, "onnx"), { recursive: true }).catch((error) => {
+      throw asWriteError(error, target);
+    });
     await saveOnnx(exportGraph(model, options), join(draft, "onnx", "model.onnx"));
     await saveCheckpoint(draft, weightsOf(model));
     const config = model.labels ? withLabels(model.config, model.labels) : model.config;
@@ -55,13 +57,16 @@ export async function checkFree(path: string, force: boolean): Promise<void> {
   if (force) return;
   const entries = await readdir(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return [];
-    if (error.code === "ENOTDIR") return ["(a file)"];
+    if (error.code === "ENOTDIR") return undefined;
     throw error;
   });
-  if (entries.length > 0)
+  const found =
+    entries &&
+    `exists and is not empty (${entries.slice(0, 3).join(", ")}${entries.length > 3 ? ", …" : ""})`;
+  if (!entries || entries.length > 0)
     throw new DiapasonError(
       "models/output-exists",
-      `${path} exists and is not empty (${entries.slice(0, 3).join(", ")}${entries.length > 3 ? ", …" : ""}).`,
+      `${path} ${found ?? "is a file"}.`,
       "Choose another folder, or give --force to replace it.",
     );
 }

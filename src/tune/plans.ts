@@ -107,7 +107,8 @@ function specsOf(name: string): NamedPlan {
   const top = /^top-(\d+)$/.exec(name);
   if (top) return (epochs) => [{ name, blocks: `top:${top[1]}`, epochs }];
   if (Object.hasOwn(namedPlans, name)) return namedPlans[name as keyof typeof namedPlans];
-  const near = nearest(name, planNames);
+  const count = /^top\D?(\d+)$/.exec(name)?.[1];
+  const near = count ? `top-${count}` : nearest(name, planNames);
   throw new DiapasonError(
     "tune/unknown-plan",
     `There is no plan "${name}"; the plans are ${planNames.join(", ")}.`,

@@ -65,6 +65,8 @@ function notFinite(
   return new DiapasonError(
     "tune/loss-not-finite",
     `At step ${step} the ${found}; the highest rate is ${Math.max(...Object.values(rates))}, the examples are ${shown}.`,
-    "Look at these examples, then lower the learning rate or clip gradients; the last checkpoint is from before this step.",
+    step === 1
+      ? "Look at these examples, the weights and the loss for what is not finite: nothing has moved yet, so that no learning rate is to blame."
+      : "Look at these examples, then lower the learning rate or clip gradients; the last checkpoint is from before this step.",
   );
 }

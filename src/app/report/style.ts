@@ -22,7 +22,7 @@ h2 { font-size: 1.1rem; margin: 0 0 12px; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 8px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--card); }
+th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 4.5em; position: sticky; left: 0; background: var(--card); }
 .confusion td:not(:first-child) { background: color-mix(in srgb, var(--cell) calc(var(--share) * 70%), transparent); text-align: center; min-width: 2.4em; }
 .confusion thead th:not(:first-child) { writing-mode: vertical-rl; text-align: left; }
 .moves { background: color-mix(in srgb, var(--accent) 18%, transparent); }
@@ -31,5 +31,7 @@ th:first-child, td:first-child { text-align: left; position: sticky; left: 0; ba
 .mistakes img { width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated; border-radius: 6px; background: var(--line); }
 .mistakes small { color: var(--soft); overflow-wrap: anywhere; }
 .settings td { white-space: normal; text-align: left; overflow-wrap: anywhere; }
+.settings td:first-child { white-space: nowrap; overflow-wrap: normal; }
+@media (max-width: 559px) { .confusion th, .confusion td { padding: 4px 2px; } .confusion td:not(:first-child) { min-width: 1.9em; } .settings td:first-child { white-space: normal; min-width: 8.5em; } }
 .note { color: var(--soft); font-size: .85rem; margin: 8px 0 0; }
 `;

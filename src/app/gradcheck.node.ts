@@ -4,6 +4,7 @@ import { parametersInSteps } from "../autodiff/path.ts";
 import { DiapasonError } from "../base/errors.ts";
 import { loadOnnx } from "../formats/onnx/file.node.ts";
 import type { Graph } from "../graph/ir.ts";
+import { onnxFileOf } from "../models/load.node.ts";
 import { collectParameters } from "../models/parameters.ts";
 import { prepareGraph } from "../models/prepare.ts";
 import { learnShapes } from "../runtime/probe.ts";
@@ -15,7 +16,7 @@ import { openRuntime } from "./runtime.node.ts";
 import type { Verb, VerbEvent } from "./verb.ts";
 
 const gradcheckOptions = z.strictObject({
-  model: z.string().describe("ONNX file"),
+  model: z.string().describe("ONNX file, or folder with one"),
   loss: z
     .string()
     .optional()
@@ -66,7 +67,7 @@ async function checkFile(
   signal: AbortSignal | undefined,
 ): Promise<Gradchecked> {
   const { samples, seed, precision, model } = options;
-  const graph = await loadOnnx(model);
+  const graph = await loadOnnx(await onnxFileOf(model));
   await prepareGraph(graph, (unknown) => learnShapes(unknown, runtime, options.sizes));
   const loss = options.loss ?? attachTestLoss(graph, seed);
   const parameters = chosenParameters(graph, loss, options.parameters);

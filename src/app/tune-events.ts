@@ -28,6 +28,8 @@ export interface Found extends VerbEvent {
       readonly test: number;
     }[];
   };
+  /** Folder of the run, for `resume`. */
+  readonly run: string;
   /** The plan as a table of text. */
   readonly plan: string;
   /** Elements of the parameters that move in some stage. */

@@ -22,6 +22,7 @@ export function foundOf(tuning: Tuning, resident: number): Found {
       blocks: whole.blocks.map((block) => ({ name: block.name, elements: sum(block.parameters) })),
     },
     data: task.data,
+    run: options.run,
     plan: planTable(plan),
     movingParameters: sum(new Set(stages.flatMap((moving) => [...moving]))),
     peakMemory: resident + task.keptBytes + largestStage,

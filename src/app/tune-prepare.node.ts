@@ -80,7 +80,7 @@ export async function prepareTuning(
       runtime,
     );
     const plan = planOf(stages, model.blocks, { ...planned, batchNorm });
-    const settled = { ...options, plan: named, batchNorm };
+    const settled = { ...options, plan: options.stages ? options.plan : named, batchNorm };
     const checks = [...(task.checks ?? []), ...(check ? [check] : [])];
     const base = found?.base ?? options.model;
     return { options: settled, resume, task, model, adapter, base, plan, checks, runtime };

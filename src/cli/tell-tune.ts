@@ -13,9 +13,13 @@ type TuneTeller = {
 /** Tells a tuning run: every event a line, steps as progress. */
 export function tuneTeller(): TuneTeller {
   let planned = 0;
+  let run = "RUN";
   let first: { readonly step: number; readonly seconds: number } | undefined;
   return {
-    found: (event) => ({ line: foundText(event) }),
+    found: (event) => {
+      run = event.run;
+      return { line: foundText(event) };
+    },
     before: (event) => ({ line: beforeText(event) }),
     "run-start": (event) => {
       planned = event.plannedSteps;
@@ -53,14 +57,14 @@ export function tuneTeller(): TuneTeller {
     }),
     "stage-end": () => undefined,
     warning: ({ message }) => ({ line: `  warning: ${message}` }),
-    "run-end": ({ reason, step, seconds }) => ({ line: endText(reason, step, seconds) }),
+    "run-end": ({ reason, step, seconds }) => ({ line: endText(reason, step, seconds, run) }),
     saved: (event) => ({ line: savedText(event) }),
   };
 }
 
-const endText = (reason: string, step: number, seconds: number): string =>
+const endText = (reason: string, step: number, seconds: number, run: string): string =>
   reason === "stopped"
-    ? `\nStopped after step ${step}; a checkpoint is written. Go on with "diapason resume RUN".`
+    ? `\nStopped ${step === 0 ? "before the first step" : `after step ${step}; a checkpoint is written`}. Go on with "diapason resume ${run}".`
     : `\nTrained ${step} steps in ${duration(seconds)}${reason === "completed" ? "" : ` (${reason} reached)`}.`;
 
 /** A metric's name as a person writes it. */

@@ -142,6 +142,12 @@ async function findFiles(path: string): Promise<ModelFiles> {
   return { onnx: chosen, ...beside(path), notes };
 }
 
+/**
+ * The ONNX file that a path means: itself, or the one in a model's folder.
+ * @throws models/not-found
+ */
+export const onnxFileOf = async (path: string): Promise<string> => (await findFiles(path)).onnx;
+
 /** The folder of the model that an ONNX file belongs to. */
 export function folderOfFile(file: string): string {
   const folder = dirname(file);

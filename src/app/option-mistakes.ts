@@ -112,8 +112,8 @@ const keysAt = (schema: Schema, path: readonly PropertyKey[]): string[] =>
   schemasAt(schema, path).flatMap((own) => (own instanceof z.ZodObject ? Object.keys(own.shape) : []));
 
 function descriptionAt(schema: z.ZodObject, path: readonly PropertyKey[]): string | undefined {
-  if (path.length === 1) return schema.shape[String(path[0])]?.description;
-  return schemasAt(schema, path)
-    .map((own) => (own instanceof z.ZodType ? own.description : undefined))
+  const owners = schemasAt(schema, path.slice(0, -1));
+  return owners
+    .map((own) => (own instanceof z.ZodObject ? own.shape[String(path.at(-1))]?.description : undefined))
     .find(Boolean);
 }

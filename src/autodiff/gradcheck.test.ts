@@ -71,3 +71,37 @@ test("single precision is judged by its own tolerance", async () => {
   });
   expect(rounded.verdict).toBe("right");
 });
+
+test("a gradient far smaller than the parts of the loss is not blamed for their rounding", async () => {
+  const graph = new Graph("check");
+  const g = new GraphBuilder(graph);
+  const numbers = (seed: number, scale: number) =>
+    g.tensor(
+      float32(
+        [256],
+        Float32Array.from({ length: 256 }, (_, i) => scale * Math.sin(seed + i * i)),
+      ),
+      "numbers",
+    );
+  const w = graph.addInitializer("w", float32([1], [0.5]));
+  const large = numbers(3, 1);
+  const loss = g.sum(g.sub(g.add(g.mul(g.op("Tanh", [w]), numbers(22, 1e-10)), large), large), [0]);
+  graph.rename(loss, "loss");
+  graph.addOutput(loss);
+  const verdict = async (factor: number) => {
+    const check = await gradcheck(graph, {
+      loss: "loss",
+      parameters: ["w"],
+      feeds: new Map(),
+      evaluate(program, given) {
+        const outputs = interpret(program, given);
+        const gradient = outputs.get("w.grad");
+        if (gradient) gradient.data[0]! *= factor;
+        return outputs;
+      },
+    });
+    return check.verdict;
+  };
+  expect(await verdict(1)).toBe("right");
+  expect(await verdict(1.01)).toBe("wrong");
+});

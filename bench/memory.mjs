@@ -35,7 +35,7 @@ async function measure(path, blocks) {
   const [stage] = plan.stages;
   const moving = model.blocks.filter(({ name }) => stage.blocks.includes(name)).flatMap((b) => b.parameters);
   const held = process.memoryUsage.rss();
-  const predicted = held + residentBytes(model, stepMemory(model, new Set(moving), batch));
+  const predicted = held + residentBytes(model, [stepMemory(model, new Set(moving), batch)]);
   const graph = model.graph.clone();
   const output = graph.get(model.output.name);
   const { loss, targets, weights } = imageClassification.attachLoss(graph, output);

@@ -36,7 +36,7 @@ export function foundOf(tuning: Tuning, resident: number): Found {
 function sessionBytes({ model, options }: Tuning, moving: ReadonlySet<string>): number {
   const training = stepMemory(model, moving, options.batchSize);
   const evaluation = stepMemory(model, new Set(), options.batchSize);
-  return residentBytes(model, training) + residentBytes(model, evaluation);
+  return residentBytes(model, [training, evaluation]);
 }
 
 /** The held-out result before training; the time its forward passes took predicts that of an epoch. */

@@ -61,13 +61,12 @@ describe("memory", () => {
     expect(memory.transient).toBe(2 * 2 * image - memory.kept);
     expect(memory.total).toBe(memory.moving + memory.frozen + memory.kept + memory.transient);
   });
-  test("resident are a session, the weights, and activations with what convolutions need around them", () => {
+  test("resident are sessions, weights, once the file of frozen ones, and room for convolutions", () => {
     const memory = stepMemory(network(), new Set(["linear.weight"]), 2);
-    const activations = memory.kept + memory.transient;
-    const factor = 1.2 + (0.7 * conv) / (conv + linear);
-    expect(residentBytes(network(), memory)).toBeCloseTo(
-      60e6 + memory.frozen + memory.moving + factor * activations,
-    );
+    const factor = 1 + (0.7 * conv) / (conv + linear);
+    const session = 60e6 + memory.frozen + memory.moving + memory.kept + factor * memory.transient;
+    expect(residentBytes(network(), [memory])).toBeCloseTo(session + memory.frozen);
+    expect(residentBytes(network(), [memory, memory])).toBeCloseTo(2 * session + memory.frozen);
   });
   test("everything keeps the image, the ReLU's output and the features", () =>
     expect(stepMemory(network(), new Set(["linear.weight", "conv.weight"]), 2).kept).toBe(

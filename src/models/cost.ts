@@ -99,26 +99,29 @@ export function stepMemory(model: Model, moving: ReadonlySet<string>, batchSize:
 const sessionBytes = 60e6;
 
 /**
- * Resident bytes that come to a process for a training step of this memory: a session, weights as they are, activations
- * with what the runtime needs around them.
+ * Resident bytes that come to a process for sessions of these memories that live together: each with its weights and
+ * activations, and the work space that convolutions take; and once the frozen weights as they lie in their file, while
+ * a session packs its own copy of them.
  */
-export function residentBytes(model: Model, memory: StepMemory): number {
-  const activations = activationFactor(model) * (memory.kept + memory.transient);
-  return sessionBytes + memory.frozen + memory.moving + activations;
+export function residentBytes(model: Model, sessions: readonly StepMemory[]): number {
+  const factor = workSpaceFactor(model);
+  const each = sessions.map(
+    ({ frozen, moving, kept, transient }) => sessionBytes + frozen + moving + kept + factor * transient,
+  );
+  return each.reduce((sum, bytes) => sum + bytes, 0) + Math.max(...sessions.map(({ frozen }) => frozen));
 }
 
 /**
- * Resident bytes for each byte of activations alive, by the share of the operations that convolutions over more than one
- * pixel have: they rearrange images for their products, forward and for the weights' gradients. Fitted to what
- * bench/memory.mjs and bench/step.mjs reach.
+ * Resident bytes for each byte of activations that come and go, by the share of the operations that convolutions over
+ * more than one pixel have: they rearrange images for their products. Fitted to what bench/memory.mjs reaches.
  */
-function activationFactor(model: Model): number {
+function workSpaceFactor(model: Model): number {
   const symbols = symbolsAt(model, 1);
   const flops = (nodes: readonly Node[]) => nodes.reduce((sum, node) => sum + nodeFlops(node, symbols), 0);
   const isWide = ({ op, inputs: [, kernel] }: Node) =>
     /^Conv(Transpose)?$/.test(op) && sizeAt(kernel?.shape?.slice(2), symbols) > 1;
   const all = flops(model.graph.nodes);
-  return 1.2 + (all > 0 ? 0.7 * (flops(model.graph.nodes.filter(isWide)) / all) : 0);
+  return 1 + (all > 0 ? 0.7 * (flops(model.graph.nodes.filter(isWide)) / all) : 0);
 }
 
 function symbolsAt(model: Model, batchSize: number): ReadonlyMap<string, number> {
@@ -206,6 +209,8 @@ const readsOf: { readonly [op: string]: Reads } = {
   GlobalAveragePool: "nothing",
   Cast: "nothing",
   Relu: "output",
+  // as ReLU6; what other bounds read has the same size
+  Clip: "output",
   Sigmoid: "output",
   Tanh: "output",
   Exp: "output",

@@ -12,7 +12,9 @@ import { nodesReaching } from "../models/parameters.ts";
 import {
   batchSymbolOf,
   fedInputs,
+  isMask,
   isSampleRate,
+  maskLengths,
   probeLengths,
   probeSizes,
   usualSampleRate,
@@ -89,8 +91,9 @@ export function randomFeeds(
 
 /**
  * Sizes for the open dims of the inputs at which the graph runs, small ones first: some models take one example at a
- * time only, some a window of sound. Those that are given stay. Where none is found: those that are given.
+ * time only, some a window of sound, some as many steps as they were exported with. Those that are given stay.
  * @throws app/bad-option when a size is given that the inputs do not have
+ * @throws app/no-sizes when it runs at none of those tried
  */
 export async function runnableSizes(
   graph: Graph,
@@ -101,6 +104,7 @@ export async function runnableSizes(
   for (const name of Object.keys(given)) if (!open.includes(name)) throw noSuchSize(name, open);
   if (open.every((symbol) => Object.hasOwn(given, symbol))) return given;
   const executable = await runtime.compile(graph);
+  let refusal: DiapasonError | undefined;
   try {
     for (const sizes of candidates(graph, open, given)) {
       const { feeds } = randomFeeds(graph, sizes, 0);
@@ -108,11 +112,18 @@ export async function runnableSizes(
         await executable.run(Object.fromEntries([...feeds].map(([name, array]) => [name, toHost(array)])));
         return sizes;
       } catch (error) {
-        // the next sizes may be better ones; what is wrong with all of them, the check itself says
+        // the next sizes may be better ones
         if (!(error instanceof DiapasonError) || error.code === "base/bug") throw error;
+        refusal ??= error;
       }
     }
-    return given;
+    const asked = open.filter((symbol) => !Object.hasOwn(given, symbol));
+    throw new DiapasonError(
+      "app/no-sizes",
+      `The graph ran at none of the sizes that were tried for ${asked.join(", ")}. At the first: ${refusal!.message}`,
+      `Give sizes at which it runs: --sizes ${asked.map((symbol) => `${symbol}=…`).join(" ")}.`,
+      refusal,
+    );
   } finally {
     await executable.dispose();
   }
@@ -127,29 +138,39 @@ function noSuchSize(name: string, known: readonly string[]): DiapasonError {
   );
 }
 
+const tracedLengths = [3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 1];
+
 function* candidates(
   graph: Graph,
   open: readonly string[],
   given: Readonly<Record<string, number>>,
 ): Iterable<Record<string, number>> {
   const [batch, all] = [batchSymbolOf(graph), open.map((symbol) => [symbol, usualSize] as const)];
-  yield { ...Object.fromEntries(all), ...given };
-  if (batch) yield { ...Object.fromEntries(all), [batch]: 1, ...given };
-  for (const length of probeLengths)
+  const usual = new Map([...all, ...Object.entries(given)]);
+  const small = { ...Object.fromEntries([...all, ...maskLengths(graph, usual)]), ...given };
+  yield small;
+  if (batch) yield { ...small, [batch]: 1, ...given };
+  const [first, ...longer] = probeLengths;
+  // a loop over time that an export unrolled runs at one length only, that of its example
+  for (const length of [first, ...tracedLengths, ...longer])
     for (const count of [usualSize, 1])
       yield Object.fromEntries(probeSizes(graph, { batch: count, isLarger: false, length, known: given }));
 }
 
-/** An input that lets things through where it is 1. */
-const isMask = /mask/i;
+/** Says how long sequences are: of one that is empty, all is hidden, and its attention no number. */
+const isLength = ({ name, shape }: Value): boolean => shape?.length === 1 && /len(gth)?s?$/i.test(name);
 
-/** Normal numbers for floats, 1 for masks, 0 and 1 for everything else (token ids, flags). */
+/** Normal numbers for floats, 1 for masks and lengths, 0 and 1 for everything else (token ids, flags). */
 function randomArray(value: Value, symbols: ReadonlyMap<string, number>, seed: number): NdArray {
   const dims = (value.shape ?? []).map((dim) => numberAt(dim, symbols));
   const draws = random(seed, "gradcheck input", value.name);
   const isFloat = value.dtype?.startsWith("float") ?? true;
   const draw = () => (isFloat ? Math.fround(draws.normal()) : draws.integer(2));
-  const fill = isSampleRate(value) ? () => usualSampleRate : isMask.test(value.name) ? () => 1 : draw;
+  const fill = isSampleRate(value)
+    ? () => usualSampleRate
+    : isMask(value) || isLength(value)
+      ? () => 1
+      : draw;
   const data = Float64Array.from({ length: sizeOf(dims) }, fill);
   return { dtype: value.dtype ?? "float32", dims, data };
 }

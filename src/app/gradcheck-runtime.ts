@@ -1,5 +1,8 @@
+import { DiapasonError } from "../base/errors.ts";
+import { fromFloat16, toFloat16 } from "../base/half.ts";
 import type { Graph } from "../graph/ir.ts";
 import type { NdArray } from "../graph/kernels/interpret.ts";
+import type { DataType } from "../graph/tensor.ts";
 import type { Executable, HostTensor, Runtime } from "../runtime/runtime.ts";
 
 /** Computes graphs on a runtime for a gradient check; each graph is compiled once. */
@@ -23,16 +26,30 @@ export function runtimeEvaluator(runtime: Runtime) {
   };
 }
 
+/** Numbers as a runtime takes them of a type; float16 as bit patterns. */
+const arrays: { readonly [D in DataType]?: (numbers: Float64Array) => HostTensor["data"] } = {
+  float32: (numbers) => Float32Array.from(numbers),
+  float64: (numbers) => numbers,
+  float16: (numbers) => Uint16Array.from(numbers, toFloat16),
+  int64: (numbers) => BigInt64Array.from(numbers, (value) => BigInt(value)),
+  int32: (numbers) => Int32Array.from(numbers),
+  int8: (numbers) => Int8Array.from(numbers),
+  uint8: (numbers) => Uint8Array.from(numbers),
+  bool: (numbers) => Uint8Array.from(numbers),
+};
+
+/** @throws app/nothing-to-check for a type for which a runtime takes no arrays. */
 export function toHost({ dtype, dims, data }: NdArray): HostTensor {
-  if (dtype === "int64") return { dtype, dims, data: BigInt64Array.from(data, (value) => BigInt(value)) };
-  if (dtype === "int32") return { dtype, dims, data: Int32Array.from(data) };
-  if (dtype === "bool" || dtype === "uint8") return { dtype, dims, data: Uint8Array.from(data) };
-  if (dtype === "float64") return { dtype, dims, data };
-  return { dtype: "float32", dims, data: Float32Array.from(data) };
+  const make = arrays[dtype];
+  if (make) return { dtype, dims, data: make(data) };
+  throw new DiapasonError(
+    "app/nothing-to-check",
+    `An input is ${dtype} [${dims.join(", ")}], for which no example can be made up.`,
+    "Cut the part that reads it off the graph, and check the rest.",
+  );
 }
 
-const fromHost = ({ dtype, dims, data }: HostTensor): NdArray => ({
-  dtype,
-  dims,
-  data: Float64Array.from(data as ArrayLike<number>, Number),
-});
+function fromHost({ dtype, dims, data }: HostTensor): NdArray {
+  const toNumber = dtype === "float16" ? (value: number | bigint) => fromFloat16(Number(value)) : Number;
+  return { dtype, dims, data: Float64Array.from(data as ArrayLike<number>, toNumber) };
+}

@@ -57,10 +57,49 @@ export function probeSizes(graph: Graph, size: ProbeSize): ReadonlyMap<string, n
         if (!sizes.has(symbol)) sizes.set(symbol, usual(shape.length, axis, length));
     });
   if (isLarger) for (const [symbol, size] of sizes) if (size !== 3) sizes.set(symbol, size + 32);
-  for (const counted of [batchSymbolOf(graph), ...statesBatches(graph)])
+  for (const counted of [batchSymbolOf(graph), ...statesBatches(graph), ...masksBatches(graph)])
     if (counted) sizes.set(counted, batch);
   for (const [symbol, given] of Object.entries(known)) sizes.set(symbol, given);
+  for (const [symbol, length] of maskLengths(graph, sizes))
+    if (!Object.hasOwn(known, symbol)) sizes.set(symbol, length);
   return sizes;
+}
+
+/** An input that lets things through where it is 1. */
+export const isMask = ({ name }: Value): boolean => /mask/i.test(name);
+
+const flatMasks = (graph: Graph): readonly Value[] =>
+  fedInputs(graph).filter((input) => isMask(input) && input.shape?.length === 2);
+
+/** The symbols that count examples in masks [batch, length], where they have one of their own. */
+const masksBatches = (graph: Graph): readonly string[] =>
+  flatMasks(graph).flatMap(({ shape }) => symbolsOf(shape![0]!));
+
+/**
+ * Lengths of masks that no other input has, in a decoder that is given the keys and values of what came before
+ * ([…, length, width]): as long as those and the new tokens together.
+ */
+export function maskLengths(graph: Graph, sizes: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+  const fed = fedInputs(graph);
+  const past = fed.find(
+    ({ name, shape }) => /past|cache/i.test(name) && !/encoder/i.test(name) && (shape?.length ?? 0) > 3,
+  );
+  const tokens = fed.find(
+    (input) => /^int/.test(input.dtype ?? "") && input.shape?.length === 2 && !isMask(input),
+  );
+  const lengths = new Map<string, number>();
+  if (!past || !tokens) return lengths;
+  const parts = [past.shape!.at(-2)!, tokens.shape![1]!].map((dim) => substitute(dim, sizes));
+  const length = parts.reduce<number>((total, part) => total + Number(part), 0);
+  for (const mask of flatMasks(graph)) {
+    const symbol = mask.shape![1]!;
+    const isOwn = fed.every(
+      (input) => input === mask || !input.shape?.some((dim) => symbolsOf(dim).includes(`${symbol}`)),
+    );
+    if (typeof symbol === "string" && symbolsOf(symbol)[0] === symbol && isOwn && length > 0)
+      lengths.set(symbol, length);
+  }
+  return lengths;
 }
 
 /** The symbols that count examples in states as recurrent layers have them: [layers, batch, width]. */

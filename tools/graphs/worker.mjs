@@ -228,7 +228,10 @@ async function tuned(file, runtime) {
     }))
       if (event.type === "evaluation") losses.push(event.metrics.loss);
     const onnx = join(folder, "out", "onnx", "model.onnx");
-    const given = Object.fromEntries([...feeds].map(([name, array]) => [name, toOrt(array)]));
+    const saved = await loadOnnx(onnx); // of half precision where the file was
+    const given = Object.fromEntries(
+      [...feeds].map(([name, array]) => [name, toOrt({ ...array, dtype: saved.get(name).dtype })]),
+    );
     const after = await run(onnx, given);
     return { losses, outputs: Object.keys(after).length };
   } finally {

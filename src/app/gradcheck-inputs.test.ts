@@ -1,0 +1,74 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { GraphBuilder } from "../graph/builder.ts";
+import { inferShapes } from "../graph/infer.ts";
+import { Graph } from "../graph/ir.ts";
+import { int64 } from "../graph/tensor.ts";
+import { cpuRuntime } from "../runtime/cpu.node.ts";
+import type { Runtime } from "../runtime/runtime.ts";
+import { randomFeeds, runnableSizes } from "./gradcheck-inputs.ts";
+import { runtimeEvaluator, toHost } from "./gradcheck-runtime.ts";
+
+let runtime: Runtime;
+beforeAll(async () => {
+  runtime = await cpuRuntime({ threads: 1 });
+});
+afterAll(() => runtime.dispose());
+
+/** A decoder's mask over the keys of what came before and of the new tokens: mask · [past, new]. */
+function withPast(): Graph {
+  const graph = new Graph("past");
+  const g = new GraphBuilder(graph);
+  const tokens = graph.addInput("input_ids", "int64", ["batch", "sequence"]);
+  const mask = graph.addInput("attention_mask", "int64", ["mask_batch", "total"]);
+  const past = graph.addInput("past.key", "float32", ["batch", 1, "past", 1]);
+  const keys = g.op("Concat", [g.squeeze(past, [1, 3]), g.cast(tokens, "float32")], { axis: 1 });
+  graph.addOutput(g.mul(keys, g.cast(mask, "float32")));
+  inferShapes(graph);
+  return graph;
+}
+
+describe("runnableSizes", () => {
+  test("a mask is as long as the past and the new tokens together", async () => {
+    expect(await runnableSizes(withPast(), runtime, {})).toMatchObject({ past: 2, sequence: 2, total: 4 });
+    expect(await runnableSizes(withPast(), runtime, { past: 5, mask_batch: 2 })).toMatchObject({ total: 7 });
+  });
+
+  test("the one length that an unrolled loop takes is found", async () => {
+    const graph = new Graph("unrolled");
+    const x = graph.addInput("x", "float32", ["batch", "time"]);
+    const g = new GraphBuilder(graph);
+    const steps = Array.from({ length: 6 }, (_, i) =>
+      g.op("Gather", [x, g.tensor(int64([1], [i]), "step")], { axis: 1 }),
+    );
+    graph.addOutput(g.add(g.op("Concat", steps, { axis: 1 }), x));
+    inferShapes(graph);
+    expect(await runnableSizes(graph, runtime, {})).toEqual({ batch: 2, time: 6 });
+  });
+
+  test("sizes at which nothing runs are an error that says how to give others", async () => {
+    const graph = withPast();
+    await expect(runnableSizes(graph, runtime, { total: 3, past: 9, mask_batch: 2 })).rejects.toMatchObject({
+      code: "app/no-sizes",
+      fix: "Give sizes at which it runs: --sizes batch=… sequence=….",
+    });
+  });
+});
+
+test("inputs of half precision are fed as such, and read back as numbers", async () => {
+  const graph = new Graph("half");
+  const x = graph.addInput("x", "float16", ["batch", 3]);
+  graph.addOutput(graph.addNode("Identity", [x], { outputs: ["y"] }).outputs[0]!);
+  inferShapes(graph);
+  const { feeds } = randomFeeds(graph, { batch: 2 }, 0);
+  expect(toHost(feeds.get("x")!).data).toBeInstanceOf(Uint16Array);
+  const evaluator = runtimeEvaluator(runtime);
+  const y = (await evaluator.evaluate(graph, feeds)).get("y")!;
+  await evaluator.dispose();
+  y.data.forEach((value, i) => {
+    expect(value).toBeCloseTo(feeds.get("x")!.data[i]!, 2);
+  });
+});
+
+test("an input for which nothing can be made up is named", () => {
+  expect(() => toHost({ dtype: "string", dims: [2], data: Float64Array.of(0, 0) })).toThrow(/string \[2\]/);
+});

@@ -4,7 +4,7 @@ import { bytes } from "./numbers.ts";
 import type { TuneSettings } from "./options.ts";
 
 /** Memory that the process may use: the machine's, or what the process is confined to. */
-function memoryLimit(): number {
+export function memoryLimit(): number {
   const confined = process.constrainedMemory?.() ?? 0;
   return confined > 0 ? Math.min(confined, totalmem()) : totalmem();
 }

@@ -62,6 +62,11 @@ export interface TaskRun {
   readonly notes: readonly string[];
   /** What was looked at because it would go wrong in silence. */
   readonly checks?: Found["checks"];
+  /**
+   * What an example's loss depends on beside the example itself, if on the others of its batch: so that a step over several
+   * batches is not that over all their examples. "": on nothing; absent: that is not known.
+   */
+  readonly batchBound?: string;
   /** Bytes of examples that are kept in memory. */
   readonly keptBytes: number;
   /** What makes an evaluation the best. */

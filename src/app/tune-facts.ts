@@ -1,18 +1,23 @@
 import { forwardFlops, residentBytes, stepFlops, stepMemory } from "../models/cost.ts";
 import type { Stage } from "../tune/plan.ts";
 import { planTable } from "../tune/plan-table.ts";
+import { bytes } from "./numbers.ts";
 import type { Judged } from "./task.ts";
-import type { Before, Found } from "./tune-events.ts";
+import type { Before, Check, Found } from "./tune-events.ts";
 import type { Tuning } from "./tune-prepare.node.ts";
 
-/** What was found, for the user to check before anything happens. `resident`: bytes the process holds already. */
-export function foundOf(tuning: Tuning, resident: number): Found {
+/**
+ * What was found, for the user to check before anything happens. `resident`: bytes the process holds already; `limit`:
+ * bytes that it may hold.
+ */
+export function foundOf(tuning: Tuning, resident: number, limit: number): Found {
   const { options, model, adapter, plan, task } = tuning;
   const whole = task.model;
   const elements = new Map([...whole.parameters, ...model.parameters].map((p) => [p.name, p.elements]));
   const sum = (names: Iterable<string>) => [...names].reduce((n, name) => n + (elements.get(name) ?? 0), 0);
   const stages = plan.stages.map((stage) => movingIn(tuning, stage));
-  const largestStage = Math.max(...stages.map((moving) => sessionBytes(tuning, moving)));
+  const peakMemory =
+    resident + task.keptBytes + Math.max(...stages.map((moving) => sessionBytes(tuning, moving)));
   return {
     type: "found",
     model: {
@@ -25,12 +30,70 @@ export function foundOf(tuning: Tuning, resident: number): Found {
     run: options.run,
     plan: planTable(plan),
     movingParameters: sum(new Set(stages.flatMap((moving) => [...moving]))),
-    peakMemory: resident + task.keptBytes + largestStage,
+    peakMemory,
     stepFlops: Math.max(...stages.map((moving) => flopsOf(tuning, moving))),
     notes: [...task.notes, ...(adapter?.notes ?? [])],
-    checks: tuning.checks,
+    checks: [
+      ...tuning.checks,
+      ...classChecks(task.data),
+      ...accumulationChecks(tuning),
+      {
+        what: "memory",
+        found: `about ${bytes(peakMemory)} of memory will be needed; there are ${bytes(limit)}`,
+        isFine: peakMemory <= limit,
+      },
+    ],
   };
 }
+
+/** Whether each class is in every split that there is. */
+function classChecks({ classes, examples, unit }: Found["data"]): Check[] {
+  if (classes.length === 0) return [];
+  const splits = (["train", "validation", "test"] as const).filter((split) => examples[split] > 0);
+  const absent = splits.flatMap((split) => {
+    const names = classes.filter((one) => one[split] === 0).map(({ name }) => name);
+    return names.length > 0 ? [`no ${split} ${unit} for ${listed(names)}`] : [];
+  });
+  return [
+    {
+      what: "classes",
+      found:
+        absent.length === 0
+          ? `each of the ${classes.length} classes has ${splits.join(", ")} ${unit}`
+          : absent.join("; "),
+      isFine: absent.length === 0,
+    },
+  ];
+}
+
+/** Whether a step over several batches is the step over all of their examples. */
+function accumulationChecks({ options, task }: Tuning): Check[] {
+  const { accumulate, batchSize } = options;
+  const { unit } = task.data;
+  if (task.batchBound === undefined) return [];
+  if (accumulate === 1)
+    return [
+      {
+        what: "accumulation",
+        found: `a step is one batch of ${batchSize}: nothing is added up`,
+        isFine: true,
+      },
+    ];
+  const sizes = `${accumulate} batches of ${batchSize}`;
+  const isExact = task.batchBound === "";
+  return [
+    {
+      what: "accumulation",
+      found: isExact
+        ? `a step over ${sizes} is the step over their ${accumulate * batchSize} ${unit}`
+        : `a step over ${sizes} is not quite that over their ${accumulate * batchSize} ${unit}: ${task.batchBound}`,
+      isFine: isExact,
+    },
+  ];
+}
+
+const listed = (names: readonly string[]): string =>
+  `${names.slice(0, 5).join(", ")}${names.length > 5 ? ` and ${names.length - 5} more` : ""}`;
 
 /** Bytes of a stage: its weights, and activations of the training session and of the one that evaluates. */
 function sessionBytes({ model, options }: Tuning, moving: ReadonlySet<string>): number {

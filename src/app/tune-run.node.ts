@@ -5,7 +5,7 @@ import { mergedValues } from "../models/adapters/merge.ts";
 import { type TuneResult, tuneLoop } from "../tune/loop.ts";
 import { createRunFolder, openRunFolder, type RunFolder } from "../tune/run-folder.node.ts";
 import { mergeNotes } from "./adapter.ts";
-import { refuseTooLarge } from "./memory.node.ts";
+import { memoryLimit, refuseTooLarge } from "./memory.node.ts";
 import { optimizerOf } from "./optimizer.ts";
 import type { RunResult } from "./run-result.ts";
 import { saveTuned } from "./save-tuned.node.ts";
@@ -25,7 +25,7 @@ export async function* runTuning(
   let record: RunFolder | undefined;
   let hasStepped = false;
   try {
-    const found = foundOf(tuning, await runtime.peakMemoryBytes());
+    const found = foundOf(tuning, await runtime.peakMemoryBytes(), memoryLimit());
     yield found;
     refuseTooLarge(found.peakMemory, options);
     const before = await task.judge(adapter?.start ?? task.model);

@@ -1,5 +1,5 @@
 import type { Before, Download, Found, Note, Saved, TuneVerbEvent } from "../app/index.node.ts";
-import { bytes, count, duration, measured, percent, probability } from "../app/numbers.ts";
+import { count, duration, measured, percent, probability } from "../app/numbers.ts";
 
 /** What a person is told of one event: a line that stays, or the state of something under way. */
 export type Told = { readonly line: string } | { readonly progress: string };
@@ -52,6 +52,13 @@ export function tuneTeller(): TuneTeller {
       };
     },
     checkpoint: () => undefined,
+    // Those without are warned of one by one.
+    gradients: ({ parameters, steps, without }) =>
+      without.length > 0
+        ? undefined
+        : {
+            line: `Checked ${parameters === 1 ? "the one parameter that moves has" : `all ${parameters} parameters that move have`} a gradient${steps === 1 ? "" : `, seen over ${steps} steps`}`,
+          },
     "early-stop": ({ best }) => ({
       line: `  No better evaluation for a while: stopping at the best, step ${best.step}.`,
     }),
@@ -70,7 +77,7 @@ const endText = (reason: string, step: number, seconds: number, run: string): st
 /** A metric's name as a person writes it. */
 const named = (metric: string): string => (metric === "macroF1" ? "macro F1" : metric);
 
-function foundText({ model, data, plan, movingParameters, peakMemory, notes, checks }: Found): string {
+function foundText({ model, data, plan, movingParameters, notes, checks }: Found): string {
   const { train, validation, test } = data.examples;
   const shown = data.classes.length > 12 ? data.classes.slice(0, 10) : data.classes;
   const rest = data.classes.length - shown.length;
@@ -89,7 +96,7 @@ function foundText({ model, data, plan, movingParameters, peakMemory, notes, che
     `        ${classes}${data.unit}: ${train} train, ${validation} validation, ${test} test (${data.origin})`,
     ...wrapped("        ", items),
     `Plan    ${plan.split("\n").join("\n        ")}`,
-    `        ${count(movingParameters)} of ${count(model.parameters)} parameters move; about ${bytes(peakMemory)} of memory`,
+    `        ${count(movingParameters)} of ${count(model.parameters)} parameters move`,
     ...checks.map(({ found, isFine }) => `${isFine ? "Checked" : "Look   "} ${found}`),
     ...notes.map((note) => `Note    ${note}`),
   ].join("\n");

@@ -73,7 +73,17 @@ async function* warnOfZeros(
     .slice(0, progress.stage)
     .flatMap((s) => moversOf(s, model.blocks, model.parameters));
   const judged = new Set(earlier.map(({ parameter }) => parameter.name));
-  for (const name of await zeroGradients(program, judged, optimizer))
+  const found = await zeroGradients(program, judged, optimizer);
+  if (!found || found.judged === 0) return;
+  yield record({
+    type: "gradients",
+    stage: plan.stages[progress.stage]!.name,
+    step: progress.step,
+    steps: progress.stepInStage,
+    parameters: found.judged,
+    without: found.zero,
+  });
+  for (const name of found.zero)
     yield record({
       type: "warning",
       kind: "zero-gradient",

@@ -14,6 +14,7 @@ export type TuneEvent =
   | EvaluationDone
   | CheckpointSaved
   | EarlyStop
+  | GradientsChecked
   | StageEnd
   | Warning
   | RunEnd;
@@ -83,6 +84,18 @@ export interface EarlyStop {
   readonly step: number;
   /** Of the run, which may be of an earlier stage. */
   readonly best: Best;
+}
+
+/** Which of the parameters that move have had a gradient in the first steps of a stage. */
+export interface GradientsChecked {
+  readonly type: "gradients";
+  readonly stage: string;
+  readonly step: number;
+  /** Steps that were looked at. */
+  readonly steps: number;
+  readonly parameters: number;
+  /** Names of those whose gradient was exactly 0 in all of them. */
+  readonly without: readonly string[];
 }
 
 export interface StageEnd {

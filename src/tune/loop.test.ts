@@ -71,10 +71,17 @@ describe("a run", () => {
     expect(typesOf(events).filter((type) => type !== "step" && type !== "evaluation")).toEqual([
       "run-start",
       "stage-start",
+      "gradients",
       "stage-end",
       "stage-start",
+      "gradients",
       "stage-end",
       "run-end",
+    ]);
+    // the head's two, then the four that moved for the first time
+    expect(events.flatMap((e) => (e.type === "gradients" ? [[e.parameters, e.without]] : []))).toEqual([
+      [2, []],
+      [4, []],
     ]);
     expect(events.filter((e) => e.type === "evaluation")).toHaveLength(30);
     expect(stepsOf(events).map((e) => e.step)).toEqual(Array.from({ length: 120 }, (_, i) => i + 1));

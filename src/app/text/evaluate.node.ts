@@ -45,8 +45,6 @@ export async function* evaluateTexts<E extends EncodedText, V>(
       maxTokens,
       labelSmoothing: 0,
       seed: 0,
-      // Graphs as they are exported do not tell the texts of a row apart.
-      packs: options.file === undefined,
     });
     const model = await openTextModel(options.model, job, runtime, { seed: 0, file: options.file });
     yield* [...model.notes, ...dataset.findings.map(({ message }) => message)].map(noteOf);

@@ -49,8 +49,11 @@ export interface TextJob<E extends EncodedText, V> {
   readonly learningRate?: number;
   /** What config.json gets beside the labels. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** @throws data/… naming file and line of a row that does not fit */
-  encode(rows: readonly TextRow[]): Promise<E[]>;
+  /**
+   * `packs`: whether short texts may be put together in rows, as for training; default false.
+   * @throws data/… naming file and line of a row that does not fit
+   */
+  encode(rows: readonly TextRow[], how?: { readonly packs?: boolean }): Promise<E[]>;
   /** The same of texts that nobody has labelled. */
   encodeUnlabelled(rows: readonly TextRow[]): Promise<E[]>;
   /** The examples of an epoch, where they are not the same in each. `epoch`: from 0; −1 for judging. */
@@ -79,6 +82,10 @@ export interface TextJob<E extends EncodedText, V> {
   refer?(examples: readonly E[], evaluation: V): readonly E[];
   /** Writes further files beside the weights. */
   more?(folder: string): Promise<void>;
+  /** How many texts examples were made of, and how many of those were cut; absent: an example is a text. */
+  textsIn?(examples: readonly E[]): { readonly texts: number; readonly cut: number };
+  /** What a loss depends on beside its own text, as `TaskRun.batchBound`; absent: nothing. */
+  readonly batchBound?: string;
   /** What to look at before the first step, beside how many texts are cut. */
   checks?(examples: readonly E[]): NonNullable<TaskRun["checks"]>;
   /** What result.json keeps for report and card. */
@@ -105,6 +112,4 @@ export interface JobContext {
   readonly maxTokens: number;
   readonly labelSmoothing: number;
   readonly seed: number;
-  /** Whether short texts may be put together in rows; default true. */
-  readonly packs?: boolean;
 }

@@ -16,8 +16,23 @@ import {
 /** Tokens of an example that are told from others: the first of a row is told from nothing. */
 const countOf = ({ labels }: TokenLabelled): number => labelled(labels.subarray(1));
 
+/** What examples were made of. */
+interface Made {
+  readonly texts: number;
+  /** Texts that were longer. */
+  readonly cut: number;
+  /** Texts that are left out, because what is to be learnt of them was cut off. */
+  readonly mute: number;
+}
+
 /** The next token, over plain text, prompts with completions, or conversations. */
 export function languageJob(context: JobContext): TextJob<TokenLabelled, TokenLosses> {
+  const made = new WeakMap<readonly TokenLabelled[], Made>();
+  const encode = async (rows: readonly TextRow[], packs: boolean): Promise<TokenLabelled[]> => {
+    const { examples, ...how } = await encodeRows(context, rows, packs);
+    made.set(examples, how);
+    return examples;
+  };
   return {
     head: "causal-lm",
     labels: undefined,
@@ -25,12 +40,13 @@ export function languageJob(context: JobContext): TextJob<TokenLabelled, TokenLo
     config: {},
     ...tokenLoss(context.labelSmoothing),
     ...judgedByPerplexity(countOf, "cross-entropy of the next token"),
-    encode: (rows) => encodeRows(context, rows),
-    encodeUnlabelled: (rows) => encodeRows(context, rows),
+    encode: (rows, { packs = false } = {}) => encode(rows, packs),
+    encodeUnlabelled: (rows) => encode(rows, false),
+    textsIn: (examples) => made.get(examples) ?? { texts: examples.length, cut: 0 },
     targets: ({ labels }) => (labels ? { [labelsInput]: shifted(labels) } : {}),
     countOf,
     say: () => [],
-    checks: (examples) => checksOf(context, examples),
+    checks: (examples) => checksOf(context, examples, made.get(examples)),
   };
 }
 
@@ -43,28 +59,51 @@ export function shifted({ dims, data }: Int64Rows): Int64Rows {
   return { dtype: "int64", dims, data: moved };
 }
 
-/** Rows as tokens, long ones cut into windows, short ones put together in rows. */
-async function encodeRows(context: JobContext, rows: readonly TextRow[]): Promise<TokenLabelled[]> {
-  const { maxTokens, packs = true } = context;
-  if (rows.length === 0) return [];
+/** Rows as tokens, long ones cut into windows; with `packs` short ones put together in rows. */
+async function encodeRows(
+  { tokenizer, maxTokens }: JobContext,
+  rows: readonly TextRow[],
+  packs: boolean,
+): Promise<Made & { readonly examples: TokenLabelled[] }> {
+  if (rows.length === 0) return { examples: [], texts: 0, cut: 0, mute: 0 };
   const windows: TokenExample[] = [];
-  for (const tokens of await languageTokens(context.tokenizer, rows)) {
+  let longer = 0;
+  for (const tokens of await languageTokens(tokenizer, rows)) {
     if (tokens.ids.length <= maxTokens) windows.push(tokens);
-    else if (tokens.labels) windows.push({ ...cut(tokens, maxTokens), isTruncated: true } as TokenLabelled);
-    else windows.push(...cutWindows(tokens.id, tokens.ids, { length: maxTokens }));
+    else if (tokens.labels) {
+      longer++;
+      windows.push(cut(tokens, maxTokens));
+    } else windows.push(...cutWindows(tokens.id, tokens.ids, { length: maxTokens }));
   }
-  const usable = windows.filter(({ ids }) => ids.length > 1);
-  if (usable.length === 0)
-    throw new DiapasonError(
-      "data/no-text",
-      `The ${rows.length} rows from ${rows[0]!.id} on hold no two tokens in a row.`,
-      "Give texts of more than one token.",
-    );
-  return (packs ? packExamples(usable, maxTokens) : usable).map((example) => ({
+  const some = windows.filter(({ ids }) => ids.length > 1);
+  const usable = some.filter(({ labels }) => !labels || labelled(labels.subarray(1)) > 0);
+  const mute = some.length - usable.length;
+  if (usable.length === 0) throw nothingLeft(rows, mute, maxTokens);
+  const whole = ({ ids }: TokenExample) => ({ segments: new Int32Array(ids.length).fill(1) });
+  const placed = packs
+    ? packExamples(usable, maxTokens)
+    : usable.map((example) => ({ ...example, ...whole(example) }));
+  const examples = placed.map((example) => ({
     isTruncated: false,
     ...example,
     labels: example.labels ?? example.ids,
   }));
+  return { examples, texts: some.length, cut: longer, mute };
+}
+
+function nothingLeft(rows: readonly TextRow[], mute: number, maxTokens: number): DiapasonError {
+  const from = `${rows.length === 1 ? "The row" : `The ${rows.length} rows from`} ${rows[0]!.id}${rows.length === 1 ? "" : " on"}`;
+  return mute > 0
+    ? new DiapasonError(
+        "data/no-text",
+        `${from} hold nothing to be learnt within the first ${maxTokens} tokens: the answers come later.`,
+        "Read more tokens (maxTokens), or shorten what comes before the answers.",
+      )
+    : new DiapasonError(
+        "data/no-text",
+        `${from} hold no two tokens in a row.`,
+        "Give texts of more than one token.",
+      );
 }
 
 const cut = ({ id, ids, labels }: TokenExample, length: number): TokenExample => ({
@@ -74,13 +113,37 @@ const cut = ({ id, ids, labels }: TokenExample, length: number): TokenExample =>
 });
 
 /** How much carries loss, and whether the end of a text is learnt. */
-function checksOf({ tokenizer }: JobContext, examples: readonly TokenLabelled[]) {
+function checksOf(
+  { tokenizer, maxTokens }: JobContext,
+  examples: readonly TokenLabelled[],
+  made: Made | undefined,
+) {
+  const mute = made?.mute ?? 0;
+  const used = (made?.texts ?? examples.length) - mute;
   const eos = tokenizer.special.eos;
   const tokens = examples.reduce((sum, { ids }) => sum + ids.length, 0);
   const told = examples.reduce((sum, example) => sum + countOf(example), 0);
   const ends = eos ? examples.filter(({ labels }) => labels.includes(eos.id)).length : 0;
   const share = told / Math.max(1, tokens);
   return [
+    ...(mute > 0
+      ? [
+          {
+            what: "mute",
+            found: `${mute} training texts are left out: the first ${maxTokens} tokens hold nothing that is to be learnt`,
+            isFine: false,
+          },
+        ]
+      : []),
+    ...(used > examples.length
+      ? [
+          {
+            what: "packed",
+            found: `${used} training texts lie in ${examples.length} rows of at most ${maxTokens} tokens, which do not see each other`,
+            isFine: true,
+          },
+        ]
+      : []),
     {
       what: "loss",
       found: `${(100 * share).toFixed(1)} % of ${tokens} training tokens carry loss`,

@@ -50,7 +50,9 @@ export async function prepareTexts<E extends EncodedText, V>(
       seed: options.seed,
     });
     const [train, validation, test] = await Promise.all(
-      (["train", "validation", "test"] as const).map((name) => job.encode(dataset.splits[name])),
+      (["train", "validation", "test"] as const).map((name) =>
+        job.encode(dataset.splits[name], { packs: name === "train" }),
+      ),
     );
     const held = (texts: readonly E[]) => job.epoch?.(texts, -1) ?? texts;
     const examples = { train: train!, validation: held(validation!), test: held(test!) };
@@ -125,8 +127,9 @@ function textRun<E extends EncodedText, V>(job: TextJob<E, V>, opened: Opened<E>
     model,
     ...(job.learningRate !== undefined && { learningRate: job.learningRate }),
     isFreshHead: (model.network?.fresh.size ?? 0) > 0,
-    data: foundIn(dataset, examples),
+    data: foundIn(dataset, job, examples),
     notes: [...new Set([...model.notes, ...dataset.findings.map(({ message }) => message)])],
+    batchBound: job.batchBound ?? "",
     checks: checksOf(job, examples.train, maxTokens),
     keptBytes: Object.values(examples)
       .flat()
@@ -218,31 +221,39 @@ function checksOf<E extends EncodedText, V>(
   examples: readonly E[],
   maxTokens: number,
 ): NonNullable<TaskRun["checks"]> {
-  const cut = examples.filter(({ isTruncated }) => isTruncated).length;
-  const share = (cut / Math.max(1, examples.length)) * 100;
+  const { texts, cut } = textsIn(job, examples);
+  const share = (cut / Math.max(1, texts)) * 100;
   return [
     {
       what: "cut",
-      found: `${cut} of ${examples.length} training texts are longer than ${maxTokens} tokens (${share.toFixed(1)} %)`,
+      found: `${cut} of ${texts} training texts are longer than ${maxTokens} tokens (${share.toFixed(1)} %)`,
       isFine: share < 10,
     },
     ...(job.checks?.(examples) ?? []),
   ];
 }
 
-function foundIn<E>(
+/** Texts that examples were made of, and how many of those were cut. */
+const textsIn = <E extends EncodedText, V>(job: TextJob<E, V>, examples: readonly E[]) =>
+  job.textsIn?.(examples) ?? {
+    texts: examples.length,
+    cut: examples.filter(({ isTruncated }) => isTruncated).length,
+  };
+
+function foundIn<E extends EncodedText, V>(
   { root, origin, classes, splits }: TextDataset,
+  job: TextJob<E, V>,
   examples: Opened<E>["examples"],
 ): TaskRun["data"] {
   const count = (rows: TextDataset["splits"]["train"], name: string) =>
     rows.filter(({ values: { label } }) => (Array.isArray(label) ? label.includes(name) : label === name))
       .length;
-  const { train, validation, test } = examples;
+  const countOf = (name: keyof typeof examples) => textsIn(job, examples[name]).texts;
   return {
     root,
     origin,
     unit: "texts",
-    examples: { train: train.length, validation: validation.length, test: test.length },
+    examples: { train: countOf("train"), validation: countOf("validation"), test: countOf("test") },
     arrays: [],
     classes: classes.map((name) => ({
       name,

@@ -50,6 +50,7 @@ export async function similarityJob(context: JobContext): Promise<TextJob<Simila
   return {
     head: "features",
     learningRate: encoderRate,
+    ...(!isScored && { batchBound: "a text is told from those of its own batch alone" }),
     labels: undefined,
     config: {},
     async encode(rows) {

@@ -3,9 +3,11 @@ import { GraphBuilder } from "../graph/builder.ts";
 import { inferShapes } from "../graph/infer.ts";
 import { Graph } from "../graph/ir.ts";
 import { int64 } from "../graph/tensor.ts";
+import { nodesReaching } from "../models/parameters.ts";
 import { cpuRuntime } from "../runtime/cpu.node.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { randomFeeds, runnableSizes } from "./gradcheck-inputs.ts";
+import { outputOf } from "../tasks/target.ts";
+import { attachTestLoss, randomFeeds, runnableSizes } from "./gradcheck-inputs.ts";
 import { runtimeEvaluator, toHost } from "./gradcheck-runtime.ts";
 
 let runtime: Runtime;
@@ -71,4 +73,20 @@ test("inputs of half precision are fed as such, and read back as numbers", async
 
 test("an input for which nothing can be made up is named", () => {
   expect(() => toHost({ dtype: "string", dims: [2], data: Float64Array.of(0, 0) })).toThrow(/string \[2\]/);
+});
+
+test("the scores that ZipMap names are what is checked, and what a loss is told to name", () => {
+  const graph = new Graph("zip");
+  const x = graph.addInput("x", "float32", ["batch", 3]);
+  const scores = graph.addNode("Softmax", [x], { outputs: ["scores"] }).outputs[0]!;
+  const zip = graph.addNode("ZipMap", [scores], { domain: "ai.onnx.ml", outputs: ["zip"] }).outputs[0]!;
+  zip.opaqueType = Uint8Array.of(0x22, 0);
+  graph.addOutput(zip);
+  inferShapes(graph);
+  const loss = graph.get(attachTestLoss(graph, 0));
+  expect([...nodesReaching(loss)]).toContain(scores.producer);
+  const named = { text: "mse:zip=wanted", output: "zip" };
+  expect(() => outputOf(graph, named)).toThrowError(
+    expect.objectContaining({ code: "tasks/bad-output", fix: 'Name "scores", which it is made of.' }),
+  );
 });

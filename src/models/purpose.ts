@@ -1,4 +1,5 @@
 import type { Graph, Value } from "../graph/ir.ts";
+import { tensorsIn } from "../graph/passes/fold-sequences.ts";
 
 /** What a guess is made from. */
 interface Facts {
@@ -137,7 +138,8 @@ const kinds: readonly Kind[] = [
 /** What a graph seems to be for, in one phrase that names the signs; a guess from names, shapes and operators. */
 export function purposeOf(graph: Graph, weights: number, operators: ReadonlySet<string>): string {
   const inputs = graph.inputs.filter((input) => !input.constant);
-  const facts = { inputs, outputs: graph.outputs, operators, weights };
+  const outputs = graph.outputs.flatMap((value) => (value.opaqueType && tensorsIn(value)) || [value]);
+  const facts = { inputs, outputs, operators, weights };
   const isQuantized = weights === 0 && [...operators].some((name) => quantizing.test(name));
   for (const kind of kinds) {
     const found = kind(isQuantized ? { ...facts, weights: 1 } : facts);

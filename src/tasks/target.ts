@@ -1,5 +1,6 @@
 import { DiapasonError, nearest } from "../base/errors.ts";
 import type { Graph, Value } from "../graph/ir.ts";
+import { tensorsIn } from "../graph/passes/fold-sequences.ts";
 import type { DataType } from "../graph/tensor.ts";
 import { type Declared, numberOption } from "./declared.ts";
 
@@ -56,11 +57,14 @@ export function findOutput(graph: Graph, { text, output }: Pick<Declared, "text"
 export function outputOf(graph: Graph, declared: Pick<Declared, "text" | "output">): Value {
   const { text } = declared;
   const value = findOutput(graph, declared);
+  const inside = value.opaqueType && tensorsIn(value)?.find(({ dtype }) => dtype === "float32");
   if (value.dtype !== "float32")
     throw new DiapasonError(
       "tasks/bad-output",
       `"${text}" reads the output ${described(value)}; a gradient needs float32.`,
-      "Name an output that holds float32 numbers, such as the logits or scores before they are rounded or sampled.",
+      inside
+        ? `Name "${inside.name}", which it is made of.`
+        : "Name an output that holds float32 numbers, such as the logits or scores before they are rounded or sampled.",
     );
   if (rowOf(value)) return value;
   throw new DiapasonError(

@@ -15,6 +15,7 @@ import { loadOnnx, saveOnnx } from "../../dist/formats/onnx/file.node.js";
 import { saveSafetensors } from "../../dist/formats/safetensors.node.js";
 import { inferShapes } from "../../dist/graph/infer.js";
 import { toNdArray } from "../../dist/graph/kernels/interpret.js";
+import { tensorsIn } from "../../dist/graph/passes/fold-sequences.js";
 import { print } from "../../dist/graph/print.js";
 import { float32, tensorOf } from "../../dist/graph/tensor.js";
 import { collectParameters } from "../../dist/models/parameters.js";
@@ -62,6 +63,7 @@ async function inspected(file) {
 async function writtenBack(file, graph, runtime) {
   const named = graph.clone();
   inferShapes(named);
+  for (const output of [...named.outputs]) if (output.opaqueType) named.removeOutput(output);
   const sizes = await runnableSizes(named, runtime, {});
   const { feeds } = randomFeeds(named, sizes, 0);
   const given = Object.fromEntries([...feeds].map(([name, array]) => [name, toOrt(array)]));
@@ -98,7 +100,9 @@ function toOrt(array) {
 
 async function run(file, feeds) {
   const session = await ort.InferenceSession.create(file, { logSeverityLevel: 4 });
-  const outputs = await session.run(feeds);
+  const { outputs: all } = await loadOnnx(file);
+  const tensors = all.filter(({ opaqueType }) => !opaqueType).map(({ name }) => name); // all that the binding gives
+  const outputs = await session.run(feeds, tensors);
   await session.release();
   return outputs;
 }
@@ -176,7 +180,8 @@ async function tuned(file, runtime) {
   const graph = await loadOnnx(file);
   await prepareGraph(graph, (unknown) => learnShapes(unknown, runtime), { whole: true });
   const { parameters } = collectParameters(graph, ...graph.outputs);
-  const wanted = graph.outputs.find(
+  const outputs = graph.outputs.flatMap((value) => (value.opaqueType && tensorsIn(value)) || [value]);
+  const wanted = outputs.find(
     (value) =>
       value.dtype === "float32" &&
       value.shape?.[0] === "batch" &&
@@ -185,6 +190,8 @@ async function tuned(file, runtime) {
   );
   if (parameters.length === 0 || !wanted)
     return { none: "no output counts examples and depends on a weight" };
+  for (const output of [...graph.outputs]) if (output !== wanted) graph.removeOutput(output);
+  if (!graph.outputs.includes(wanted)) graph.addOutput(wanted);
   const sizes = await runnableSizes(graph, runtime, {});
   const { feeds } = randomFeeds(graph, { ...sizes, batch: examples }, 0);
   const isCounted = ({ name }) => graph.get(name).shape?.[0] === "batch";
@@ -195,11 +202,10 @@ async function tuned(file, runtime) {
     .filter((input) => !isCounted(input))
     .map(({ name }) => `${name}=${feeds.get(name).data[0]}`);
   const executable = await runtime.compile(graph);
-  const outputs = await executable.run(
-    Object.fromEntries([...feeds].map(([name, array]) => [name, toHost(array)])),
-  );
+  const target = (
+    await executable.run(Object.fromEntries([...feeds].map(([name, array]) => [name, toHost(array)])))
+  )[wanted.name];
   await executable.dispose();
-  const target = outputs[wanted.name];
   const folder = mkdtempSync(join(tmpdir(), "diapason-graphs-"));
   try {
     arrays.set("wanted", {

@@ -62,13 +62,15 @@ const readers: {
 };
 
 /**
- * The tensors that a sequence is made of, of which a split one is one tensor still; undefined where they are not known. What
- * depends on the sequence depends on them.
+ * The tensors that a sequence is made of, of which a split one is one tensor still, as are the scores of classes that ZipMap
+ * gives by their names; undefined where they are not known. What depends on the sequence depends on them.
  */
 export function tensorsIn(sequence: Value): readonly Value[] | undefined {
   const node = sequence.producer;
-  if (!node || node.domain !== "") return undefined;
+  if (!node) return undefined;
   const [first, second] = node.inputs as readonly Value[];
+  if (node.op === "ZipMap" && node.domain === "ai.onnx.ml") return [first!];
+  if (node.domain !== "") return undefined;
   if (node.op === "SequenceEmpty") return [];
   if (node.op === "SequenceConstruct") return node.inputs as readonly Value[];
   if (node.op === "SplitToSequence") return [first!];

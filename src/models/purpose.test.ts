@@ -1,0 +1,103 @@
+import { expect, test } from "vitest";
+import { Graph, type Value } from "../graph/ir.ts";
+import type { DataType } from "../graph/tensor.ts";
+import { purposeOf } from "./purpose.ts";
+
+type Port = readonly [name: string, dtype: DataType, ...shape: (number | string)[]];
+
+/** What is said of a graph of such inputs and outputs, each output made by an Identity of something. */
+function said(
+  inputs: readonly Port[],
+  outputs: readonly Port[],
+  operators: readonly string[] = [],
+  weights = 100,
+): string {
+  const graph = new Graph("ports");
+  for (const [name, dtype, ...shape] of inputs) graph.addInput(name, dtype, shape);
+  for (const [name, dtype, ...shape] of outputs) {
+    const made = graph.addNode("Identity", [graph.inputs[0]], { outputs: [name] }).outputs[0]!;
+    graph.addOutput(Object.assign(made, { dtype, shape }));
+  }
+  return purposeOf(graph, weights, new Set(operators));
+}
+
+const ids: Port = ["input_ids", "int64", "batch", "sequence"];
+const pixels: Port = ["pixels", "float32", "batch", 3, 64, 64];
+const numbers: Port = ["x", "float32", "batch", 4];
+const scores: Port = ["scores", "float32", "batch", 3];
+
+test.each<readonly [string, string]>([
+  [
+    said([ids], [["logits", "float32", "batch", "sequence", 32000]]),
+    'a language model, from token ids ("input_ids") to a score of each of 32000 tokens',
+  ],
+  [
+    said([ids], [scores]),
+    'a text classifier, from token ids ("input_ids") to 3 classes or numbers in "scores"',
+  ],
+  [
+    said([ids], [["hidden", "float32", "batch", "sequence", 8]]),
+    'a text encoder, from token ids ("input_ids")',
+  ],
+  [
+    said([ids, pixels], [scores]),
+    'a network over images ("pixels") and texts ("input_ids"), such as one that compares them',
+  ],
+  [
+    said([pixels], [scores]),
+    'an image classifier, from "pixels" [batch, 3, 64, 64] to 3 classes or numbers in "scores"',
+  ],
+  [
+    said([pixels], [["map", "float32", "batch", 5, 16, 16]]),
+    'a network from images "pixels" [batch, 3, 64, 64] to maps "map", such as a detector\'s or a segmentation\'s',
+  ],
+  [
+    said([pixels], [["boxes", "float32", "batch", 84, 100]]),
+    'a network from images "pixels" [batch, 3, 64, 64] to rows of numbers ("boxes"), such as a detector\'s boxes',
+  ],
+  [
+    said([pixels], [["boxes", "float32", "n", 4]], ["NonMaxSuppression"]),
+    'a detector with its boxes chosen, on images "pixels" [batch, 3, 64, 64]',
+  ],
+  [said([["waveform", "float32", "batch", "samples"]], [scores]), 'a network for sound ("waveform")'],
+  [said([numbers], [scores], ["STFT"]), "a network for sound (STFT)"],
+  [
+    said([["obs", "float32", "batch", 4]], [["actions", "float32", "batch", 2]]),
+    'a policy, from observations ("obs") to actions ("actions")',
+  ],
+  [said([numbers], [scores], ["LSTM"]), 'a network over sequences (LSTM), from "x" to "scores"'],
+  [
+    said([["bytes", "int32", "batch", 16]], [scores]),
+    'a classifier of sequences of whole numbers ("bytes": tokens, bytes, items), to 3 classes or numbers in "scores"',
+  ],
+  [said([numbers], [scores]), 'a network from numbers "x" [batch, 4] to "scores" [batch, 3]'],
+  [said([numbers], [scores], [], 0), "a computation without weights, such as preprocessing: nothing to tune"],
+  [
+    said([numbers], [scores], ["ai.onnx.ml.SVMClassifier"]),
+    "a support vector machine (ai.onnx.ml.SVMClassifier), whose numbers lie in attributes and cannot be tuned by gradients",
+  ],
+  [
+    said([numbers], [scores], ["ai.onnx.ml.TreeEnsembleClassifier"], 0),
+    "decision trees (ai.onnx.ml.TreeEnsembleClassifier), whose numbers lie in attributes and cannot be tuned by gradients",
+  ],
+  [
+    said([pixels], [scores], ["QLinearConv"], 0),
+    'an image classifier, from "pixels" [batch, 3, 64, 64] to 3 classes or numbers in "scores"; its weights are quantised, tune the float32 file it was made of',
+  ],
+  [said([["n", "int64"]], [["m", "int64"]]), "a network whose inputs and outputs tell nothing of its use"],
+])("%s", (found, expected) => {
+  expect(found).toBe(expected);
+});
+
+test("scores that ZipMap gives by the names of their classes are outputs like others", () => {
+  const graph = new Graph("zip");
+  const x = graph.addInput("x", "float32", ["batch", 4]);
+  const made = graph.addNode("Softmax", [x], { outputs: ["probabilities"] }).outputs[0]!;
+  Object.assign(made, { dtype: "float32", shape: ["batch", 4] } satisfies Partial<Value>);
+  const zip = graph.addNode("ZipMap", [made], { domain: "ai.onnx.ml", outputs: ["zip"] }).outputs[0]!;
+  zip.opaqueType = Uint8Array.of(0x22, 0);
+  graph.addOutput(zip);
+  expect(purposeOf(graph, 10, new Set())).toBe(
+    'a network from numbers "x" [batch, 4] to "probabilities" [batch, 4]',
+  );
+});

@@ -268,7 +268,7 @@ describe("the command line", () => {
         .map((line) => JSON.parse(line).type),
     ).toEqual(["model"]);
     expect(good.err).toContain("Blocks");
-    const bad = await run("inspect", "nowhere", "--json");
+    const bad = await run("inspect", "./nowhere", "--json");
     expect(JSON.parse(bad.out)).toMatchObject({ type: "error", code: "models/not-found" });
     expect(bad.code).toBe(2);
   });

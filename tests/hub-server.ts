@@ -162,8 +162,10 @@ export async function startHub(): Promise<HubServer> {
       .replace(".git/", "/git/")
       .split("/")
       .filter(Boolean);
-    const [org, short, verb, ...rest] = parts;
-    const name = `${org}/${short}`;
+    // the oldest models have no owner
+    const words = parts[1] === undefined || ["revision", "tree", "resolve"].includes(parts[1]) ? 1 : 2;
+    const name = parts.slice(0, words).join("/");
+    const [verb, ...rest] = parts.slice(words);
     const repo = repos.get(name);
     // What may not be seen is told like what is not there, as the Hub does.
     if (!repo || (repo.isPrivate && !hasToken))

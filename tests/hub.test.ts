@@ -19,7 +19,7 @@ import { openCheckpoint, saveCheckpoint } from "../src/formats/checkpoint.node.t
 import { float32 } from "../src/graph/tensor.ts";
 import { type DownloadProgress, fetchModel } from "../src/models/hub/fetch-model.node.ts";
 import { locateModel } from "../src/models/hub/locate.node.ts";
-import { parseModelId } from "../src/models/hub/model-id.ts";
+import { hubNameOf, parseModelId } from "../src/models/hub/model-id.ts";
 import { type HubSettings, hubSettings } from "../src/models/hub/settings.node.ts";
 import { type HubServer, startHub } from "./hub-server.ts";
 
@@ -472,11 +472,54 @@ describe("what --model may be", () => {
     expect(named).toMatch(/^some-org\/tinny@[0-9a-f]{40}$/);
   });
 
+  test("one word is a folder, or one of the Hub's oldest models", async () => {
+    const commit = hub.addRepo("old-gpt", whole);
+    const settings = settingsFor();
+    const { path, name: named } = await locateModel("old-gpt", { settings });
+    expect(named).toBe(`old-gpt@${commit}`);
+    expect(path).toBe(join(settings.cache, "models--old-gpt", "snapshots", commit));
+    expect(hubNameOf(named)).toBe("old-gpt");
+    const offline = { ...settings, isOffline: true };
+    expect((await locateModel("old-gpt", { settings: offline })).path).toBe(path);
+    mkdirSync("old-gpt");
+    expect((await locateModel("old-gpt", { settings })).path).toBe("old-gpt");
+  });
+
+  test.each<[string, () => HubSettings, RegExp, RegExp]>([
+    ["absent", () => settingsFor(), /There is no model "somewhere" at http/, /Check the spelling/],
+    ["forbidden", () => settingsFor({ isOffline: true }), /not in the cache/, /Unset HF_HUB_OFFLINE/],
+    ["out of reach", () => settingsFor({ endpoint: "http://127.0.0.1:9" }), /cannot be/, /connection/],
+  ])("one word that is neither, the Hub's model %s", async (_, settings, message, fix) => {
+    const error = await mistakeOf(locateModel("somewhere", { settings: settings() }));
+    expect(error.code).toBe("models/not-found");
+    expect(error.message).toMatch(/^There is no file or folder "somewhere"; /);
+    expect(error.message).toMatch(message);
+    expect(error.fix).toMatch(/^If a file or folder was meant, give its path\./);
+    expect(error.fix).toMatch(fix);
+  });
+
+  test("an adapter's base of one word comes from the Hub", async () => {
+    const error = async (more: Partial<HubSettings>) => {
+      const folder = newFolder();
+      const adapter = { peft_type: "LORA", base_model_name_or_path: "first-gpt", target_modules: ["c_attn"] };
+      writeFileSync(join(folder, "adapter_config.json"), JSON.stringify(adapter));
+      writeFileSync(join(folder, "adapter_model.safetensors"), "\x02\0\0\0\0\0\0\0{}");
+      return mistakeOf(locateModel(folder, { settings: settingsFor(more), isApart: true }));
+    };
+    expect((await error({ isOffline: true })).message).toMatch(
+      /The adapter in .* is for the model "first-gpt", which is not found: .*not in the cache/,
+    );
+    expect(hub.seen).toEqual([]);
+    await error({});
+    expect(hub.seen[0]?.url).toContain("/api/models/first-gpt");
+  });
+
   test.each([
     ["models/leters", /"models\/leters", nor/, /Did you mean "models\/letters"/],
     ["modle.onnx", /nor is that the id of a model/, /Did you mean "model.onnx"/],
     ["./nowhere/at/all", /nor is that the id/, /such as sentence-transformers/],
-    ["gpt2", /which is org\/name/, /an id such as/],
+    ["model_onnx", /"model_onnx"/, /Did you mean "model.onnx"/],
+    ["gpt2.onnx", /which is org\/name/, /an id such as/],
   ])("%s is told what is near, without asking the Hub", async (text, message, fix) => {
     const error = await mistakeOf(locateModel(text, { settings: settingsFor() }));
     expect([error.code, error.message, error.fix]).toEqual([
@@ -489,6 +532,10 @@ describe("what --model may be", () => {
 
   test.each([
     ["org/name", { name: "org/name", revision: "main" }],
+    ["gpt2", { name: "gpt2", revision: "main" }],
+    ["bert-base-uncased@v1.0", { name: "bert-base-uncased", revision: "v1.0" }],
+    ["-gpt2", undefined],
+    ["model.onnx", undefined],
     ["Org-1/name.v2_x@refs/pr/1", { name: "Org-1/name.v2_x", revision: "refs/pr/1" }],
     ["../name", undefined],
     ["org/../name", undefined],

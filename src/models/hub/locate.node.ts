@@ -34,7 +34,7 @@ export interface LocateOptions {
 }
 
 /**
- * Finds a model by what a user wrote: a path, which goes first, or the id of a model on the Hub ("org/name",
+ * Finds a model by what a user wrote: a path, which goes first, or the id of a model on the Hub ("org/name", "gpt2",
  * "org/name@revision"), which is fetched into the Hub's cache as far as it is not there. A folder or id that is an
  * adapter, as PEFT writes it, is located with its base.
  *
@@ -88,8 +88,28 @@ async function locatePlain(text: string, options: LocateOptions): Promise<Locate
     settings: options.settings ?? hubSettings(),
     onProgress: options.onProgress,
     signal: options.signal,
+  }).catch((cause: unknown) => {
+    throw text.includes("/") || text.includes("@") ? cause : nowhere(text, cause);
   });
   return { path: folder, name: nameAt(id, commit), notes };
+}
+
+/** What the Hub is told not to have, or cannot be asked for. */
+const absent: ReadonlySet<string> = new Set([
+  "models/hub-not-found",
+  "models/hub-offline",
+  "models/hub-unreachable",
+]);
+
+/** The error about a word that may have been meant as a folder or as a model of the Hub, and is found as neither. */
+function nowhere(text: string, cause: unknown): unknown {
+  if (!(cause instanceof DiapasonError) || !absent.has(cause.code)) return cause;
+  return new DiapasonError(
+    "models/not-found",
+    `There is no file or folder "${text}"; taken for a model on the Hub: ${cause.message}`,
+    `If a file or folder was meant, give its path. If a model on the Hub: ${cause.fix}`,
+    cause,
+  );
 }
 
 const nameAt = ({ name }: ModelId, commit: string): string => `${name}@${commit}`;
@@ -106,7 +126,7 @@ async function noSuchPath(text: string): Promise<DiapasonError> {
   const near = await nearestPath(text);
   return new DiapasonError(
     "models/not-found",
-    `There is no file or folder "${text}"${parseModelId(text) ? "" : ", nor is that the id of a model on the Hub, which is org/name or org/name@revision"}.`,
+    `There is no file or folder "${text}"${parseModelId(text) ? "" : ", nor is that the id of a model on the Hub, which is org/name, or one word for the oldest, and may end in @revision"}.`,
     near === undefined
       ? "Give the path of an .onnx file or of a model's folder, or an id such as sentence-transformers/all-MiniLM-L6-v2."
       : `Did you mean "${near}"?`,

@@ -2,7 +2,7 @@ import { DiapasonError } from "../../base/errors.ts";
 
 /** A model of the Hub, at a branch, tag or commit. */
 export interface ModelId {
-  /** "org/name" */
+  /** "org/name", or "name" alone, as the Hub's oldest models are called. */
   readonly name: string;
   readonly revision: string;
 }
@@ -10,13 +10,14 @@ export interface ModelId {
 const part = "[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?";
 /** What is no account at the Hub but a part of its addresses. */
 const reserved = /^(models|datasets|spaces|buckets|kernels|api)\//;
-const shape = new RegExp(`^(${part}/${part})(?:@([^@]+))?$`);
+/** The names without an owner have no dots, so that "model.onnx" is a file. */
+const shape = new RegExp(`^(${part}/${part}|[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)(?:@([^@]+))?$`);
 
 /** A full commit, as the Hub and git write it. */
 export const isCommit = (revision: string): boolean => /^[0-9a-f]{40}$/.test(revision);
 
 /**
- * "org/name" or "org/name@revision", or undefined for what cannot be the id of a model.
+ * "org/name" or "name", also with "@revision", or undefined for what cannot be the id of a model.
  *
  * @throws models/hub-bad-id for a revision that git does not allow.
  */
@@ -37,7 +38,7 @@ export function parseModelId(text: string): ModelId | undefined {
 export const isRevision = (text: string): boolean =>
   /^[\w][\w.+-]*(\/[\w][\w.+-]*)*$/.test(text) && !/\.\.|\.lock(\/|$)/.test(text);
 
-/** The "org/name" in "org/name@commit", as a model of the Hub is recorded; undefined for a path. */
+/** The "org/name" or "name" in front of "@commit", as a model of the Hub is recorded; undefined for a path. */
 export function hubNameOf(source: string): string | undefined {
   const [name, commit, ...more] = source.split("@");
   return name !== undefined &&

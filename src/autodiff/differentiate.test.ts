@@ -171,13 +171,13 @@ test("the value a parameter starts with is not built in", () => {
 
 describe("refusals", () => {
   /** x · w, an operator nobody knows, · v. */
-  function withStranger(): Graph {
+  function withStranger(domain = "example"): Graph {
     const graph = new Graph("stranger");
     const g = new GraphBuilder(graph);
     const x = graph.addInput("x", "float32", [2, 3]);
     const weight = (name: string) => graph.addInitializer(name, float32([3, 3], new Float32Array(9)));
     const [odd] = graph.addNode("Oddity", [g.matmul(x, weight("w"))], {
-      domain: "example",
+      domain,
       name: "/odd",
     }).outputs;
     Object.assign(odd!, { dtype: "float32", shape: [2, 3] });
@@ -195,6 +195,15 @@ describe("refusals", () => {
         "Freeze "w": what lies between this node and the loss can move.",
       ]
     `);
+  });
+  test("what was made for one machine is told to be saved as it was before", () => {
+    const graph = withStranger("com.microsoft.nchwc");
+    const error = errorOf(() => differentiate(graph, { loss: "loss", parameters: ["w"] }));
+    expect([error.code, error.message]).toEqual([
+      "autodiff/no-gradient",
+      'Oddity "/odd" of the domain com.microsoft.nchwc has no gradient, and "w" would need one.',
+    ]);
+    expect(error.fix).toContain("extended instead of all");
   });
   test("it does not matter below what moves", () => {
     expect(differentiate(withStranger(), { loss: "loss", parameters: ["v"] }).gradients.size).toBe(1);

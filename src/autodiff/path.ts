@@ -203,6 +203,12 @@ export function reachedFrom(graph: Graph, parameters: readonly Value[]): Readonl
   return moved;
 }
 
+/** What helps where all operators of a domain have no gradient. */
+const remedies: { readonly [domain: string]: string | undefined } = {
+  "com.microsoft.nchwc":
+    "Such operators are for running on one kind of machine: tune the graph as it was before it was optimised, or save it at a lower level of optimisation (extended instead of all).",
+};
+
 function refuseWithoutRule(node: Node, carried: readonly number[], blame: Blame): void {
   const rule = ruleOf(node);
   const silent = carried.find((i) => !outputCarries(node, i));
@@ -214,7 +220,7 @@ function refuseWithoutRule(node: Node, carried: readonly number[], blame: Blame)
   throw new DiapasonError(
     "autodiff/no-gradient",
     `${nodeText(node)}${operator} has no gradient${through}, and ${below} would need one.`,
-    `Freeze ${below}: what lies between this node and the loss can move.`,
+    remedies[node.domain] ?? `Freeze ${below}: what lies between this node and the loss can move.`,
   );
 }
 

@@ -116,6 +116,7 @@ describe("learnShapes", () => {
     await expect(learnShapes(graph, runtime)).rejects.toMatchObject({
       code: "runtime/unknown-shapes",
       message: expect.stringContaining('the input "words" is string [batch]'),
+      fix: expect.stringContaining("Cut the part that reads text off the graph"),
     });
   });
 });

@@ -75,7 +75,11 @@ async function observe(
   const { unfit } = probeInputs(graph, sizesOf(attempts[0], known)[0]!);
   if (unfit) {
     const found = `${unfit.dtype ?? "an unknown type"} [${unfit.shape?.join(", ") ?? "?"}]`;
-    throw unknown(open, `the input "${unfit.name}" is ${found}, for which no example can be made up`);
+    throw unknown(open, `the input "${unfit.name}" is ${found}, for which no example can be made up`, {
+      ...(unfit.dtype === "string" && {
+        fix: "Cut the part that reads text off the graph, and tune the rest on the numbers that it makes.",
+      }),
+    });
   }
   try {
     const executable = await runtime.compile(probe);
@@ -86,7 +90,9 @@ async function observe(
       await executable.dispose();
     }
   } catch (error) {
-    throw unknown(open, `running the graph to see them failed: ${(error as Error).message}`, error);
+    throw unknown(open, `running the graph to see them failed: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 
@@ -113,16 +119,21 @@ async function firstThatRuns(
 /** Domains whose operators ONNX Runtime has. */
 const knownDomain = /^(ai\.onnx.*|com\.(microsoft|ms)\b.*)?$/;
 
-function unknown(open: readonly Value[], why: string, cause?: unknown): DiapasonError {
+function unknown(
+  open: readonly Value[],
+  why: string,
+  { fix, cause }: { readonly fix?: string; readonly cause?: unknown },
+): DiapasonError {
   const { name, producer } = open[0]!;
   const others = open.length > 1 ? ` and of ${open.length - 1} other values` : "";
   const stranger = open.map((value) => value.producer!).find(({ domain }) => !knownDomain.test(domain));
   return new DiapasonError(
     "runtime/unknown-shapes",
     `The shape of "${name}" (made by ${producer!.op})${others} follows from no rule, and ${why.replace(/\.$/, "")}.`,
-    stranger
-      ? `Export the model without ${stranger.domain}.${stranger.op}, which is no operator that is known here.`
-      : "Export the model with fixed sizes, all but the batch, and check that ONNX Runtime runs it.",
+    fix ??
+      (stranger
+        ? `Export the model without ${stranger.domain}.${stranger.op}, which is no operator that is known here.`
+        : "Export the model with fixed sizes, all but the batch, and check that ONNX Runtime runs it."),
     cause,
   );
 }

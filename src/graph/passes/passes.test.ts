@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { knownNumbers } from "../infer.ts";
 import { type Attribute, Graph, type Value } from "../ir.ts";
+import { interpret } from "../kernels/interpret.ts";
 import { print } from "../print.ts";
 import { float32, int64 } from "../tensor.ts";
 import { cleanUp } from "./clean-up.ts";
@@ -52,6 +53,20 @@ describe("older spellings", () => {
     expect(constants(graph.nodes[0]!)).toEqual(expected);
     for (const key of ["axes", "split", "starts", "pads", "min", "k"])
       expect(graph.nodes[0]!.attributes.has(key)).toBe(false);
+  });
+
+  test("Erfc, which no opset has, is 1 − Erf", () => {
+    const graph = old(15, "Erfc", {});
+    normalize(graph);
+    const x = {
+      dtype: "float32" as const,
+      dims: [2, 3, 4],
+      data: Float64Array.from({ length: 24 }, (_, i) => i / 8 - 1),
+    };
+    const y = interpret(graph, new Map([["x", x]])).get("y0")!;
+    expect(y.data[0]).toBeCloseTo(1.8427007929, 9);
+    expect(y.data[8]).toBe(1);
+    expect(y.data[16]).toBeCloseTo(0.157299207, 9);
   });
 
   test("an end beyond the safe integers stays what it is", () => {

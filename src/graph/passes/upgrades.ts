@@ -249,11 +249,27 @@ const dft: Upgrade = {
 
 const removed: Upgrade = { before: 10, refused: "the operator was experimental and exists no more" };
 
+/** No operator of any opset, though exporters have written it: 1 − Erf. */
+const erfc: Upgrade = {
+  before: Number.POSITIVE_INFINITY,
+  isFirst: true,
+  rewrite: (graph, node) => {
+    const one = constant(graph, "one", float32([], [1]));
+    replaceNode(graph, node, () => {
+      const erf = graph.addNode("Erf", node.inputs, { before: node }).outputs[0]!;
+      const like = graph.addNode("CastLike", [one, node.inputs[0]], { before: node }).outputs[0]!;
+      return graph.addNode("Sub", [like, erf], { before: node }).outputs;
+    });
+    return undefined;
+  },
+};
+
 export const upgrades: { readonly [op: string]: Upgrade } = {
   BatchNormalization: batchNormalization,
   Clip: clip,
   DFT: dft,
   Dropout: dropout,
+  Erfc: erfc,
   GridSample: gridSample,
   GroupNormalization: groupNormalization,
   Hardmax: overTrailingAxes,

@@ -42,7 +42,7 @@ function unfuse(graph: Graph, node: Node): void {
 
 /** The last two axes swapped. */
 function turned(g: GraphBuilder, x: Value): Value {
-  if (!x.constant || x.constant.dims.length !== 2 || g.graph.inputs.includes(x)) return g.swap(x);
+  if (x.constant?.dims.length !== 2 || g.graph.inputs.includes(x)) return g.swap(x);
   // A table that is looked up as well is written once: ONNX Runtime swaps it as it opens the file.
   if (x.consumers.some(({ op }) => op === "Gather")) return g.swap(x);
   const owner = ownerOf(g.graph, x);

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { gradcheck } from "../autodiff/gradcheck.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import { inferShapes } from "../graph/infer.ts";
 import { Graph } from "../graph/ir.ts";
-import { int64 } from "../graph/tensor.ts";
+import { float32, int64 } from "../graph/tensor.ts";
 import { nodesReaching } from "../models/parameters.ts";
 import { cpuRuntime } from "../runtime/cpu.node.ts";
 import type { Runtime } from "../runtime/runtime.ts";
@@ -89,4 +90,17 @@ test("the scores that ZipMap names are what is checked, and what a loss is told 
   expect(() => outputOf(graph, named)).toThrowError(
     expect.objectContaining({ code: "tasks/bad-output", fix: 'Name "scores", which it is made of.' }),
   );
+});
+
+test("an output of float64 counts as one of float32 does", async () => {
+  const graph = new Graph("double");
+  const g = new GraphBuilder(graph);
+  const x = graph.addInput("x", "float64", ["batch", 2]);
+  const w = graph.addInitializer("w", float32([2, 1], [0.5, -2]));
+  graph.addOutput(g.op("Tanh", [g.matmul(x, g.cast(w, "float64"))]));
+  inferShapes(graph);
+  const loss = attachTestLoss(graph, 0);
+  const { feeds, symbols } = randomFeeds(graph, { batch: 3 }, 0);
+  const { verdict, parameters } = await gradcheck(graph, { loss, parameters: ["w"], feeds, symbols });
+  expect([verdict, parameters[0]!.largestGradient > 0]).toEqual(["right", true]);
 });

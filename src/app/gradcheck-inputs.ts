@@ -35,12 +35,12 @@ export function attachTestLoss(graph: Graph, seed: number): string {
   if (scalar) return scalar.name;
   const all = graph.outputs
     .flatMap((value) => (value.opaqueType ? (tensorsIn(value) ?? []) : [value]))
-    .filter((value) => value.dtype === "float32" && value.shape !== undefined);
+    .filter(({ dtype, shape }) => (dtype === "float32" || dtype === "float64") && shape !== undefined);
   const known = all.filter((value) => ![...nodesReaching(value)].some((node) => isUnknown(node)));
   const outputs = new Set(known.length > 0 ? known : all);
   if (outputs.size === 0) throw nothingToCheck(graph);
   const g = new GraphBuilder(graph);
-  const sums = [...outputs].map((value) => weightedSum(g, value, seed));
+  const sums = [...outputs].map((value) => g.cast(weightedSum(g, value, seed), "float32"));
   const loss = sums.reduce((a, b) => g.add(a, b));
   graph.addOutput(loss);
   graph.rename(loss, graph.freshName("gradcheck.loss"));
@@ -53,7 +53,7 @@ function nothingToCheck({ outputs }: Graph): DiapasonError {
   return new DiapasonError(
     "app/nothing-to-check",
     outputs.length > 0
-      ? `None of the outputs is float32 with a known rank: ${outputs.map(text).join(", ")}.`
+      ? `None of the outputs is float32 or float64 with a known rank: ${outputs.map(text).join(", ")}.`
       : "The graph has no outputs.",
     outputs.length > 0
       ? "Name a scalar value with --loss."

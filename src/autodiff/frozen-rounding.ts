@@ -40,6 +40,10 @@ export function withFrozenRounding(source: Graph, feeds: Arrays): Graph {
     });
   }
   removeDead(graph);
+  for (const [i, output] of graph.outputs.entries()) {
+    const { name } = source.outputs[i]!;
+    if (output.name !== name) graph.rename(output, name);
+  }
   return graph;
 }
 

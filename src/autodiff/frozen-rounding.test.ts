@@ -1,0 +1,65 @@
+import { expect, test } from "vitest";
+import { GraphBuilder } from "../graph/builder.ts";
+import { inferShapes } from "../graph/infer.ts";
+import { Graph, type Value } from "../graph/ir.ts";
+import { interpret, type NdArray } from "../graph/kernels/interpret.ts";
+import { float32, tensorOf } from "../graph/tensor.ts";
+import { withFrozenRounding } from "./frozen-rounding.ts";
+
+const at = (...data: number[]): ReadonlyMap<string, NdArray> =>
+  new Map([["x", { dtype: "float32", dims: [data.length], data: Float64Array.from(data) }]]);
+
+function graphOf(size: number, make: (g: GraphBuilder, x: Value) => Value): Graph {
+  const graph = new Graph("rounding");
+  const x = graph.addInput("x", "float32", [size]);
+  const y = make(new GraphBuilder(graph), x);
+  graph.rename(y, "y");
+  graph.addOutput(y);
+  inferShapes(graph);
+  return graph;
+}
+const valuesOf = (graph: Graph, feeds: ReadonlyMap<string, NdArray>) => [
+  ...interpret(graph, feeds).get("y")!.data,
+];
+
+/** x rounded to multiples of 0.5, as bytes. */
+const rounded = (g: GraphBuilder, x: Value): Value => {
+  const scale = g.tensor(float32([], [0.5]), "scale");
+  const zero = g.tensor(tensorOf("uint8", [], Uint8Array.of(10)), "zero");
+  return g.op("DequantizeLinear", [g.op("QuantizeLinear", [x, scale, zero]), scale, zero]);
+};
+
+test("a graph that rounds nothing is itself", () => {
+  const graph = graphOf(2, (g, x) => g.op("Tanh", [x]));
+  expect(withFrozenRounding(graph, at(1, 2))).toBe(graph);
+});
+
+test("at the point the values are those of rounding; beside it they move with slope 1", () => {
+  const graph = graphOf(3, rounded);
+  const frozen = withFrozenRounding(graph, at(0.6, 1.3, -2.1));
+  expect(valuesOf(frozen, at(0.6, 1.3, -2.1))).toEqual(valuesOf(graph, at(0.6, 1.3, -2.1)));
+  const moved = valuesOf(frozen, at(0.61, 1.28, -2.1));
+  expect(moved.map((value) => Number(value.toFixed(9)))).toEqual([0.51, 1.48, -2]);
+  expect(valuesOf(graph, at(0.61, 1.28, -2.1))).toEqual([0.5, 1.5, -2]);
+});
+
+test("what is cut off does not move", () => {
+  const graph = graphOf(2, rounded);
+  const frozen = withFrozenRounding(graph, at(-9, 200));
+  expect(valuesOf(frozen, at(-8, 210))).toEqual([-5, 122.5]);
+});
+
+test("a scale that is measured is held, and a product of whole numbers is one of reals", () => {
+  const graph = graphOf(3, (g, x) => {
+    const rows = g.reshape(x, [1, 3]);
+    const { outputs } = g.node("DynamicQuantizeLinear", [rows], {}, ["q", "scale", "zero"]);
+    const weights = g.tensor(tensorOf("uint8", [3, 1], Uint8Array.of(3, 1, 2)), "weights");
+    const product = g.op("MatMulInteger", [outputs[0]!, weights, outputs[2]!]);
+    return g.mul(g.cast(product, "float32"), outputs[1]!);
+  });
+  const point = at(0.2, -1, 0.7);
+  const frozen = withFrozenRounding(graph, point);
+  const [before, after] = [valuesOf(frozen, point)[0]!, valuesOf(frozen, at(0.201, -1, 0.7))[0]!];
+  expect(before).toBeCloseTo(valuesOf(graph, point)[0]!, 6);
+  expect(after - before).toBeCloseTo(0.003, 6);
+});

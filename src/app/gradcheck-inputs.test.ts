@@ -41,7 +41,7 @@ describe("runnableSizes", () => {
     const x = graph.addInput("x", "float32", ["batch", "time"]);
     const g = new GraphBuilder(graph);
     const steps = Array.from({ length: 6 }, (_, i) =>
-      g.op("Gather", [x, g.tensor(int64([1], [i]), "step")], { axis: 1 }),
+      g.op("Gather", [x, g.tensor(int64([1], [i]), `step${i}`)], { axis: 1 }),
     );
     graph.addOutput(g.add(g.op("Concat", steps, { axis: 1 }), x));
     inferShapes(graph);

@@ -7,6 +7,7 @@ import { jsonText } from "../base/json-numbers.ts";
 import { saveCheckpoint } from "../formats/checkpoint.node.ts";
 import { saveOnnx } from "../formats/onnx/file.node.ts";
 import { plainProducts } from "../graph/passes/plain-products.ts";
+import { standardNorms } from "../graph/passes/standard-norms.ts";
 import { asStored, toStoredTypes } from "../graph/passes/stored-types.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { exportedAs } from "./architecture.ts";
@@ -40,7 +41,9 @@ export async function saveModel(model: Model, path: string, options: SaveOptions
     await mkdir(join(draft, "onnx"), { recursive: true }).catch((error) => {
       throw asWriteError(error, target);
     });
-    await saveOnnx(exportGraph(model, options), join(draft, "onnx", "model.onnx"));
+    const graph = exportGraph(model, options);
+    standardNorms(graph);
+    await saveOnnx(graph, join(draft, "onnx", "model.onnx"));
     await saveCheckpoint(draft, weightsOf(model));
     const config = model.labels ? withLabels(model.config, model.labels) : model.config;
     await writeFileAtomic(join(draft, "config.json"), `${jsonText(config)}\n`);

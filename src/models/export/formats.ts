@@ -1,5 +1,6 @@
 import type { Graph } from "../../graph/ir.ts";
 import { plainProducts } from "../../graph/passes/plain-products.ts";
+import { standardNorms } from "../../graph/passes/standard-norms.ts";
 import type { BlockKind } from "./few-bits.ts";
 import { toFloat16Graph } from "./float16.ts";
 import { toInt4Graph } from "./int4.ts";
@@ -56,5 +57,7 @@ export function inFormat(
   for (const value of copy.initializers) value.storedType = undefined;
   plainProducts(copy);
   const format: OnnxFormat = onnxFormats[name];
-  return { graph: copy, notes: format.convert(copy, options) };
+  const notes = format.convert(copy, options);
+  standardNorms(copy);
+  return { graph: copy, notes };
 }

@@ -1,3 +1,4 @@
+import { DiapasonError } from "../base/errors.ts";
 import { attributesOf, opNameOf } from "../graph/attributes.ts";
 import { encode } from "../graph/builder/encode.ts";
 import { GraphBuilder } from "../graph/builder.ts";
@@ -20,7 +21,7 @@ type Arrays = ReadonlyMap<string, NdArray>;
 export function withFrozenRounding(source: Graph, feeds: Arrays): Graph {
   const graph = source.clone();
   inferShapes(graph);
-  for (const node of composites(graph)) expandNode(graph, node);
+  takeApart(graph);
   if (!graph.nodes.some(({ op }) => Object.hasOwn(held, op))) return source;
   const before = new Map<Node, Value>();
   const nodes = [...graph.nodes];
@@ -47,11 +48,18 @@ export function withFrozenRounding(source: Graph, feeds: Arrays): Graph {
   return graph;
 }
 
-function* composites(graph: Graph): Generator<Node> {
+/** Puts what composite nodes are made of in their places; one whose form cannot be taken apart stays, and rounds nothing. */
+function takeApart(graph: Graph): void {
+  const tried = new Set<Node>();
   for (;;) {
-    const found = graph.nodes.find((node) => isComposite(opNameOf(node)));
-    if (!found) return;
-    yield found;
+    const node = graph.nodes.find((one) => !tried.has(one) && isComposite(opNameOf(one)));
+    if (!node) return;
+    tried.add(node);
+    try {
+      expandNode(graph, node);
+    } catch (error) {
+      if (!(error instanceof DiapasonError && error.code === "graph/no-expansion")) throw error;
+    }
   }
 }
 

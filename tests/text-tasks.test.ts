@@ -303,3 +303,42 @@ test("dropout in the layers: learns, resumes to the same weights, and is gone fr
     "token_type_ids",
   ]);
 });
+
+test.each([
+  [
+    "text-classification",
+    { text: "the film" },
+    /JSON lines: text; .* takes pairs with a label, or text and label/,
+  ],
+  ["text-classification", { messages: [{ role: "user", content: "the film" }] }, /chat messages; the task/],
+  [
+    "fill-mask",
+    { messages: [{ role: "user", content: "the film" }] },
+    /fill-mask takes text and label, or text\./,
+  ],
+  ["causal-lm", { question: "the film", answer: "the book" }, /pairs; the task causal-lm takes /],
+  [
+    "sentence-similarity",
+    { sentence1: "the film", sentence2: "the book", label: "no" },
+    /pairs with a label; /,
+  ],
+] as const)("%s refuses rows that it would read in part: %o", async (task, row, message) => {
+  const data = writeRows(
+    at("others"),
+    "all.jsonl",
+    Array.from({ length: 12 }, () => row),
+  );
+  const model = at(task === "causal-lm" ? "decoder" : "encoder");
+  const refused = expect.objectContaining({
+    code: "data/unknown-shape",
+    message: expect.stringMatching(message) as string,
+  }) as Error;
+  const run = async () => {
+    for await (const _ of tune({ model, data, task, out: at("none"), run: at("none-run") }));
+  };
+  await expect(run()).rejects.toThrow(refused);
+  const judge = async () => {
+    for await (const _ of evaluate({ model, data, task }));
+  };
+  await expect(judge()).rejects.toThrow(refused);
+});

@@ -37,6 +37,7 @@ const isClassifier = (result: RunResult | undefined): result is ClassifierResult
 export const classificationKind: TextTaskKind<LabelledText, unknown> = {
   name: "text-classification",
   reading: {},
+  shapes: ["text-label", "pair-label"],
   options: {
     tune: ["labelSmoothing", "labels", "labelColumn"],
     evaluate: ["labels", "labelColumn"],

@@ -7,6 +7,7 @@ import { emitting } from "../emit.ts";
 import type { Evaluated, EvaluateSettings, Scored } from "../judging.ts";
 import { type Note, noteOf, type Progress, progressTo } from "../progress.ts";
 import type { VerbContext } from "../verb.ts";
+import { checkShape } from "./check-shape.ts";
 import type { EncodedText } from "./job.ts";
 import { judgeModel } from "./judging.ts";
 import { openTextModel, openTextTokenizer } from "./open.node.ts";
@@ -30,6 +31,7 @@ export async function* evaluateTexts<E extends EncodedText, V>(
     ...(kept.labels && { labels: kept.labels }),
     ...(kept.classes && { classes: kept.classes }),
   });
+  checkShape(kind, dataset);
   const [split, rows] = chosenRows(dataset, options.split);
   const { tokenizer, maxTokens } = await openTextTokenizer(
     options.model,

@@ -13,6 +13,7 @@ import type { TextScores } from "./told-by-scores.ts";
 export const languageKind: TextTaskKind<TokenLabelled, TokenLosses> = {
   name: "causal-lm",
   reading: {},
+  shapes: ["text", "text-label", "messages", "prompt-completion"],
   options: {
     tune: ["labelSmoothing"],
     evaluate: [],
@@ -27,6 +28,7 @@ export const languageKind: TextTaskKind<TokenLabelled, TokenLosses> = {
 export const maskKind: TextTaskKind<TokenLabelled, TokenLosses> = {
   name: "fill-mask",
   reading: {},
+  shapes: ["text", "text-label"],
   options: { tune: ["labelSmoothing"], evaluate: [], predict: ["top"] },
   job: maskJob,
   ...scoredText("fill-mask"),
@@ -36,6 +38,7 @@ export const maskKind: TextTaskKind<TokenLabelled, TokenLosses> = {
 export const tagsKind: TextTaskKind<TaggedText, TagEvaluation> = {
   name: "token-classification",
   reading: { shape: "tokens-tags" },
+  shapes: ["tokens-tags"],
   options: { tune: ["labelSmoothing", "labelColumn"], evaluate: ["labelColumn"], predict: [] },
   job: tagsJob,
   ...scoredText("token-classification"),
@@ -45,6 +48,7 @@ export const tagsKind: TextTaskKind<TaggedText, TagEvaluation> = {
 export const similarityKind: TextTaskKind<SimilarTexts, TextScores> = {
   name: "sentence-similarity",
   reading: {},
+  shapes: ["triplet", "pair", "pair-score"],
   options: { tune: ["labelColumn"], evaluate: ["labelColumn"], predict: [] },
   job: similarityJob,
   ...scoredText("sentence-similarity"),
@@ -54,6 +58,7 @@ export const similarityKind: TextTaskKind<SimilarTexts, TextScores> = {
 export const preferenceKind: TextTaskKind<Preference, PreferenceEvaluation> = {
   name: "preference",
   reading: { shape: "preference" },
+  shapes: ["preference"],
   options: { tune: [], evaluate: [], predict: languageKind.options.predict },
   job: preferenceJob,
   predict: generateTexts,

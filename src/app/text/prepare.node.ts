@@ -10,6 +10,7 @@ import type { TrainData } from "../../tune/data.ts";
 import { withValues } from "../../tune/program.ts";
 import type { TuneSettings } from "../options.ts";
 import type { Judged, TaskRun } from "../task.ts";
+import { checkShape } from "./check-shape.ts";
 import type { AttachedText, EncodedText, TextJob } from "./job.ts";
 import {
   exampleBatches,
@@ -37,6 +38,7 @@ export async function prepareTexts<E extends EncodedText, V>(
     validationShare: options.validationShare,
     ...(options.limit === undefined ? {} : { limit: options.limit }),
   });
+  checkShape(kind, dataset);
   const { tokenizer, maxTokens } = await openTextTokenizer(options.model, options.maxTokens);
   try {
     const job = await kind.job({

@@ -1,4 +1,4 @@
-import type { TextOptions } from "../../data/text/text-dataset.ts";
+import type { TextOptions, TextShapeName } from "../../data/text/text-dataset.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { PredictSettings } from "../judging.ts";
 import type { TaskName } from "../options.ts";
@@ -13,6 +13,8 @@ export interface TextTaskKind<E extends EncodedText, V> {
   readonly name: TaskName;
   /** How rows are read, where not every shape will do. */
   readonly reading: Pick<TextOptions, "shape" | "labels">;
+  /** What rows may be: others would be read in part, or not at all. */
+  readonly shapes: readonly TextShapeName[];
   /** Options of the task beside those that all text tasks take. */
   readonly options: { readonly [W in "tune" | "evaluate" | "predict"]: readonly string[] };
   job(context: JobContext): TextJob<E, V> | Promise<TextJob<E, V>>;

@@ -1,20 +1,22 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { differentiate } from "../src/autodiff/differentiate.ts";
 import { openCheckpoint } from "../src/formats/checkpoint.node.ts";
 import { saveNpz } from "../src/formats/npz.node.ts";
-import { loadOnnx } from "../src/formats/onnx/file.node.ts";
+import { loadOnnx, saveOnnx } from "../src/formats/onnx/file.node.ts";
 import { writeOnnx } from "../src/formats/onnx/writer.ts";
 import { GraphBuilder } from "../src/graph/builder.ts";
-import type { Graph, Value } from "../src/graph/ir.ts";
+import { inferShapes } from "../src/graph/infer.ts";
+import { Graph, type Value } from "../src/graph/ir.ts";
 import { asFloat32, asStored, computeInFloat32 } from "../src/graph/passes/stored-types.ts";
 import { float32, type Tensor as Held, tensorOf } from "../src/graph/tensor.ts";
 import { buildNetwork } from "../src/models/build-network.ts";
 import { loadModel } from "../src/models/load.node.ts";
 import { readConfig } from "../src/models/open-network.node.ts";
 import { weightsOf } from "../src/models/save.node.ts";
+import { logitsOfClasses } from "../src/tasks/logits.ts";
 import { policyFolder, savedOf, scoresOf } from "./custom-tools.ts";
 
 interface Case {
@@ -184,4 +186,99 @@ test("numbers beyond float32 become its largest, infinity stays, and other islan
   expect(asStored(float32([1], [0.5]), "float64").dtype).toBe("float64");
   const graph = await loadOnnx(fixture("networks/sunspots.onnx"));
   expect(computeInFloat32(graph).size).toBe(0);
+});
+
+/** A classifier of float32 that gives its probabilities in 64 bits. */
+function givesDoubles(): Graph {
+  const graph = new Graph("doubles", [["", 17]]);
+  const g = new GraphBuilder(graph);
+  const x = graph.addInput("x", "float64", ["batch", 2]);
+  const w = graph.addInitializer("head.weight", float32([2, 3], [0.1, 0.2, -0.1, 0, -0.2, 0.1]));
+  const scores = g.matmul(g.cast(x, "float32"), w);
+  const y = g.cast(g.op("Softmax", [scores], { axis: 1 }), "float64");
+  graph.rename(y, "y");
+  graph.addOutput(y);
+  return graph;
+}
+
+/** mean (y − wanted)² in 64 bits. */
+function squares(): Graph {
+  const graph = new Graph("doubles", [["", 17]]);
+  const g = new GraphBuilder(graph);
+  const sizes = ["batch", 3];
+  const difference = g.sub(graph.addInput("y", "float64", sizes), graph.addInput("wanted", "float64", sizes));
+  graph.addOutput(g.op("ReduceMean", [g.mul(difference, difference)], { keepdims: 0 }));
+  return graph;
+}
+
+describe("a loss on an output of 64 bits", () => {
+  beforeAll(async () => {
+    await saveOnnx(givesDoubles(), at("doubles.onnx"));
+    await saveOnnx(squares(), at("squares.onnx"));
+    const x = Float64Array.from({ length: 60 }, (_, i) => Math.sin(i * i));
+    const classes = Array.from({ length: 30 }, (_, i) => (x[2 * i]! > 0.3 ? 0 : x[2 * i + 1]! > 0 ? 1 : 2));
+    const wanted = classes.flatMap((c) => [0, 1, 2].map((k) => (k === c ? 1 : 0)));
+    const class64 = BigInt64Array.from(classes, BigInt);
+    await saveNpz(
+      at("doubles.npz"),
+      new Map([
+        ["x", tensorOf("float64", [30, 2], x)],
+        ["class", tensorOf("int64", [30], class64)],
+        ["wanted", tensorOf("float64", [30, 3], Float64Array.from(wanted))],
+      ]),
+    );
+  });
+
+  test.each([
+    ["cross-entropy:y=class", ["accuracy:y=class"]],
+    ["mse:y=wanted", ["r2:y=wanted"]],
+    ["squares.onnx", []],
+  ])("%s learns, and the file keeps its types", async (loss, metric) => {
+    const out = loss.replace(/\W/g, "-");
+    const saved = await savedOf({
+      task: "custom",
+      model: at("doubles.onnx"),
+      data: at("doubles.npz"),
+      loss: loss.endsWith(".onnx") ? at(loss) : loss,
+      metric,
+      plan: "full",
+      learningRate: 0.1,
+      epochs: 20,
+      batchSize: 3,
+      out: at(out),
+      run: at(`${out}-run`),
+    });
+    expect(saved.after.metrics["loss"]).toBeLessThan(0.8 * saved.before.metrics["loss"]!);
+    const graph = await loadOnnx(at(out, "onnx", "model.onnx"));
+    expect([graph.get("x"), graph.get("y"), graph.get("head.weight")].map(({ dtype }) => dtype)).toEqual([
+      "float64",
+      "float64",
+      "float32",
+    ]);
+    const again = await scoresOf({ model: at(out), data: at("doubles.npz") });
+    expect(again.metrics["loss"]).toBeGreaterThan(0);
+  });
+
+  test("logits are found before the numbers are given 64 bits", () => {
+    const graph = givesDoubles();
+    inferShapes(graph);
+    const g = new GraphBuilder(graph);
+    const output = g.cast(graph.get("y"), "float32");
+    const logits = logitsOfClasses(g, output, 1);
+    expect([logits.dtype, logits.producer!.op]).toEqual(["float32", "MatMul"]);
+  });
+});
+
+test("a graph whose only weights are vectors of 64 bits is tuned; vectors beside weights of float32 stay", () => {
+  const scaled = (more: boolean) => {
+    const graph = new Graph("doubles", [["", 17]]);
+    const g = new GraphBuilder(graph);
+    const x = graph.addInput("x", "float64", ["batch", 2]);
+    const scale = graph.addInitializer("scale", tensorOf("float64", [2], Float64Array.from([1, 2])));
+    if (more) graph.addInitializer("other", float32([2], [1, 2]));
+    graph.addOutput(g.mul(x, scale));
+    return graph;
+  };
+  expect([...computeInFloat32(scaled(false))]).toEqual(["float64"]);
+  expect([...computeInFloat32(scaled(true))]).toEqual([]);
 });

@@ -255,7 +255,7 @@ describe("a loss that is a graph", () => {
       "no scalar",
       squares(["y", "t"], (g, [y, t]) => g.sub(y!, t!)),
       "tasks/bad-loss-graph",
-      "one float32 number",
+      "one number of float32 or float64",
     ],
     ["nothing of the model", plain(["t", "t2"]), "tasks/unknown-array", '"t2"'],
     ["only the data", plain(["t", "u"]), "tasks/bad-loss-graph", "none of its inputs"],

@@ -145,7 +145,7 @@ export function attachDeclaredLoss(
   const guesses: LogitsGuess[] = [];
   const parts = fits.map(({ term, output, array, fit }) => {
     const target = inputs.read(term.target, array, fit);
-    const elements = rows[term.kind].build(g, output, target, term, fit);
+    const elements = rows[term.kind].build(g, g.cast(output, "float32"), target, term, fit);
     const { classAxis } = fit;
     if (elements.isGuessed)
       guesses.push({ term: term.text, output: output.name, ...(classAxis !== undefined && { classAxis }) });

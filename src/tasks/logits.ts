@@ -31,9 +31,16 @@ const leastShare = 1e-7;
 
 /** The operator that makes a value's numbers, seen through those that carry them. */
 function makerOf(value: Value | undefined): Node | undefined {
-  let node = value?.producer;
-  while (node && carriers.has(node.op)) node = node.inputs[0]?.producer;
+  let node = value && beforeCasts(value).producer;
+  while (node && carriers.has(node.op)) node = node.inputs[0] && beforeCasts(node.inputs[0]).producer;
   return node;
+}
+
+/** A value before it was given another type of real numbers, as exports do with what they give. */
+function beforeCasts(value: Value): Value {
+  const { producer } = value;
+  const [given] = producer?.op === "Cast" ? producer.inputs : [];
+  return given?.dtype?.startsWith("float") ? beforeCasts(given) : value;
 }
 
 /** exp(x) / Σ exp(x), as some exports write a Softmax: what the exponential reads. */
@@ -51,7 +58,8 @@ function spelledOut(node: Node | undefined): Value | undefined {
  */
 export function logitsOfShares(g: GraphBuilder, output: Value, said?: Said): Value {
   if (said === "logits") return output;
-  if (output.producer?.op === "Sigmoid") return output.producer.inputs[0]!;
+  const node = beforeCasts(output).producer;
+  if (node?.op === "Sigmoid") return g.cast(node.inputs[0]!, output);
   if (said !== "probabilities" && makerOf(output)?.op !== "Sigmoid") return output;
   const share = g.min(g.max(output, leastShare), 1 - leastShare);
   return g.sub(g.log(share), g.log(g.sub(1, share)));
@@ -60,15 +68,15 @@ export function logitsOfShares(g: GraphBuilder, output: Value, said?: Said): Val
 /** The same for an output that tells classes apart along `axis`, and its Softmax. A LogSoftmax gives logits already. */
 export function logitsOfClasses(g: GraphBuilder, output: Value, axis: number, said?: Said): Value {
   if (said === "logits") return output;
-  const node = output.producer;
+  const node = beforeCasts(output).producer;
   if (node?.op === "Softmax") {
     const own = attributesOf(node, "Softmax").axis;
     const rank = output.shape?.length ?? 0;
-    if ((own < 0 ? own + rank : own) === axis) return node.inputs[0]!;
+    if ((own < 0 ? own + rank : own) === axis) return g.cast(node.inputs[0]!, output);
   }
   const exponent = spelledOut(node);
   // Of the rank of the output, so that both have one class axis.
-  if (exponent?.shape && exponent.shape.length === output.shape?.length) return exponent;
+  if (exponent?.shape && exponent.shape.length === output.shape?.length) return g.cast(exponent, output);
   const maker = makerOf(output);
   const isShare = said === "probabilities" || maker?.op === "Softmax" || spelledOut(maker) !== undefined;
   return isShare ? g.log(g.max(output, leastShare)) : output;

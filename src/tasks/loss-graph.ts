@@ -3,7 +3,7 @@ import { GraphBuilder } from "../graph/builder.ts";
 import { inferNode } from "../graph/infer.ts";
 import { cloneAttribute, type Graph, type Value } from "../graph/ir.ts";
 import type { AttachedLoss, ReadArray } from "./declared-loss.ts";
-import { type ArrayInfo, arrayText, described } from "./target.ts";
+import { type ArrayInfo, arrayText, described, isReal } from "./target.ts";
 
 /**
  * Appends a loss that is a graph of its own: its inputs are bound by name to outputs and inputs of the model, to arrays of
@@ -19,6 +19,8 @@ export function attachLossGraph(
   source: string,
 ): AttachedLoss {
   const result = scalarOf(loss, source);
+  const g = new GraphBuilder(model);
+  const typed = (value: Value, dtype: Value["dtype"]) => (dtype ? g.cast(value, dtype) : value);
   const bound = new Map<Value, Value>();
   const reads: ReadArray[] = [];
   const outputs: string[] = [];
@@ -28,19 +30,27 @@ export function attachLossGraph(
     const own = output ?? model.inputs.find(({ name, constant }) => name === input.name && !constant);
     const array = arrays.get(input.name);
     if (own) {
-      checkSame(input, own.dtype, own.shape, `the model's ${described(own)}`, source);
-      bound.set(input, own);
+      const dtype = isReal(own) && isReal(input) ? input.dtype : own.dtype;
+      checkSame(input, dtype, own.shape, `the model's ${described(own)}`, source);
+      bound.set(input, typed(own, dtype));
       if (output) outputs.push(output.name);
     } else if (array) {
       const dtype = fedAs(input, source);
-      checkSame(input, dtype, ["batch", ...array.dims], `the array ${arrayText(input.name, array)}`, source);
+      checkSame(
+        input,
+        input.dtype,
+        ["batch", ...array.dims],
+        `the array ${arrayText(input.name, array)}`,
+        source,
+      );
       const name = model.freshName(input.name);
-      bound.set(input, model.addInput(name, dtype, ["batch", ...array.dims]));
+      bound.set(input, typed(model.addInput(name, dtype, ["batch", ...array.dims]), input.dtype));
       reads.push({ array: input.name, input: name, dtype });
     } else if (input.name === "weights") {
-      checkSame(input, "float32", ["batch"], "the weights of the examples, float32 [batch]", source);
+      const dtype = isReal(input) ? input.dtype : "float32";
+      checkSame(input, dtype, ["batch"], "the weights of the examples, float32 [batch]", source);
       weights = model.freshName("weights");
-      bound.set(input, model.addInput(weights, "float32", ["batch"]));
+      bound.set(input, typed(model.addInput(weights, "float32", ["batch"]), dtype));
     } else throw unbound(input, model, arrays, source);
   }
   if (outputs.length === 0)
@@ -57,21 +67,22 @@ export function attachLossGraph(
 function scalarOf(loss: Graph, source: string): Value {
   const [output, ...others] = loss.outputs;
   const isOne = output?.shape?.every((dim) => dim === 1) ?? true;
-  if (output?.dtype === "float32" && others.length === 0 && isOne) return output;
+  if (output && isReal(output) && others.length === 0 && isOne) return output;
   throw bad(
     source,
-    `it gives ${loss.outputs.map(described).join(", ") || "nothing"}; expected one float32 number`,
+    `it gives ${loss.outputs.map(described).join(", ") || "nothing"}; expected one number of float32 or float64`,
     "Reduce the loss to a scalar, for example with ReduceMean over every axis, and make it the only output.",
   );
 }
 
 /** The type that an array is fed as; a loss may read floats and whole numbers. */
 function fedAs(input: Value, source: string): ReadArray["dtype"] {
-  if (input.dtype === "float32" || input.dtype === "int64") return input.dtype;
+  if (isReal(input)) return "float32";
+  if (input.dtype === "int64") return input.dtype;
   throw bad(
     source,
     `its input ${described(input)} has a type that arrays are not fed as`,
-    "Make the input float32 or int64, and cast it inside the loss.",
+    "Make the input float32, float64 or int64, and cast it inside the loss.",
   );
 }
 
@@ -152,10 +163,10 @@ function merge(model: Graph, loss: Graph, bound: ReadonlyMap<Value, Value>, resu
   return copies.get(result) ?? model.get(result.name);
 }
 
-/** A loss [1] or [1, 1] as a scalar output of the graph. */
+/** A loss [1] or [1, 1] as a scalar output of the graph, of float32. */
 function asScalar(model: Graph, value: Value): string {
   const g = new GraphBuilder(model);
-  const scalar = value.shape?.length === 0 ? value : g.reshape(value, []);
+  const scalar = g.cast(value.shape?.length === 0 ? value : g.reshape(value, []), "float32");
   model.addOutput(scalar);
   model.rename(scalar, model.freshName("loss"));
   return scalar.name;

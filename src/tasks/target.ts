@@ -50,6 +50,9 @@ export function findOutput(graph: Graph, { text, output }: Pick<Declared, "text"
   );
 }
 
+/** Whether a value holds numbers that a loss can read; those of 64 bits are rounded to float32 where they are compared. */
+export const isReal = ({ dtype }: Value): boolean => dtype === "float32" || dtype === "float64";
+
 /**
  * The same, found fit to be compared.
  * @throws tasks/unknown-output, tasks/bad-output when no example is to be told apart in it or it holds no floats
@@ -57,14 +60,14 @@ export function findOutput(graph: Graph, { text, output }: Pick<Declared, "text"
 export function outputOf(graph: Graph, declared: Pick<Declared, "text" | "output">): Value {
   const { text } = declared;
   const value = findOutput(graph, declared);
-  const inside = value.opaqueType && tensorsIn(value)?.find(({ dtype }) => dtype === "float32");
-  if (value.dtype !== "float32")
+  const inside = value.opaqueType && tensorsIn(value)?.find(isReal);
+  if (!isReal(value))
     throw new DiapasonError(
       "tasks/bad-output",
-      `"${text}" reads the output ${described(value)}; a gradient needs float32.`,
+      `"${text}" reads the output ${described(value)}; a gradient needs float32 or float64.`,
       inside
         ? `Name "${inside.name}", which it is made of.`
-        : "Name an output that holds float32 numbers, such as the logits or scores before they are rounded or sampled.",
+        : "Name an output that holds real numbers, such as the logits or scores before they are rounded or sampled.",
     );
   if (rowOf(value)) return value;
   throw new DiapasonError(

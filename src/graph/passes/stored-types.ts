@@ -83,16 +83,20 @@ const storedTensor = (value: Value): Tensor => asStored(value.constant!, value.s
  * Makes a graph whose types are known compute in float32 where it computes in half precision, and in 64 bits if it has
  * weights of those, in place. Result: the types that it had there.
  *
- * `keepsHalves`: half precision stays, for a graph that is run and not tuned. Without weights of 64 bits those stay too:
- * they are an island in which sizes or places are computed, which rounding would shift.
+ * `keepsHalves`: half precision stays, for a graph that is run and not tuned. Without matrices of 64 bits, or where vectors
+ * are of 64 bits and other weights are not, those stay too: they are an island in which sizes or places are computed,
+ * which rounding would shift.
  */
 export function computeInFloat32(
   graph: Graph,
   { keepsHalves = false }: { readonly keepsHalves?: boolean } = {},
 ): ReadonlySet<DataType> {
-  const isWide = [...graph.initializers].some(
-    ({ constant }) => constant?.dtype === "float64" && constant.dims.length > 1,
-  );
+  const has = (rank: number, isOf: (dtype: DataType) => boolean) =>
+    [...graph.initializers].some(({ constant: c }) => c && isOf(c.dtype) && c.dims.length >= rank);
+  const isDouble = (dtype: DataType) => dtype === "float64";
+  const isOtherFloat = (dtype: DataType) =>
+    dtype === "float32" || dtype === "float16" || dtype === "bfloat16";
+  const isWide = has(2, isDouble) || (has(1, isDouble) && !has(1, isOtherFloat));
   const changes = (dtype: DataType | undefined): dtype is Converted =>
     hasConversion(dtype) && (dtype === "float64" ? isWide : !keepsHalves);
   const found = new Set<DataType>();

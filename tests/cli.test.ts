@@ -317,4 +317,38 @@ describe("the command line", () => {
     expect((await run("report", "runs/tuned")).code).toBe(0);
     expect(existsSync(at("runs/tuned/report.html"))).toBe(true);
   });
+
+  test("a table of several columns: the one that holds the label is named", {
+    timeout: 120_000,
+  }, async () => {
+    const table = ["file_name,person,light"];
+    for (const name of ["3", "7"])
+      for (const file of readdirSync(at("images", name)))
+        table.push(`${name}/${file},digit ${name},${table.length}`);
+    writeFileSync(join(images("table"), "metadata.csv"), `${table.join("\n")}\n`);
+    const words = [
+      "--model",
+      "model",
+      "--data",
+      "table",
+      "--out",
+      "named",
+      "--plan",
+      "head",
+      "--epochs",
+      "1",
+    ];
+    const unnamed = await run("tune", ...words);
+    expect(unnamed.err).toMatch(/no column "label"; its columns are .*"person"[\s\S]*labelColumn/);
+    const tuned = await run("tune", ...words, "--label-column", "person");
+    expect([tuned.code, readFileSync(at("named/config.json"), "utf8")]).toEqual([
+      0,
+      expect.stringMatching(/"digit 3"[\s\S]*"digit 7"/),
+    ]);
+    const judged = await run("evaluate", "named", "--data", "table", "--label-column", "person", "--json");
+    expect(JSON.parse(judged.out.trim().split("\n").at(-1)!).metrics.examples).toBe(20);
+    // the run remembers what it was told
+    const exported = await run("export", "named", "--to", "fp16", "--json");
+    expect(exported.out).toMatch(/"accuracy"/);
+  });
 });

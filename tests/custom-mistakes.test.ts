@@ -74,7 +74,7 @@ describe("a mistake ends in one clear error and leaves nothing behind", () => {
   test("a loss for images", async () => {
     const options = base("mistaken", { task: "image-classification" });
     await expect(eventsOf(options)).rejects.toThrow(
-      '"loss" is given, and the task image-classification has no use for it',
+      '"loss" is given, and the task image-classification has no use for it (custom has)',
     );
   });
   test("a file of outputs in a format that is none", async () => {

@@ -39,7 +39,7 @@ export function checkTaskOptions(
     const takers = taskNames.filter((other) => tasks[other].options[verb].includes(option));
     throw new DiapasonError(
       "app/bad-option",
-      `"${option}" is given, and the task ${name} has no use for it; ${takers.join(", ")} has.`,
+      `"${option}" is given, and the task ${name} has no use for it (${takers.join(", ")} ${takers.length === 1 ? "has" : "have"}).`,
       `Leave "${option}" out, or name the task with --task.`,
     );
   }

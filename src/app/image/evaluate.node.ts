@@ -20,7 +20,12 @@ export async function* evaluateImages(
   const { model, preprocessor, notes } = await openImageModel(options.model, options, runtime);
   yield* notes.map(noteOf);
   const classes = labelsOf(model);
-  const dataset = await openImageFolder(options.data, { seed: 0, validationShare: 0, classes });
+  const dataset = await openImageFolder(options.data, {
+    seed: 0,
+    validationShare: 0,
+    classes,
+    ...(options.labelColumn === undefined ? {} : { labelColumn: options.labelColumn }),
+  });
   const [split, examples] = chosenImages(dataset, options.split);
   const loader = imageLoader(preprocessor);
   try {

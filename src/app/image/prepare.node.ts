@@ -22,6 +22,7 @@ export async function prepareImages(options: TuneSettings, runtime: Runtime): Pr
   const dataset = await openImageFolder(options.data, {
     seed: options.seed,
     validationShare: options.validationShare,
+    ...(options.labelColumn === undefined ? {} : { labelColumn: options.labelColumn }),
     ...(options.limitPerClass === undefined ? {} : { limitPerClass: options.limitPerClass }),
   });
   const { classes, splits, findings } = dataset;

@@ -23,8 +23,17 @@ const kind: ClassifierKind = {
 export const imageTask: Task<ClassifierResult> = {
   name: "image-classification",
   options: {
-    tune: [...pixels, "augment", "labelSmoothing", "dropout", "limitPerClass", "zeroShot", "prompt"],
-    evaluate: pixels,
+    tune: [
+      ...pixels,
+      "labelColumn",
+      "augment",
+      "labelSmoothing",
+      "dropout",
+      "limitPerClass",
+      "zeroShot",
+      "prompt",
+    ],
+    evaluate: [...pixels, "labelColumn"],
     predict: [...pixels, "top"],
   },
   prepare: prepareImages,

@@ -12,8 +12,8 @@ export interface CaseOptions {
   readonly at?: readonly (readonly number[])[];
   /** Inputs whose gradient is asked for; all by default. */
   readonly of?: readonly number[];
-  /** Sizes are symbols at compile time, so that shapes are taken at run time. */
-  readonly symbolic?: boolean;
+  /** Sizes are symbols at compile time, so that shapes are taken at run time; or those of the first input's pixels alone. */
+  readonly symbolic?: boolean | "pixels";
   /** Why ONNX Runtime's CPU provider cannot run the row. */
   readonly notInRuntime?: string;
   /** Default 1e-6. More where of two forms, with sizes and without, one has constants that float32 rounds. */
@@ -52,8 +52,14 @@ export interface BuiltCase {
 /** The loss Σ y ⊙ w with fixed weights, so that no two output elements count the same. */
 export function buildCase(row: GradCase): BuiltCase {
   const graph = new Graph("case", [["", 21]]);
+  const isSymbol = (i: number, axis: number) =>
+    row.symbolic === "pixels" ? i === 0 && axis > 1 : row.symbolic === true;
   const inputs = row.shapes.map((dims, i) =>
-    graph.addInput(`x${i}`, "float32", row.symbolic ? dims.map((_, axis) => `x${i}_${axis}`) : dims),
+    graph.addInput(
+      `x${i}`,
+      "float32",
+      dims.map((size, axis) => (isSymbol(i, axis) ? `x${i}_${axis}` : size)),
+    ),
   );
   const g = new GraphBuilder(graph);
   const built = row.build(g, ...inputs);

@@ -55,6 +55,10 @@ export const sampling: { readonly [title: string]: GradCase } = {
     symbolic: true,
   },
   "RoiAlign, mean of two samples": grad("2x2x5x6", align({ sampling_ratio: 2 })),
+  "RoiAlign, pixels unknown": grad("2x2x5x6", align({ sampling_ratio: 2 }), { symbolic: "pixels" }),
+  "RoiAlign, pixels unknown, largest": grad("2x2x5x6", align({ mode: "max", sampling_ratio: 2 }), {
+    symbolic: "pixels",
+  }),
   "RoiAlign, mean of as many as fit": grad("2x2x5x6", align({})),
   "RoiAlign, largest": grad("2x2x5x6", align({ mode: "max", sampling_ratio: 2 })),
   "RoiAlign, largest, from the pixels' corners": grad(

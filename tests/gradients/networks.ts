@@ -69,6 +69,37 @@ export const networks: { readonly [title: string]: GradCase } = {
     },
     { symbolic: true },
   ),
+  "Conv 2-D, pixels unknown": grad("2x3x5x6, 4x3x3x2, 4", conv({ pads: [1, 0, 1, 1] }), {
+    symbolic: "pixels",
+  }),
+  "Conv 2-D, pixels unknown, stride 2 with a rest": grad(
+    "2x3x6x7, 4x3x3x3",
+    conv({ strides: [2, 3], pads: [1, 1, 1, 0] }),
+    { symbolic: "pixels" },
+  ),
+  "Conv 2-D, pixels unknown, two groups, dilated": grad(
+    "2x4x8x7, 6x2x3x2",
+    conv({ group: 2, strides: [2, 1], dilations: [1, 2], pads: [0, 2, 1, 1] }),
+    { symbolic: "pixels" },
+  ),
+  "Conv 2-D, pixels unknown, depthwise, stride 2": grad(
+    "2x3x6x5, 3x1x3x3",
+    conv({ group: 3, strides: [2, 2], pads: [1, 1, 1, 1] }),
+    { symbolic: "pixels" },
+  ),
+  "Conv 2-D, pixels unknown, pads wider than the kernel": grad(
+    "1x2x3x3, 2x2x2x2",
+    conv({ pads: [2, 2, 3, 2] }),
+    { symbolic: "pixels" },
+  ),
+  "Conv 1-D, samples unknown, stride 3": grad("2x3x10, 4x3x4", conv({ strides: [3] }), {
+    symbolic: "pixels",
+  }),
+  "ConvTranspose 2-D, pixels unknown, stride 2": grad(
+    "2x4x4x3, 4x2x3x3, 4",
+    transposed({ strides: [2, 2], pads: [1, 0, 1, 1], output_padding: [1, 0], group: 2 }),
+    { symbolic: "pixels" },
+  ),
   "Conv 2-D, SAME_UPPER with stride 2": grad(
     "1x2x5x6, 2x2x2x3",
     conv({ auto_pad: "SAME_UPPER", strides: [2, 2] }),
@@ -146,6 +177,30 @@ export const networks: { readonly [title: string]: GradCase } = {
     strides: [2],
     auto_pad: "SAME_LOWER",
   }),
+  "AveragePool 2-D, pixels unknown": pool(
+    "AveragePool",
+    "1x2x6x7",
+    { kernel_shape: [3, 2], strides: [2, 3], dilations: [1, 2] },
+    { symbolic: "pixels" },
+  ),
+  "AveragePool 2-D, pixels unknown, pads not counted": pool(
+    "AveragePool",
+    "1x2x5x6",
+    { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 0] },
+    { symbolic: "pixels" },
+  ),
+  "AveragePool 2-D, pixels unknown, ceil, pads counted": pool(
+    "AveragePool",
+    "1x2x6x5",
+    { kernel_shape: [3, 2], strides: [2, 2], pads: [1, 0, 0, 0], ceil_mode: 1, count_include_pad: 1 },
+    { symbolic: "pixels" },
+  ),
+  "AveragePool 2-D, pixels unknown, ceil": pool(
+    "AveragePool",
+    "1x2x6x5",
+    { kernel_shape: [3, 2], strides: [2, 2], ceil_mode: 1 },
+    { symbolic: "pixels" },
+  ),
   "AveragePool 3-D": pool("AveragePool", "1x2x4x3x3", { kernel_shape: [2, 2, 2] }),
   GlobalAveragePool: grad("2x3x4x2", (g, x) => g.op("GlobalAveragePool", [x])),
   "GlobalAveragePool, sizes unknown": grad("2x3x4x2", (g, x) => g.op("GlobalAveragePool", [x]), {

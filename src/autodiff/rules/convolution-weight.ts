@@ -4,9 +4,10 @@ import { sizeOf } from "../../graph/tensor.ts";
 import type { Window } from "../../graph/window.ts";
 import { sumOver } from "../reduce.ts";
 import { type Backward, sizesOf } from "../rule.ts";
+import { hasKnownSizes, openWeight } from "./open-convolution.ts";
 
 /** What a weight was slid over, and the gradient of what came out. */
-interface Correlation {
+export interface Correlation {
   /** [batch, in, ...sizes] */
   readonly image: Value;
   /** [batch, out, ...positions] */
@@ -37,6 +38,7 @@ export function weightGradient(b: Backward<"Conv" | "ConvTranspose">, correlatio
   const { g, node, x, attrs } = b;
   const { window, image } = correlation;
   const filtered = node.op === "Conv" ? b.y : x[0];
+  if (!hasKnownSizes(filtered, image)) return openWeight(b, correlation);
   const batch = image.shape?.[0];
   const sizes: Sizes = {
     batch: typeof batch === "number" ? batch : undefined,

@@ -5,6 +5,7 @@ import { type Window, windowOf } from "../../graph/window.ts";
 import { sumOver } from "../reduce.ts";
 import { type Backward, type GradRules, sizesOf } from "../rule.ts";
 import { weightGradient } from "./convolution-weight.ts";
+import { cutTo, hasKnownSizes, openInput } from "./open-convolution.ts";
 
 /** A node's window with numbers for its pads. @throws autodiff/unknown-size */
 export function numericWindow(node: Node): Window {
@@ -41,6 +42,7 @@ export function convolutionInput({ g, node, dy, y, x: [x, w], attrs: { group } }
       pads: turned,
       group,
     });
+  if (!hasKnownSizes(x, y)) return openInput(g, { dy, w, x }, window, group);
   const sizes = sizesOf(node, x, "the spatial sizes", 2);
   const outputs = sizesOf(node, y, "the spatial sizes", 2);
   const covered = outputs.map((size, i) => (size - 1) * strides[i]! + span[i]! - pads[i]! - pads[i + rank]!);
@@ -81,6 +83,7 @@ function turnedKernel(g: GraphBuilder, node: Node, w: Value, group: number): Val
 function transposedInput({ g, node, dy, x: [x, w], attrs: { group } }: Backward<"ConvTranspose">): Value {
   const { kernel, strides, dilations, pads } = numericWindow(node);
   const gradient = g.op("Conv", [dy, w], { kernel_shape: kernel, strides, dilations, pads, group });
+  if (!hasKnownSizes(x)) return cutTo(g, gradient, x);
   const sizes = sizesOf(node, x, "the spatial sizes", 2);
   const axes = sizes.map((_, i) => i + 2);
   return sizeOf(sizes) === 0

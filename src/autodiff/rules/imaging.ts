@@ -1,9 +1,10 @@
-import { range } from "../../graph/builder.ts";
+import { numbers, range } from "../../graph/builder.ts";
 import { allPixels, regionTaps, weightedPixels } from "../../graph/expansions/imaging-regions.ts";
 import type { Value } from "../../graph/ir.ts";
-import { type Backward, type GradRules, noGradient, sizesOf } from "../rule.ts";
+import { type Backward, type GradRules, noGradient } from "../rule.ts";
 import { scatterAdd } from "../scatter.ts";
 import { resize } from "./imaging-resize.ts";
+import { channelsOf } from "./open-convolution.ts";
 
 /** The blocks back into the channels; a channel's own block together where it was so. */
 function unblocked({ g, node, dy, x: [x], attrs: { blocksize, mode } }: Backward<"DepthToSpace">): Value {
@@ -19,7 +20,7 @@ function unblocked({ g, node, dy, x: [x], attrs: { blocksize, mode } }: Backward
 /** The regions' gradients added to the pixels they read; of a maximum only to the largest, shared where several are. */
 function unaligned({ g, node, dy, x, attrs }: Backward<"RoiAlign">): Value {
   const [input] = x;
-  const [channels] = sizesOf(node, input, "the number of channels", 1) as readonly [number];
+  const [channels] = channelsOf(node, input);
   const taps = regionTaps({ g, node, x, attrs });
   const bins = (value: Value) => g.reshape(g.transpose(value, [0, 2, 3, 1]), [-1, 1, channels]);
   const pixels = allPixels(g, input, channels);
@@ -31,8 +32,14 @@ function unaligned({ g, node, dy, x, attrs }: Backward<"RoiAlign">): Value {
   };
   const parts = g.mul(weight, attrs.mode === "max" ? chosen() : bins(dy));
   const added = scatterAdd(g, parts, taps.row, 0, pixels);
-  const [height, width] = sizesOf(node, input, "the sizes of the pixels", 2);
-  return g.transpose(g.reshape(added, [-1, height!, width!, channels]), [0, 3, 1, 2]);
+  const sizes = numbers(input.shape?.slice(2));
+  const rows = sizes
+    ? g.reshape(added, [-1, ...sizes, channels])
+    : g.reshapeTo(
+        added,
+        g.concat([...[0, 2, 3].map((axis) => g.sizeOf(input, axis)), g.ints([channels])], 0),
+      );
+  return g.transpose(rows, [0, 3, 1, 2]);
 }
 
 export const imaging = {

@@ -1,8 +1,10 @@
 import { range, rankOf } from "../../graph/builder.ts";
 import type { Value } from "../../graph/ir.ts";
+import { sizeOf } from "../../graph/tensor.ts";
 import type { Window } from "../../graph/window.ts";
 import { type Backward, type GradRules, sizesOf } from "../rule.ts";
 import { numericWindow } from "./convolution.ts";
+import { channelsOf, hasKnownSizes, openCounts, openInput } from "./open-convolution.ts";
 
 /** Spatial axes of an image. */
 const spatial = (x: Value): number[] => range(2, rankOf(x));
@@ -45,11 +47,20 @@ function countsAlong(
 }
 
 /** dY divided by each window's size and spread over it: a depthwise transposed convolution with ones. */
-function averagePool({ g, node, dy, y, x: [x], attrs }: Backward<"AveragePool">): Value {
+function averagePool(backward: Backward<"AveragePool">): Value {
+  const {
+    g,
+    node,
+    dy,
+    y,
+    x: [x],
+    attrs,
+  } = backward;
   const window = numericWindow(node);
   const { kernel, strides, dilations, pads } = window;
   const rank = kernel.length;
-  const [channels] = sizesOf(node, x, "the channels", 1) as [number];
+  const [channels] = channelsOf(node, x);
+  if (!hasKnownSizes(x, y)) return openAverage(backward, window, channels);
   const sizes = sizesOf(node, x, "the spatial sizes", 2);
   const outputs = sizesOf(node, y, "the spatial sizes", 2);
   const counts = range(rank)
@@ -70,6 +81,20 @@ function averagePool({ g, node, dy, y, x: [x], attrs }: Backward<"AveragePool">)
   });
   const missing = sizes.map((size, i) => size - reach[i]!);
   return g.pad(whole, [0, 0, ...sizes.map(() => 0), 0, 0, ...missing]);
+}
+
+/** The same over an image of unknown size. */
+function openAverage(
+  { g, dy, y, x: [x], attrs }: Backward<"AveragePool">,
+  window: Window,
+  channels: number,
+): Value {
+  const { kernel, pads } = window;
+  const withPads = attrs.count_include_pad === 1;
+  const isUniform = attrs.ceil_mode === 0 && (withPads || pads.every((pad) => pad === 0));
+  const counts = isUniform ? g.scalar(sizeOf(kernel), dy) : openCounts(g, { x, y }, window, withPads);
+  const spread = { dy: g.div(dy, counts), w: g.ones([channels, 1, ...kernel], dy), x };
+  return openInput(g, spread, window, channels);
 }
 
 export const pooling = {

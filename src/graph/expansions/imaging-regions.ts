@@ -1,8 +1,8 @@
-import { type GraphBuilder, range } from "../builder.ts";
+import { type GraphBuilder, type Operand, range } from "../builder.ts";
 import { knownNumbers } from "../infer.ts";
 import type { Node, Value } from "../ir.ts";
 import type { AttributesOf } from "../schemas.ts";
-import { type Composite, type Expansions, noExpansion, sizesOf } from "./expansion.ts";
+import { type Composite, type Expansions, noExpansion } from "./expansion.ts";
 import { type AxisTaps, clamped } from "./sampling.ts";
 
 /** What a RoiAlign node says. */
@@ -30,12 +30,13 @@ interface Samples {
 }
 
 export function regionTaps(aligning: Aligning): RegionTaps {
-  const { g, node, x, attrs } = aligning;
+  const { g, x, attrs } = aligning;
   const [input, rois, images] = x;
-  const [height, width] = sizesOf(node, input, "the sizes of the pixels", 2) as readonly [number, number];
+  const [height, width] = [2, 3].map((axis) => pixelsAlong(g, input, axis)) as [Operand, Operand];
   const isHalf = attrs.coordinate_transformation_mode === "half_pixel";
   const corners = g.sub(g.mul(rois, attrs.spatial_scale), isHalf ? 0.5 : 0);
-  const axis = (first: number, size: number, bins: number): AxisTaps & { readonly count: number } => {
+  const axis = (first: number, among: Operand, bins: number): AxisTaps & { readonly count: number } => {
+    const size = typeof among === "number" ? among : g.cast(among, corners);
     const start = g.slice(corners, [1], [first], [first + 1]);
     const extent = g.sub(g.slice(corners, [1], [first + 2], [first + 3]), start);
     const length = isHalf ? extent : g.max(extent, 1);
@@ -52,7 +53,7 @@ export function regionTaps(aligning: Aligning): RegionTaps {
   // [regions, bins, samples, 2] of both axes crossed: [regions, height, width, samples, samples, 2, 2]
   const crossed = (a: Value, b: Value, by: (a: Value, b: Value) => Value) =>
     by(g.unsqueeze(a, [2, 4, 6]), g.unsqueeze(b, [1, 3, 5]));
-  const image = g.unsqueeze(g.mul(g.cast(images, "int64"), height * width), range(1, 7));
+  const image = g.unsqueeze(g.mul(g.cast(images, "int64"), pixelsIn(g, input)), range(1, 7));
   const pixel = crossed(g.mul(g.cast(y.at, "int64"), width), g.cast(across.at, "int64"), g.add);
   const flat = g.ints([-1, y.count * across.count * 4]);
   return {
@@ -61,8 +62,30 @@ export function regionTaps(aligning: Aligning): RegionTaps {
   };
 }
 
+/** How many pixels an image has along an axis: a number, or int64 [1] where only the run knows. */
+function pixelsAlong(g: GraphBuilder, image: Value, axis: number): Operand {
+  const size = image.shape?.[axis];
+  return typeof size === "number" ? size : g.sizeOf(image, axis);
+}
+
+function pixelsIn(g: GraphBuilder, image: Value): Operand {
+  const [height, width] = [pixelsAlong(g, image, 2), pixelsAlong(g, image, 3)];
+  return typeof height === "number" && typeof width === "number" ? height * width : g.mul(height, width);
+}
+
+/** The number of channels of an image. @throws what `noExpansion` throws */
+export function channelsOf(node: Node, image: Value): number {
+  const channels = image.shape?.[1];
+  return typeof channels === "number"
+    ? channels
+    : noExpansion(
+        node,
+        `it needs the number of channels of "${image.name}"; known is [${image.shape?.join(", ") ?? "?"}]`,
+      );
+}
+
 /** The two pixels around a place, in a last axis. */
-function pixelTaps(g: GraphBuilder, at: Value, size: number): AxisTaps {
+function pixelTaps(g: GraphBuilder, at: Value, size: Operand): AxisTaps {
   const floor = g.op("Floor", [at]);
   const past = g.unsqueeze(g.sub(at, floor), [3]);
   const weight = g.add(g.mul(past, g.constant([-1, 1], at.dtype)), g.constant([1, 0], at.dtype));
@@ -113,7 +136,7 @@ export const weightedPixels = (g: GraphBuilder, pixels: Value, { row, weight }: 
   g.mul(g.op("Gather", [pixels, row]), g.unsqueeze(g.cast(weight, pixels), [2]));
 
 function roiAlign({ g, node, x, attrs }: Composite<"RoiAlign">): Value {
-  const [channels] = sizesOf(node, x[0], "the number of channels", 1) as readonly [number];
+  const channels = channelsOf(node, x[0]);
   const read = weightedPixels(g, allPixels(g, x[0], channels), regionTaps({ g, node, x, attrs }));
   const bins =
     attrs.mode === "max" ? g.op("ReduceMax", [read, g.ints([1])], { keepdims: 0 }) : g.sum(read, [1]);

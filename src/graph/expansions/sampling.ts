@@ -1,4 +1,4 @@
-import { type GraphBuilder, range, rankOf } from "../builder.ts";
+import { type GraphBuilder, type Operand, range, rankOf } from "../builder.ts";
 import type { Value } from "../ir.ts";
 
 /** Where an axis is read for each point, and how much each place counts: both [batch, points, taps], as floats. */
@@ -27,7 +27,8 @@ export function tapsAt(g: GraphBuilder, positions: Value, size: number, how: Rea
   return { at: clamped(g, how.padding === "reflection" ? reflect(at) : at, size), weight };
 }
 
-export const clamped = (g: GraphBuilder, at: Value, size: number): Value => g.min(g.max(at, 0), size - 1);
+export const clamped = (g: GraphBuilder, at: Value, size: Operand): Value =>
+  g.min(g.max(at, 0), typeof size === "number" ? size - 1 : g.sub(size, 1));
 
 /** The elements around a point. Their weights are functions of how far it is past one; their places are constant. */
 function spread(g: GraphBuilder, point: Value, mode: string): AxisTaps {

@@ -142,6 +142,28 @@ describe("token-classification", () => {
           ["LOC", "Paris", [3, 4]],
         ]);
   });
+
+  test("says in how many texts each tag is", async () => {
+    const rows = opinions(20).map((_, i) => ({
+      tokens: ["anna", "lives", "in", "paris"],
+      ner_tags: ["B-PER", "O", "O", i === 0 ? "B-LOC" : "O"],
+    }));
+    writeRows(at("rare"), "train.jsonl", rows);
+    writeRows(at("rare"), "validation.jsonl", rows.slice(1, 5));
+    const [model, data] = [at("encoder"), at("rare")];
+    const run = { ...settings, model, data, epochs: 1, out: at("rare-out"), run: at("rare-run") };
+    for await (const event of tune({ ...run, task: "token-classification" })) {
+      if (event.type !== "found") continue;
+      expect(event.data.classes.map((one) => [one.name, one.train, one.validation])).toEqual([
+        ["O", 20, 4],
+        ["B-LOC", 1, 0],
+        ["B-PER", 20, 4],
+      ]);
+      expect(event.checks.find(({ what }) => what === "classes")?.found).toBe(
+        "no validation texts for B-LOC",
+      );
+    }
+  });
 });
 
 describe("fill-mask", () => {

@@ -8,7 +8,7 @@ import { loadModel } from "../models/load.node.ts";
 import type { Model } from "../models/model.ts";
 import { nodesReaching } from "../models/parameters.ts";
 import { purposeOf } from "../models/purpose.ts";
-import { planTable } from "../tune/plan-table.ts";
+import { normalisesBatches, planTable } from "../tune/plan-table.ts";
 import { planOf } from "../tune/plans.ts";
 import { learnShapesOrSay } from "./learn-shapes.ts";
 import { type Download, located } from "./located.node.ts";
@@ -189,5 +189,5 @@ function costOf(model: Model, name: string, batchSize: number): PlanCost {
       memory: stepMemory(model, moving, batchSize),
     };
   });
-  return { table: planTable(plan), batchSize, stages };
+  return { table: planTable(plan, normalisesBatches(model.blocks)), batchSize, stages };
 }

@@ -1,6 +1,6 @@
 import { forwardFlops, residentBytes, stepFlops, stepMemory } from "../models/cost.ts";
 import type { Stage } from "../tune/plan.ts";
-import { planTable } from "../tune/plan-table.ts";
+import { normalisesBatches, planTable } from "../tune/plan-table.ts";
 import { bytes } from "./numbers.ts";
 import type { Judged } from "./task.ts";
 import type { Before, Check, Found } from "./tune-events.ts";
@@ -28,7 +28,7 @@ export function foundOf(tuning: Tuning, resident: number, limit: number): Found 
     },
     data: task.data,
     run: options.run,
-    plan: planTable(plan),
+    plan: planTable(plan, normalisesBatches(whole.blocks)),
     movingParameters: sum(new Set(stages.flatMap((moving) => [...moving]))),
     peakMemory,
     stepFlops: Math.max(...stages.map((moving) => flopsOf(tuning, moving))),

@@ -119,7 +119,9 @@ function savedText({ out, run, report, split, unit, goal, before, after, pValue 
   const interval = after.accuracyInterval?.map(percent).join(" to ");
   const proofs = [
     ...(interval ? [`95 % interval ${interval}`] : []),
-    ...(pValue === undefined ? [] : [`${interval ? "McNemar" : "sign test"} p = ${probability(pValue)}`]),
+    ...(pValue === undefined
+      ? []
+      : [`${interval ? "McNemar" : "sign test of the losses"} p = ${probability(pValue)}`]),
   ];
   return [
     `${first} on ${after.examples} ${split} ${unit}: ${change(goal)}`,

@@ -1,16 +1,20 @@
 import type { Plan, Stage } from "./plan.ts";
 
-/** A plan as lines of text, one stage each: what moves, for how long, at which rates. */
-export function planTable(plan: Plan): string {
+/**
+ * A plan as lines of text, one stage each: what moves, for how long, at which rates, and, where the model `normalisesBatches`,
+ * which statistics its BatchNormalizations use.
+ */
+export function planTable(plan: Plan, normalisesBatches: boolean): string {
   const rows = plan.stages.map((stage) => [
     stage.name,
     movers(stage),
     `${Number(stage.epochs.toFixed(2))}`,
     rates(stage),
     stage.schedule.kind,
-    stage.batchNorm,
+    ...(normalisesBatches ? [stage.batchNorm] : []),
   ]);
-  const table = [["stage", "moves", "epochs", "rate", "schedule", "batch norm"], ...rows];
+  const head = ["stage", "moves", "epochs", "rate", "schedule", ...(normalisesBatches ? ["batch norm"] : [])];
+  const table = [head, ...rows];
   const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
   return table
     .map((row) =>
@@ -21,6 +25,10 @@ export function planTable(plan: Plan): string {
     )
     .join("\n");
 }
+
+/** Whether any block keeps running statistics. */
+export const normalisesBatches = (blocks: readonly { readonly buffers: readonly string[] }[]): boolean =>
+  blocks.some(({ buffers }) => buffers.length > 0);
 
 function movers({ blocks, parameters }: Stage): string {
   const names = blocks.length > 3 ? `${blocks[0]} … ${blocks.at(-1)} (${blocks.length})` : blocks.join(", ");

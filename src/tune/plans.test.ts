@@ -144,12 +144,15 @@ describe("stages of a recipe", () => {
 
 test("a plan prints as a table", () => {
   const plan = planOf("gradual", blocks, { epochs: 6, stages: 3 });
-  expect(planTable(plan)).toBe(
+  expect(planTable(plan, true)).toBe(
     [
       "stage  moves                   epochs  rate            schedule            batch norm",
       "head   fc                      1       0.001           slanted-triangular  frozen",
       "top-2  layer1.1, layer2.0, fc  1       1e-4 … 1.48e-5  slanted-triangular  frozen",
       "all    stem … fc (5)           4       1e-4 … 2.19e-6  slanted-triangular  frozen",
     ].join("\n"),
+  );
+  expect(planTable(plan, false).split("\n")[0]).toBe(
+    "stage  moves                   epochs  rate            schedule",
   );
 });

@@ -248,8 +248,10 @@ function foundIn<E extends EncodedText, V>(
   examples: Opened<E>["examples"],
 ): TaskRun["data"] {
   const count = (rows: TextDataset["splits"]["train"], name: string) =>
-    rows.filter(({ values: { label } }) => (Array.isArray(label) ? label.includes(name) : label === name))
-      .length;
+    rows.filter(({ values: { label, tags } }) => {
+      const labels = tags ?? label;
+      return Array.isArray(labels) ? labels.includes(name) : labels === name;
+    }).length;
   const countOf = (name: keyof typeof examples) => textsIn(job, examples[name]).texts;
   return {
     root,

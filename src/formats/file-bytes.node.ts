@@ -38,24 +38,25 @@ function fileRange(open: OpenFile, offset: number, length: number): ByteSource {
     read() {
       const kept = last?.deref();
       if (kept) return kept;
-      const bytes = orUnreadable(path, () => readPart(open, offset, length));
+      const bytes = new Uint8Array(length);
+      orUnreadable(path, () => readPart(open, offset, bytes));
       last = new WeakRef(bytes);
       return bytes;
     },
+    readInto: (target, from) => orUnreadable(path, () => readPart(open, offset + from, target)),
   };
 }
 
 /** One read call takes less than 2 GB. */
 const pieceBytes = 2 ** 28;
 
-function readPart({ descriptor }: OpenFile, offset: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
+function readPart({ descriptor }: OpenFile, offset: number, target: Uint8Array): void {
+  const { length } = target;
   for (let at = 0; at < length; ) {
-    const count = readSync(descriptor, bytes, at, Math.min(pieceBytes, length - at), offset + at);
+    const count = readSync(descriptor, target, at, Math.min(pieceBytes, length - at), offset + at);
     if (count === 0) throw new Error(`it ends at byte ${offset + at}, ${offset + length} were promised`);
     at += count;
   }
-  return bytes;
 }
 
 function orUnreadable<T>(path: string, read: () => T): T {

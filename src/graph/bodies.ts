@@ -26,6 +26,14 @@ export function bodiesOf(node: Node): readonly Graph[] {
   );
 }
 
+/** Every node, those of bodies included, with the graph it is in. */
+export function* withBodies(graph: Graph): Iterable<readonly [Graph, Node]> {
+  for (const node of graph.nodes) {
+    yield [graph, node];
+    for (const body of bodiesOf(node)) yield* withBodies(body);
+  }
+}
+
 /** Values of enclosing graphs that the bodies of a node read, each once. */
 export function capturedBy(node: Node): readonly Value[] {
   const captured = new Set<Value>();

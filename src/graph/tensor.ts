@@ -62,6 +62,8 @@ export interface ByteSource {
   readonly length: number;
   /** The bytes, little-endian, as a view where the bytes are in memory. */
   read(): Uint8Array;
+  /** Puts the bytes from `offset` on into memory that is there already, as many as it holds; without it all are read at once. */
+  readInto?(target: Uint8Array, offset: number): void;
   /** Where the bytes lie when they are part of a file, so that a runtime can map them instead of reading. */
   readonly file?: { readonly path: string; readonly offset: number };
 }
@@ -80,6 +82,12 @@ export const sizeOf = (dims: readonly number[]): number => dims.reduce((n, d) =>
 
 /** Bytes already in memory. */
 export const inMemory = (bytes: Uint8Array): ByteSource => ({ length: bytes.byteLength, read: () => bytes });
+
+/** Puts bytes of a source from `offset` on into `target`, as many as it holds. */
+export function readInto(source: ByteSource, target: Uint8Array, offset: number): void {
+  if (source.readInto) source.readInto(target, offset);
+  else target.set(source.read().subarray(offset, offset + target.length));
+}
 
 type NumberArray =
   | Float32Array

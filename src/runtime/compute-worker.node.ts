@@ -47,9 +47,9 @@ const handlers: Handlers = {
     (sessions.get(executable) ?? bug("a disposed executable was run")).run(request),
   update: ({ store, options }) => storeOf(store).update(options),
   read: ({ store, name, slot }) => storeOf(store).read(name, slot),
-  async write({ store, name, slot, data }) {
-    await storeOf(store).write(name, slot, data);
-    return undefined;
+  async write({ store, name, slot, data, from }) {
+    await storeOf(store).write(name, slot, data, from);
+    return data;
   },
   steps: ({ store }) => storeOf(store).steps(),
   setSteps({ store, steps }) {

@@ -1,5 +1,7 @@
 import { blockDepthwise, channelBlock, hasDepthwise } from "./channel-blocks.ts";
+import { exactScatter } from "./exact-scatter.ts";
 import { pinOrder } from "./execution-order.ts";
+import { rowGradients } from "./row-gradients.ts";
 import type { Runtime } from "./runtime.ts";
 import { workerRuntime } from "./worker-runtime.node.ts";
 
@@ -14,11 +16,13 @@ export async function cpuRuntime(options: CpuOptions = {}): Promise<Runtime> {
   const runtime = await workerRuntime({
     device: "cpu",
     threads: options.threads,
-    async lower(graph, _, purpose) {
-      if (purpose !== "training") return graph;
+    async lower(source, _, { purpose, gradients }) {
+      if (purpose !== "training") return { graph: exactScatter(source), gradients };
+      const { graph, whole, rows } = rowGradients(source, gradients ?? new Map());
       if (hasDepthwise(graph)) block ??= channelBlock(runtime);
       const size = await block;
-      return pinOrder(size === undefined ? graph : blockDepthwise(graph, size));
+      const blocked = size === undefined ? graph : blockDepthwise(graph, size);
+      return { graph: pinOrder(exactScatter(blocked)), gradients: whole, rowGradients: rows };
     },
   });
   return runtime;

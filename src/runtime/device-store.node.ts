@@ -21,6 +21,8 @@ interface Place {
 export class DeviceStore implements EngineStore {
   readonly #kernels: DeviceKernels;
   readonly #places: ReadonlyMap<string, Place>;
+  /** An array of which pieces are missing. */
+  #arriving: Float32Array | undefined;
 
   constructor(kernels: DeviceKernels, arrays: readonly ArrayPlace[]) {
     this.#kernels = kernels;
@@ -64,8 +66,9 @@ export class DeviceStore implements EngineStore {
     if (!tensor) return zeros(place);
     return Float32Array.from((await this.#kernels.download(tensor)).data as Float32Array);
   }
-  async write(name: string, slot: Slot, data: Float32Array): Promise<void> {
-    this.keep(name, slot, await this.#kernels.upload(data));
+  async write(name: string, slot: Slot, data: Float32Array, from: number): Promise<void> {
+    const whole = this.#gathered(sizeOf(this.#place(name).array.dims), data, from);
+    if (whole) this.keep(name, slot, await this.#kernels.upload(whole));
   }
 
   /** See ParameterStore.update. Squares are summed in float32: a norm above 1.8e19 counts as not finite. */
@@ -92,6 +95,17 @@ export class DeviceStore implements EngineStore {
         tensor.dispose();
         delete slots[slot as Slot];
       }
+  }
+
+  /** The whole array once its last piece is there. */
+  #gathered(length: number, data: Float32Array, from: number): Float32Array | undefined {
+    if (data.length === length) return data;
+    if (from === 0) this.#arriving = new Float32Array(length);
+    const whole = this.#arriving ?? bug("an array came without its beginning");
+    whole.set(data, from);
+    if (from + data.length < length) return undefined;
+    this.#arriving = undefined;
+    return whole;
   }
 
   #place(name: string): Place {

@@ -10,7 +10,8 @@ export interface EngineStore {
   ): { gradientNorm: number; applied: boolean } | Promise<{ gradientNorm: number; applied: boolean }>;
   /** A copy, which may be handed over to another thread. */
   read(name: string, slot: Slot): Float32Array | Promise<Float32Array>;
-  write(name: string, slot: Slot, data: Float32Array): void | Promise<void>;
+  /** `from`: the element where the data begin. Pieces of an array come in order; the data are free to be reused afterwards. */
+  write(name: string, slot: Slot, data: Float32Array, from: number): void | Promise<void>;
   steps(): Record<string, number>;
   setSteps(steps: Readonly<Record<string, number>>): void;
   dispose(): void;

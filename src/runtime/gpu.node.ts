@@ -30,5 +30,9 @@ export function cudaRuntime(options: GpuOptions = {}): Promise<Runtime> {
 
 function onGpu(device: "webgpu" | "cuda", { threads, cpuFallback = false }: GpuOptions): Promise<Runtime> {
   const probe = new KernelProbe(device, cpuFallback);
-  return workerRuntime({ device, threads, lower: (graph, takes) => probe.lower(graph, takes) });
+  return workerRuntime({
+    device,
+    threads,
+    lower: async (graph, takes, { gradients }) => ({ graph: await probe.lower(graph, takes), gradients }),
+  });
 }

@@ -10,7 +10,7 @@ class HostStore implements EngineStore {
   }
   update: EngineStore["update"] = (options) => this.memory.update(options);
   read: EngineStore["read"] = (name, slot) => Float32Array.from(this.memory.view(name, slot));
-  write: EngineStore["write"] = (name, slot, data) => this.memory.view(name, slot).set(data);
+  write: EngineStore["write"] = (name, slot, data, from) => this.memory.view(name, slot).set(data, from);
   steps: EngineStore["steps"] = () => this.memory.steps();
   setSteps: EngineStore["setSteps"] = (steps) => this.memory.setSteps(steps);
   dispose(): void {

@@ -14,6 +14,9 @@ export class HostSession implements EngineSession {
   /** Inputs taken from the store. */
   readonly #bound: Record<string, Tensor> = {};
   readonly #gradients: readonly { readonly name: string; readonly output: string; readonly tensor: Tensor }[];
+  readonly #rows: CompileRequest["rowGradients"];
+  /** Gradients that are rows alone. */
+  readonly #onlyRows: ReadonlySet<string>;
   readonly #bufferUpdates: readonly (readonly [name: string, output: string])[];
   readonly #fed: readonly InferenceSession.ValueMetadata[];
 
@@ -24,14 +27,17 @@ export class HostSession implements EngineSession {
   ) {
     this.#session = session;
     this.#store = store;
-    const over = (name: string, slot: "value" | "gradient") =>
-      new Tensor("float32", store!.view(name, slot), store!.dims(name));
-    for (const name of session.inputNames) if (store?.has(name)) this.#bound[name] = over(name, "value");
+    const over = (name: string, array: Float32Array) => new Tensor("float32", array, store!.dims(name));
+    for (const name of session.inputNames)
+      if (store?.has(name)) this.#bound[name] = over(name, store.view(name, "value"));
     this.#gradients = request.gradients.map(([name, output]) => ({
       name,
       output,
-      tensor: over(name, "gradient"),
+      tensor: over(name, store!.wholeGradient(name)),
     }));
+    this.#rows = request.rowGradients;
+    const whole = new Map(request.gradients);
+    this.#onlyRows = new Set(this.#rows.map(({ name }) => name).filter((name) => !whole.has(name)));
     this.#bufferUpdates = request.bufferUpdates;
     this.#fed = session.inputMetadata.filter(({ name }) => !(name in this.#bound));
   }
@@ -58,6 +64,8 @@ export class HostSession implements EngineSession {
     const fetches: Record<string, Tensor | null> = {};
     for (const name of outputs) fetches[name] = null;
     for (const { output, tensor } of this.#gradients) fetches[output] = accumulate ? null : tensor;
+    for (const { indices, updates } of this.#rows)
+      for (const name of [indices, updates]) fetches[name] = null;
     for (const [, output] of this.#bufferUpdates) fetches[output] = null;
     let results: InferenceSession.ReturnType;
     try {
@@ -68,6 +76,13 @@ export class HostSession implements EngineSession {
     if (accumulate)
       for (const { name, output } of this.#gradients)
         add(this.#store!.view(name, "gradient"), results[output]!.data as Float32Array);
+    if (!accumulate) for (const name of this.#onlyRows) this.#store!.clearGradient(name);
+    for (const { name, indices, updates } of this.#rows)
+      this.#store!.addRows(
+        name,
+        results[indices]!.data as BigInt64Array,
+        results[updates]!.data as Float32Array,
+      );
     for (const [name, output] of this.#bufferUpdates)
       this.#store!.view(name, "value").set(results[output]!.data as Float32Array);
     return Object.fromEntries(outputs.map((name) => [name, hostTensor(results[name]!)]));

@@ -5,12 +5,12 @@ import { expandNode, isComposite } from "../graph/expansions/expand.ts";
 import { inferShapes } from "../graph/infer.ts";
 import {
   type Attribute,
-  bodiesOf,
   capturedBy,
   cloneAttribute,
   Graph,
   type Node,
   type Value,
+  withBodies,
 } from "../graph/ir.ts";
 import type { OpName } from "../graph/schemas.ts";
 import type { DataType } from "../graph/tensor.ts";
@@ -127,14 +127,6 @@ export class KernelProbe {
 }
 
 const fullName = ({ domain, op }: Node): string => (domain === "" ? op : `${domain}.${op}`);
-
-/** Every node, those of bodies included, with the graph it is in. */
-function* withBodies(graph: Graph): Iterable<readonly [Graph, Node]> {
-  for (const node of graph.nodes) {
-    yield [graph, node];
-    for (const body of bodiesOf(node)) yield* withBodies(body);
-  }
-}
 
 const realTypes: ReadonlySet<DataType | undefined> = new Set([
   "float16",

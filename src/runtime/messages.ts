@@ -1,4 +1,5 @@
 import type { DiapasonError } from "../base/errors.ts";
+import type { RowGradient } from "./row-gradients.ts";
 import type { ArrayPlace, HostTensor, UpdateOptions } from "./runtime.ts";
 
 /** How the worker is started. `shared`: whether sessions take memory that threads share. */
@@ -35,8 +36,11 @@ export interface Requests {
       readonly name: string;
       readonly slot: "value" | "first" | "second";
       readonly data: Float32Array;
+      /** Element of the array where the data begin; those of an array come in order. */
+      readonly from: number;
     };
-    reply: undefined;
+    /** The data's memory again, for the next ones. */
+    reply: Float32Array;
   };
   steps: { request: { readonly store: number }; reply: Record<string, number> };
   setSteps: {
@@ -56,6 +60,8 @@ export interface CompileRequest {
   readonly store: number | undefined;
   /** Graph outputs by the array whose gradient or new value they hold. */
   readonly gradients: readonly (readonly [name: string, output: string])[];
+  /** Added to the gradients in the host's memory. */
+  readonly rowGradients: readonly RowGradient[];
   readonly bufferUpdates: readonly (readonly [name: string, output: string])[];
   readonly isTraining: boolean;
 }

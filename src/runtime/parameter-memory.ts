@@ -52,6 +52,8 @@ interface Place {
   /** Byte offsets in the memory of the kernels. */
   readonly at: { readonly [S in Slot]?: number };
   readonly views: { readonly [S in Slot]?: Float32Array };
+  /** Rows of the gradient that may be other than zeros, where not all may. */
+  rows: Set<number> | "all";
   steps: number;
 }
 
@@ -76,6 +78,35 @@ export class ParameterMemory {
   /** The array itself, not a copy. */
   view(name: string, slot: Slot): Float32Array {
     return this.#place(name).views[slot] ?? bug(`buffer "${name}" has no ${slot}`);
+  }
+  /** The gradient's array, for whom writes all of it. */
+  wholeGradient(name: string): Float32Array {
+    this.#place(name).rows = "all";
+    return this.view(name, "gradient");
+  }
+  /** Makes a gradient zeros: where it came in rows, those alone, so that the others need no memory. */
+  clearGradient(name: string): void {
+    const place = this.#place(name);
+    const gradient = this.view(name, "gradient");
+    if (place.rows === "all") gradient.fill(0);
+    else {
+      const width = rowLength(place.array.dims);
+      for (const row of place.rows) gradient.fill(0, row * width, (row + 1) * width);
+      place.rows.clear();
+    }
+  }
+  /** Adds rows, along the first axis, to a gradient; an index below 0 counts from the end. */
+  addRows(name: string, indices: BigInt64Array, updates: Float32Array): void {
+    const place = this.#place(name);
+    const gradient = this.view(name, "gradient");
+    const width = rowLength(place.array.dims);
+    for (let at = 0; at < indices.length; at++) {
+      const index = Number(indices[at]);
+      const row = index < 0 ? index + place.array.dims[0]! : index;
+      if (place.rows !== "all") place.rows.add(row);
+      const [to, from] = [row * width, at * width];
+      for (let i = 0; i < width; i++) gradient[to + i]! += updates[from + i]!;
+    }
   }
   dims(name: string): readonly number[] {
     return this.#place(name).array.dims;
@@ -132,7 +163,7 @@ export class ParameterMemory {
         views[slot] = new Float32Array(memory.buffer, next, length);
         next += bytes;
       }
-      this.#places.set(array.name, { array, bytes, kernels, at, views, steps: 0 });
+      this.#places.set(array.name, { array, bytes, kernels, at, views, rows: new Set(), steps: 0 });
     }
   }
 }
@@ -182,6 +213,7 @@ function step(
 
 const slotsOf = (array: ArrayPlace): readonly Slot[] =>
   array.kind === "parameter" ? parameterSlots : ["value"];
+const rowLength = (dims: readonly number[]): number => sizeOf(dims.slice(1));
 const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
 const bytesOf = (array: ArrayPlace): number => slotsOf(array).length * aligned(4 * sizeOf(array.dims));
 

@@ -1,5 +1,5 @@
 import type { Graph } from "../graph/ir.ts";
-import type { DataType } from "../graph/tensor.ts";
+import type { ByteSource, DataType } from "../graph/tensor.ts";
 
 /** An array that crosses the runtime's border. `data` is copied or handed over, never kept by the caller's view. */
 export interface HostTensor {
@@ -23,9 +23,9 @@ export interface ArrayPlace {
   readonly kind: "parameter" | "buffer";
 }
 
-/** An array of a store with its numbers, or with what makes them: it is asked once, and they are taken from it. */
+/** An array of a store with its numbers, or with the float32 bytes that they are read from, once and piece by piece. */
 export interface StoredArray extends ArrayPlace {
-  readonly value: Float32Array | (() => Float32Array);
+  readonly value: Float32Array | ByteSource;
 }
 
 /** What an optimizer does to one parameter at one step. Units: `rate` is the learning rate after schedule and multiplier. */

@@ -5,8 +5,10 @@ import { DiapasonError } from "../base/errors.ts";
 import { workerUrl } from "../base/worker-url.node.ts";
 import { writeOnnx } from "../formats/onnx/writer.ts";
 import type { Graph, Value } from "../graph/ir.ts";
+import { float32, inMemory, readInto, sizeOf } from "../graph/tensor.ts";
 import type { CompileRequest, ReplyMessage, RequestKind, Requests, WorkerOptions } from "./messages.ts";
-import type { ArrayPlace, CompileOptions, ParameterStore, Runtime } from "./runtime.ts";
+import type { RowGradient } from "./row-gradients.ts";
+import type { ArrayPlace, CompileOptions, ParameterStore, Runtime, StoredArray } from "./runtime.ts";
 import { isBeside, WeightFiles } from "./weight-files.node.ts";
 
 /** Node 20 refuses tensors over shared memory; from 22 on they are taken. */
@@ -14,11 +16,18 @@ const canShare = Number(process.versions.node.split(".")[0]) >= 22;
 
 export interface WorkerRuntimeOptions extends Pick<WorkerOptions, "device" | "threads"> {
   /** What to hand to the device in a graph's stead; asked for every graph that is compiled. It may have more outputs. */
-  readonly lower?: (
+  readonly lower: (
     graph: Graph,
     takes: (models: readonly Uint8Array[]) => Promise<boolean[]>,
-    purpose: CompileOptions["purpose"],
-  ) => Promise<Graph>;
+    options: CompileOptions,
+  ) => Promise<Lowered>;
+}
+
+/** A graph as a device takes it, and in which of its outputs the gradients are. */
+export interface Lowered {
+  readonly graph: Graph;
+  readonly gradients: ReadonlyMap<string, string> | undefined;
+  readonly rowGradients?: readonly RowGradient[];
 }
 
 /** A device in a worker thread: the calling thread stays free while a graph runs. @throws runtime/no-device */
@@ -44,16 +53,12 @@ export async function workerRuntime({ device, threads, lower }: WorkerRuntimeOpt
     async store(arrays) {
       const places = arrays.map(({ name, dims, kind }) => ({ name, dims, kind }));
       const id = await worker.ask("store", { arrays: places });
-      // one after the other, and handed over: no more than one array is there twice
-      for (const { name, value } of arrays) {
-        const isMade = typeof value === "function";
-        const data = isMade ? value() : value;
-        await worker.ask("write", { store: id, name, slot: "value", data }, isMade ? [data.buffer] : []);
-      }
-      return storeOn(worker, id, places);
+      const made = storeOn(worker, id, places);
+      await fill(worker, id, arrays);
+      return made;
     },
     async compile(graph, options = {}) {
-      const lowered = lower ? await lower(graph, takes, options.purpose) : graph;
+      const lowered = await lower(graph, takes, options);
       const executable = await compileOn(worker, files, lowered, options);
       const kept = new Set([
         ...(options.gradients?.values() ?? []),
@@ -72,6 +77,25 @@ export async function workerRuntime({ device, threads, lower }: WorkerRuntimeOpt
       await files.dispose();
     },
   };
+}
+
+/** Elements that go to the worker at once. */
+const pieceLength = 1 << 20;
+
+/** Writes values through one piece of memory that goes there and back: what is only read in between would stay until it is collected. */
+async function fill(worker: RuntimeWorker, store: number, arrays: readonly StoredArray[]): Promise<void> {
+  let buffer = new ArrayBuffer(4 * pieceLength);
+  for (const { name, dims, value } of arrays) {
+    const given = value instanceof Float32Array ? float32(dims, value).data : value;
+    const source = given.readInto ? given : inMemory(given.read());
+    const length = sizeOf(dims);
+    for (let from = 0; from < length; from += pieceLength) {
+      const data = new Float32Array(buffer, 0, Math.min(pieceLength, length - from));
+      readInto(source, new Uint8Array(buffer, 0, data.byteLength), 4 * from);
+      const returned = await worker.ask("write", { store, name, slot: "value", data, from }, [buffer]);
+      buffer = returned.buffer as ArrayBuffer;
+    }
+  }
 }
 
 const storeIds = new WeakMap<ParameterStore, number>();
@@ -94,7 +118,7 @@ function storeOn(worker: RuntimeWorker, store: number, arrays: readonly ArrayPla
     },
     async write(name, slot, data) {
       check(name);
-      await worker.ask("write", { store, name, slot, data });
+      await worker.ask("write", { store, name, slot, data, from: 0 });
     },
     steps: () => worker.ask("steps", { store }),
     setSteps: (steps) => worker.ask("setSteps", { store, steps }),
@@ -120,14 +144,15 @@ function inBytes(graph: Graph): Pick<CompileRequest, "model" | "weights"> {
 async function compileOn(
   worker: RuntimeWorker,
   files: WeightFiles,
-  graph: Graph,
+  { graph, gradients = new Map(), rowGradients = [] }: Lowered,
   options: CompileOptions,
 ): Promise<number> {
   const file = await files.write(graph);
   const asked = worker.ask("compile", {
     ...(file ? { model: file.path, weights: [] } : inBytes(graph)),
     store: options.store && storeIds.get(options.store),
-    gradients: [...(options.gradients ?? [])],
+    gradients: [...gradients],
+    rowGradients,
     bufferUpdates: [...(options.bufferUpdates ?? [])],
     isTraining: options.purpose === "training",
   });

@@ -151,11 +151,10 @@ const placeOf = (graph: Graph, name: string, kind: ArrayPlace["kind"]): ArrayPla
   kind,
 });
 
-function withValue(graph: Graph, place: ArrayPlace): StoredArray {
-  const { data } = graph.get(place.name).constant!;
-  // a copy, whose memory may be handed over
-  return { ...place, value: () => new Float32Array(new Uint8Array(data.read()).buffer) };
-}
+const withValue = (graph: Graph, place: ArrayPlace): StoredArray => ({
+  ...place,
+  value: graph.get(place.name).constant!.data,
+});
 
 /** Optimizer arrays that an optimizer keeps for each parameter. */
 export function momentsOf(optimizer: OptimizerKind): readonly ("first" | "second")[] {

@@ -1,6 +1,8 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Differentiated, differentiate } from "../../src/autodiff/differentiate.ts";
+import { GraphBuilder } from "../../src/graph/builder.ts";
 import { Graph } from "../../src/graph/ir.ts";
-import { int64 } from "../../src/graph/tensor.ts";
+import { inMemory, int64 } from "../../src/graph/tensor.ts";
 import type {
   Executable,
   OptimizerKind,
@@ -75,6 +77,22 @@ export function describeStore(runtime: () => Runtime): void {
     expect(arrays[0].value).toEqual(Float32Array.of(1, 2, 3));
   });
 
+  test("takes a long array, and one that is read from elsewhere, in pieces", async () => {
+    const size = 2 ** 21 + 3;
+    const value = Float32Array.from({ length: size }, (_, i) => i);
+    const source = inMemory(new Uint8Array(value.buffer));
+    const readInto = (target: Uint8Array, offset: number) =>
+      target.set(source.read().subarray(offset, offset + target.length));
+    const kind = "buffer";
+    const long = await runtime().store([
+      { name: "whole", dims: [size], value, kind },
+      { name: "read", dims: [size], value: { ...source, read: () => new Uint8Array(), readInto }, kind },
+    ]);
+    for (const name of ["whole", "read"])
+      expect((await long.read(name, "value")).every((x, i) => x === i)).toBe(true);
+    await long.dispose();
+  });
+
   test("gradients and new buffers stay in the store; the other outputs are returned", async () => {
     await store.write("w", "value", Float32Array.of(1, 2, 3));
     const outputs = await executable.run({ x: floats([2, 3], [1, 2, 3, 3, 4, 5]) });
@@ -92,6 +110,49 @@ export function describeStore(runtime: () => Runtime): void {
     expect(await values("w", "gradient")).toEqual([2, 4, 6]);
     await run(3, [1, 2, 3], true);
     expect(await values("w", "gradient")).toEqual([5, 10, 15]);
+  });
+
+  describe("a table of which rows are read", () => {
+    const rows = 5;
+    /** loss = Σ scale ⊙ table[ids], and, where the table has two uses, + Σ table. */
+    function reading(isTied: boolean): Differentiated {
+      const graph = new Graph("table");
+      const g = new GraphBuilder(graph);
+      const table = graph.addInput("table", "float32", [rows, 2]);
+      const ids = graph.addInput("ids", "int64", ["n"]);
+      const scale = graph.addInput("scale", "float32", ["n", 1]);
+      const read = g.sum(g.mul(g.op("Gather", [table, ids], { axis: 0 }), scale), [0, 1]);
+      graph.addOutput(g.op("Identity", [isTied ? g.add(read, g.sum(table, [0, 1])) : read], {}, ["loss"]));
+      return differentiate(graph, { loss: "loss", parameters: ["table"] });
+    }
+    test.each([false, true])(
+      "gets the sum of what each of them is read for (used twice: %s)",
+      async (isTied) => {
+        const { graph, gradients } = reading(isTied);
+        const value = Float32Array.from({ length: 2 * rows }, (_, i) => i);
+        const tables = await runtime().store([{ name: "table", dims: [rows, 2], value, kind: "parameter" }]);
+        const executable = await runtime().compile(graph, { store: tables, gradients, purpose: "training" });
+        const gradientOf = async (ids: readonly number[], accumulate = false) => {
+          const scale = floats(
+            [ids.length, 1],
+            ids.map((_, i) => i + 1),
+          );
+          const at = { dtype: "int64", dims: [ids.length], data: BigInt64Array.from(ids, BigInt) } as const;
+          const { loss } = await executable.run({ ids: at, scale }, { accumulate, outputs: ["loss"] });
+          expect(loss!.data.length).toBe(1);
+          const gradient = await tables.read("table", "gradient");
+          expect([...gradient].every((x, i) => x === gradient[i - (i % 2)])).toBe(true);
+          return [...gradient].filter((_, i) => i % 2 === 0).map((x) => x - (isTied ? 1 : 0));
+        };
+        expect(await gradientOf([1, 1, 4])).toEqual([0, 3, 0, 0, 3]);
+        expect(await gradientOf([0, -1])).toEqual([1, 0, 0, 0, 2]);
+        const once = isTied ? 1 : 0;
+        expect(await gradientOf([2, 0], true)).toEqual([3, 0, 1, 0, 2].map((x) => x + once));
+        expect(await gradientOf([3])).toEqual([0, 0, 0, 1, 0]);
+        await executable.dispose();
+        await tables.dispose();
+      },
+    );
   });
 
   test("the next run sees what the optimizer made of a parameter", async () => {

@@ -134,6 +134,11 @@ describe("token-classification", () => {
     const data = writeRows(at("names"), "all.jsonl", rows);
     const saved = await tuned("tagger", { model: at("encoder"), data, task: "token-classification" });
     expect(saved.after.metrics["F1"]).toBeGreaterThan(0.95);
+    const { worst } = JSON.parse(readFileSync(join(at("tagger-run"), "result.json"), "utf8"));
+    expect(worst[0]).toMatchObject({
+      id: expect.stringMatching(/^all\.jsonl:\d+$/),
+      text: expect.stringContaining("lives in"),
+    });
     expect(await scores({ model: at("tagger"), data, split: "all" })).toMatchObject({ F1: 1 });
     for await (const event of predict({ model: at("tagger"), inputs: ["Anna lives in Paris"] }))
       if (event.type === "entities")

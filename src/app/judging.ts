@@ -120,6 +120,8 @@ export interface Scored extends VerbEvent {
 export interface LossOf {
   readonly id: string;
   readonly loss: number;
+  /** What the example is, where a line says it. */
+  readonly text?: string;
 }
 
 /** What a model says of one image, most probable label first. */

@@ -32,7 +32,8 @@ export const percent = (share: number): string => `${(100 * share).toFixed(1)} %
 /** A p-value: two digits, or an exponent where it is small. */
 export const probability = (p: number): string => (p >= 0.001 ? p.toFixed(3) : p.toExponential(1));
 
-const shares = /^(accuracy|macroF1|ece|top5)(:|$)/;
+const shares =
+  /^(accuracy|macroF1|macro F1|micro F1|F1|precision|recall|word accuracy|exact match|ece|top5)(:|$)/;
 
 /** A metric as a person reads it: shares as percent, everything else to four digits. */
 export const measured = (metric: string, value: number): string =>

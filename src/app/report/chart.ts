@@ -53,7 +53,7 @@ function svg(chart: Chart, width: number, height: number): string {
         itemWidth: 16,
         itemHeight: 8,
       },
-      grid: { left: 56, right: 12, top: chart.series.length > 3 && width < 400 ? 64 : 36, bottom: 40 },
+      grid: { left: 56, right: 12, top: 20 + 16 * legendRows(chart, width), bottom: 40 },
       xAxis: {
         ...x,
         axisLabel: { ...x.axisLabel, formatter: place },
@@ -84,6 +84,17 @@ function svg(chart: Chart, width: number, height: number): string {
   } finally {
     drawing.dispose();
   }
+}
+
+/** Rows that names of series take, in a font as wide as any that a page has. */
+function legendRows({ series }: Chart, width: number): number {
+  let [rows, at] = [1, 0];
+  for (const { name } of series) {
+    const item = 16 + 5 + 6.5 * name.length + 16;
+    if (at > 0 && at + item > width) [rows, at] = [rows + 1, 0];
+    at += item;
+  }
+  return rows;
 }
 
 /** A place on the x axis; its ends are where the data begin and end, which seconds do at any fraction. */

@@ -46,7 +46,9 @@ function section(title: string, content: string, full = false): string {
 }
 
 function stagesTable(blocks: readonly string[], stages: readonly StageRow[]): string {
-  const head = stages.map((s) => `<th>${escaped(s.name)}<br><small>${s.epochs} ep.</small></th>`).join("");
+  const head = stages
+    .map((s) => `<th>${escaped(s.name)}<br><small>${Number(s.epochs.toFixed(2))} ep.</small></th>`)
+    .join("");
   const rows = [...blocks].reverse().map((block) => {
     const cells = stages.map((stage) => {
       const rate = stage.rates[block] ?? 0;
@@ -108,9 +110,17 @@ const shownMistake = ({ id, picture, text }: Mistake): string =>
     ? `<q>${escaped(text ?? "")}</q><br>`
     : `<img src="${escaped(picture)}" alt="${escaped(id)}">`;
 
+/** Characters from which a cell holds a text: its column is read from the left, over several lines. */
+const longCell = 24;
+
 function plainTable({ head, rows, note }: Table): string {
-  const cells = (list: readonly string[], tag: string) =>
-    `<tr>${list.map((text) => `<${tag}>${escaped(text)}</${tag}>`).join("")}</tr>`;
+  const isLong = head.map((_, column) => rows.some((row) => row[column]!.length > longCell));
+  const cells = (list: readonly string[], tag: string) => {
+    const made = list.map(
+      (text, i) => `<${tag}${isLong[i] ? ' class="long"' : ""}>${escaped(text)}</${tag}>`,
+    );
+    return `<tr>${made.join("")}</tr>`;
+  };
   const body = rows.map((row) => cells(row, "td")).join("");
   const table = `<table><thead>${cells(head, "th")}</thead><tbody>${body}</tbody></table>`;
   return `<div class="scroll">${table}</div>${note ? `<p class="note">${escaped(note)}</p>` : ""}`;

@@ -23,6 +23,7 @@ h2 { font-size: 1.1rem; margin: 0 0 12px; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 8px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 4.5em; position: sticky; left: 0; background: var(--card); }
+.long:not(:first-child) { text-align: left; white-space: normal; min-width: 14rem; }
 .confusion td:not(:first-child) { background: color-mix(in srgb, var(--cell) calc(var(--share) * 70%), transparent); text-align: center; min-width: 2.4em; }
 .confusion thead th:not(:first-child) { writing-mode: vertical-rl; text-align: left; }
 .moves { background: color-mix(in srgb, var(--accent) 18%, transparent); }

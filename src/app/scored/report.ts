@@ -40,7 +40,7 @@ export function leadOf({ before, after, split, examples, sign }: ScoredResult): 
   if (!sign)
     return `${change} The loss does not tell examples apart, so there is no test of whether this is chance.`;
   const verdict = sign.pValue < 0.05 ? "is beyond chance" : "could be chance";
-  return `${change} The difference ${verdict} (${sign.better} examples better, ${sign.worse} worse, sign test p = ${probability(sign.pValue)}).`;
+  return `${change} The difference ${verdict} (${sign.better} better, ${sign.worse} worse, sign test p = ${probability(sign.pValue)}).`;
 }
 
 const headlineOf = ({ before, after }: ScoredResult): Report["headline"] =>
@@ -50,9 +50,12 @@ const headlineOf = ({ before, after }: ScoredResult): Report["headline"] =>
     ...(before[name] === undefined ? {} : { before: measured(name, before[name]) }),
   }));
 
-const worstTable = ({ worst, split }: ScoredResult): Report["tables"][number] => ({
-  title: "Examples with the largest loss",
-  head: ["example", "loss"],
-  rows: worst.map(({ id, loss }) => [id, measured("loss", loss)]),
-  note: `Of the ${split} examples, after tuning: file and row.`,
-});
+function worstTable({ worst, split }: ScoredResult): Report["tables"][number] {
+  const hasText = worst.some(({ text }) => text !== undefined);
+  return {
+    title: "Examples with the largest loss",
+    head: ["example", "loss", ...(hasText ? ["as the model reads it"] : [])],
+    rows: worst.map(({ id, loss, text }) => [id, measured("loss", loss), ...(hasText ? [text ?? ""] : [])]),
+    note: `Of the ${split} examples, after tuning: file and row.`,
+  };
+}

@@ -18,6 +18,7 @@ import { mistakesOf, scoresOf } from "../classifier/result.ts";
 import type { OutputsOf, Predicted } from "../judging.ts";
 import type { RunResult } from "../run-result.ts";
 import { encodeTexts } from "./encode.ts";
+import { excerpt } from "./excerpt.ts";
 import type { EncodedText, JobContext, TextJob } from "./job.ts";
 import { encoderRate } from "./rates.ts";
 import { type TextScores, toldByScores } from "./told-by-scores.ts";
@@ -44,6 +45,7 @@ const jobs: { readonly [K in LabelKind]: (context: JobContext) => unknown } = {
   classes: (context): TextJob<LabelledText, TextScores> => ({
     ...labelJob(context, "classes"),
     ...measured({
+      tokenizer: context.tokenizer,
       goal: { name: "micro F1", mode: "max" },
       loss: "binary cross-entropy",
       shares: ["exact match", "micro F1", "macro F1"],
@@ -57,6 +59,7 @@ const jobs: { readonly [K in LabelKind]: (context: JobContext) => unknown } = {
   number: (context): TextJob<LabelledText, TextScores> => ({
     ...labelJob(context, "number"),
     ...measured({
+      tokenizer: context.tokenizer,
       goal: { name: "loss", mode: "min" },
       loss: "squared error",
       shares: [],
@@ -191,6 +194,7 @@ interface Measure {
   readonly loss: string;
   /** Metrics that are shares. */
   readonly shares: readonly string[];
+  readonly tokenizer: JobContext["tokenizer"];
   metricsOf(logits: readonly Float32Array[], targets: readonly Float32Array[]): Metrics;
   lossOf(logits: Float32Array, target: Float32Array): number;
 }
@@ -200,6 +204,7 @@ function measured({
   goal,
   loss,
   shares,
+  tokenizer,
   metricsOf,
   lossOf,
 }: Measure): Pick<
@@ -207,7 +212,7 @@ function measured({
   "judge" | "goal" | "scores" | "details" | "judged" | "lines"
 > {
   return {
-    ...toldByScores({ loss, shares, scoresOf: (evaluation: TextScores) => evaluation }),
+    ...toldByScores({ loss, shares, tokenizer, scoresOf: (evaluation: TextScores) => evaluation }),
     goal,
     judge() {
       const seen: LabelledText[] = [];
@@ -238,9 +243,3 @@ function rowsOf(tensor: HostTensor | undefined, batch: number, columns: number):
   const data = logitsOf(tensor, output, batch, columns);
   return Array.from({ length: batch }, (_, i) => data.slice(i * columns, (i + 1) * columns));
 }
-
-/** The start of a text, on one line. */
-const excerpt = (text: string): string => {
-  const line = text.replace(/\s+/g, " ").trim();
-  return line.length > 280 ? `${line.slice(0, 279)}…` : line;
-};

@@ -39,7 +39,7 @@ export function languageJob(context: JobContext): TextJob<TokenLabelled, TokenLo
     network: { positions: "given", segments: true },
     config: {},
     ...tokenLoss(context.labelSmoothing),
-    ...judgedByPerplexity(countOf, "cross-entropy of the next token"),
+    ...judgedByPerplexity(countOf, "cross-entropy of the next token", context.tokenizer),
     encode: (rows, { packs = false } = {}) => encode(rows, packs),
     encodeUnlabelled: (rows) => encode(rows, false),
     textsIn: (examples) => made.get(examples) ?? { texts: examples.length, cut: 0 },

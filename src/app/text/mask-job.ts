@@ -50,7 +50,7 @@ export function maskJob(context: JobContext): TextJob<TokenLabelled, TokenLosses
     labels: undefined,
     config: {},
     ...tokenLoss(labelSmoothing),
-    ...judgedByPerplexity(({ labels }) => labelled(labels), "cross-entropy of hidden tokens"),
+    ...judgedByPerplexity(({ labels }) => labelled(labels), "cross-entropy of hidden tokens", tokenizer),
     encode: (rows) => encodeRows(context, rows),
     encodeUnlabelled: (rows) => encodeRows(context, rows),
     epoch: (examples, epoch) => examples.map((example) => hidden(example, epoch)),

@@ -68,6 +68,7 @@ export function preferenceJob({
     ...toldByScores({
       loss: "−log σ(β · (how much likelier the better answer has become))",
       shares: ["accuracy"],
+      tokenizer,
       scoresOf: (evaluation: PreferenceEvaluation) => evaluation,
     }),
     refer: (examples, { leads }) =>

@@ -98,6 +98,7 @@ export async function similarityJob(context: JobContext): Promise<TextJob<Simila
         ? "squared error of the cosine"
         : "cross-entropy of the text it belongs to among those of the batch",
       shares: ["recall@1", "recall@10"],
+      tokenizer: context.tokenizer,
       scoresOf: (evaluation: TextScores) => evaluation,
     }),
     goal: isScored

@@ -71,6 +71,7 @@ export function tagsJob({
     ...toldByScores({
       loss: "cross-entropy of the tags",
       shares: ["F1", "precision", "recall", "word accuracy"],
+      tokenizer,
       scoresOf: (evaluation: TagEvaluation) => ({
         metrics: metricsOf(evaluation),
         losses: evaluation.losses,

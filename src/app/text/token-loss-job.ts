@@ -1,4 +1,5 @@
 import { ignored } from "../../data/text/text-batches.ts";
+import type { TextTokenizer } from "../../data/text/tokenizer.ts";
 import { GraphBuilder } from "../../graph/builder.ts";
 import { addWeightedLoss, tokenCrossEntropy } from "../../tasks/weighted-loss.ts";
 import type { Metrics } from "../../tune/events.ts";
@@ -44,6 +45,7 @@ export const tokenLoss = (smoothing: number): Pick<TextJob<TokenLabelled, unknow
 export function judgedByPerplexity<E extends TokenLabelled>(
   countOf: (example: E) => number,
   loss: string,
+  tokenizer: Pick<TextTokenizer, "decode">,
 ): Pick<TextJob<E, TokenLosses>, "goal" | "judge" | "scores" | "judged" | "lines" | "details"> {
   const metricsOf = (evaluation: TokenLosses): Metrics => ({
     perplexity: Math.exp(evaluation.loss),
@@ -52,6 +54,7 @@ export function judgedByPerplexity<E extends TokenLabelled>(
   return {
     ...toldByScores({
       loss,
+      tokenizer,
       scoresOf: (evaluation: TokenLosses) => ({ metrics: metricsOf(evaluation), losses: evaluation.losses }),
     }),
     goal: { name: "perplexity", mode: "min" },

@@ -1,8 +1,10 @@
+import type { TextTokenizer } from "../../data/text/tokenizer.ts";
 import type { Metrics } from "../../tune/events.ts";
 import type { LossOf } from "../judging.ts";
 import type { Table } from "../report/report.ts";
 import type { RunResult } from "../run-result.ts";
 import { type ScoredResult, signOf, worstOf } from "../scored/result.ts";
+import { readText } from "./excerpt.ts";
 import type { EncodedText, TextJob } from "./job.ts";
 
 /** What a model makes of texts: metrics of all of them, and a loss of each. */
@@ -17,6 +19,7 @@ interface Telling<V> {
   /** Metrics that are shares of 1. */
   readonly shares?: readonly string[];
   readonly scoresOf: (evaluation: V) => TextScores;
+  readonly tokenizer: Pick<TextTokenizer, "decode">;
   /** Further tables for the report. */
   readonly tables?: (evaluation: V) => readonly Table[];
   /** What a file of predictions holds; the losses by default. */
@@ -31,6 +34,7 @@ export const toldByScores = <E extends EncodedText, V>({
   loss,
   shares = [],
   scoresOf,
+  tokenizer,
   tables,
   lines,
 }: Telling<V>): Pick<TextJob<E, V>, "scores" | "judged" | "lines" | "details"> => ({
@@ -43,7 +47,7 @@ export const toldByScores = <E extends EncodedText, V>({
     return { type: "scored", ...of, examples: losses.length, metrics, worst: worstOf({ losses }) };
   },
   lines: (evaluation) => lines?.(evaluation) ?? scoresOf(evaluation).losses,
-  details(before, after, { trained }) {
+  details(before, after, { trained, held }) {
     const [was, is] = [scoresOf(before), scoresOf(after)];
     const sign = signOf(was, is);
     const details: Omit<ScoredResult, keyof RunResult> = {
@@ -54,7 +58,10 @@ export const toldByScores = <E extends EncodedText, V>({
       after: is.metrics,
       rising: Object.keys(is.metrics).filter((name) => !falling.has(name)),
       shares,
-      worst: worstOf(is),
+      worst: worstOf(is).map(({ id, loss }) => {
+        const example = held.find((one) => one.id === id);
+        return { id, loss, ...(example && { text: readText(example, tokenizer) }) };
+      }),
       ...(tables && { tables: tables(after) }),
       ...(sign && { sign }),
     };

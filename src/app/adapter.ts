@@ -1,4 +1,5 @@
 import { DiapasonError } from "../base/errors.ts";
+import { dropNothing } from "../graph/dropout-input.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 import type { AdaptedModel } from "../models/adapters/adapted.ts";
 import { attachAdapter } from "../models/adapters/attach.ts";
@@ -6,7 +7,6 @@ import { freezeWeights } from "../models/adapters/freeze-weights.ts";
 import { mergeAdapter } from "../models/adapters/merge.ts";
 import { adapterMethods } from "../models/adapters/methods.ts";
 import type { ModulePattern } from "../models/adapters/spec.ts";
-import { dropNothing } from "../models/dropout-input.ts";
 import type { Model } from "../models/model.ts";
 import { probeInputs, probeLengths } from "../runtime/probe-inputs.ts";
 import type { HostTensor, Runtime } from "../runtime/runtime.ts";

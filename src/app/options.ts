@@ -273,9 +273,9 @@ export const tuneOptions = z.strictObject({
     .number()
     .min(0)
     .lt(1)
-    .default(0)
+    .optional()
     .describe(
-      "share of features left out while training: before the head of image networks, in every layer of text encoders",
+      "share of features left out while training: before the head of image networks (default 0), in every layer and before the classifier of text encoders (default: what the model's config says)",
     ),
   augment: z
     .union([z.enum(["none", "light", "strong"]), augmentOptions])

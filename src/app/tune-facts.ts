@@ -1,3 +1,4 @@
+import { dropoutShare } from "../graph/dropout-input.ts";
 import { forwardFlops, residentBytes, stepFlops, stepMemory } from "../models/cost.ts";
 import type { Stage } from "../tune/plan.ts";
 import { normalisesBatches, planTable } from "../tune/plan-table.ts";
@@ -67,7 +68,7 @@ function classChecks({ classes, examples, unit }: Found["data"]): Check[] {
 }
 
 /** Whether a step over several batches is the step over all of their examples. */
-function accumulationChecks({ options, task }: Tuning): Check[] {
+function accumulationChecks({ options, task, model }: Tuning): Check[] {
   const { accumulate, batchSize } = options;
   const { unit } = task.data;
   if (task.batchBound === undefined) return [];
@@ -81,11 +82,13 @@ function accumulationChecks({ options, task }: Tuning): Check[] {
     ];
   const sizes = `${accumulate} batches of ${batchSize}`;
   const isExact = task.batchBound === "";
+  const drops = model.graph.inputs.some(({ name }) => dropoutShare(name) !== undefined);
+  const drawn = drops ? ", but for what dropout draws" : "";
   return [
     {
       what: "accumulation",
       found: isExact
-        ? `a step over ${sizes} is the step over their ${accumulate * batchSize} ${unit}`
+        ? `a step over ${sizes} is the step over their ${accumulate * batchSize} ${unit}${drawn}`
         : `a step over ${sizes} is not quite that over their ${accumulate * batchSize} ${unit}: ${task.batchBound}`,
       isFine: isExact,
     },

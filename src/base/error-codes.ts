@@ -101,6 +101,7 @@ export const errorCodes = {
   "models/hub-wrong-bytes": "A downloaded file has another size or checksum than the Hub says.",
   "models/no-image-input":
     "The model has no float input of rank 4 with 1 or 3 channels, so it does not take images.",
+  "models/no-dropout": "Dropout is asked for, and the model is built or was exported without places for it.",
   "models/bad-adapter":
     "An adapter cannot be put on a model: nothing fits its target modules, or a number or a layer does not suit it.",
   "models/adapter-mismatch":

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { DropoutShares } from "./dropout-shares.ts";
 import type { Network, NetworkOptions } from "./network.ts";
 
 /** What a network gives, beside what it is made of. Each has one name for its outputs, whatever the architecture. */
@@ -46,6 +47,8 @@ export interface Architecture<C extends object = object> {
   /** Paths of the body's blocks, from the input end, without the prefix: what freezing counts. What is in none of them is "head". A path may also lead beside the body. */
   blocks(config: C): readonly string[];
   readonly heads: { readonly [K in HeadKind]?: Head<C> };
+  /** What the config would have training leave out, with transformers' defaults; absent where nothing can be. */
+  dropout?(config: C, head: HeadKind): DropoutShares;
   /** Weights of the body that a checkpoint may lack, because its own head had no use for them; matched without the prefix. */
   readonly optional?: RegExp;
   /**

@@ -5,11 +5,12 @@ import { sizeOf, type Tensor } from "../graph/tensor.ts";
 import type { Architecture, Head, HeadKind } from "./architecture.ts";
 import { architectureOf, knownModelTypes } from "./architectures/table.ts";
 import { classCount, labelsOf, type ModelConfig, withLabels } from "./config.ts";
+import { type DropoutShares, evenShares } from "./dropout-shares.ts";
 import type { Block, Model, Parameter } from "./model.ts";
 import { Network, type NetworkOptions } from "./network.ts";
 import { networkWeights } from "./network-weights.ts";
 
-export interface BuildOptions extends Omit<NetworkOptions, "classes"> {
+export interface BuildOptions extends Omit<NetworkOptions, "classes" | "dropout"> {
   /** Hugging Face's config.json. */
   readonly config: ModelConfig;
   /** The checkpoint's tensors by name; undefined for a network that begins fresh. */
@@ -22,6 +23,8 @@ export interface BuildOptions extends Omit<NetworkOptions, "classes"> {
   readonly labels?: readonly string[] | undefined;
   /** For fresh weights. */
   readonly seed: number;
+  /** What training leaves out: as much as the config says, or this share in every place. Default: nothing. */
+  readonly dropout?: number | "config" | undefined;
 }
 
 /** What estimates assume of texts, where nobody has looked at them. */
@@ -38,7 +41,7 @@ const counters = /num_batches_tracked$/;
  *
  * Nothing is copied: a weight of float32 stays where the checkpoint has it.
  * @throws models/unknown-architecture, models/no-such-head, models/bad-config, models/missing-weight,
- * models/weight-shape, models/weight-type
+ * models/weight-shape, models/weight-type, models/no-dropout
  */
 export function buildNetwork(options: BuildOptions): Model {
   const { config, tensors, source, seed } = options;
@@ -68,7 +71,12 @@ export function buildNetwork(options: BuildOptions): Model {
     ...(architecture.renames && { renames: architecture.renames }),
     ...(architecture.optional && { optional: architecture.optional }),
   });
-  const m = Network.start(`${config["model_type"]}`, weights, { ...options, classes: labels.length });
+  const dropout = sharesOf(options, architecture.dropout?.(parsed, kind), source);
+  const m = Network.start(`${config["model_type"]}`, weights, {
+    ...options,
+    dropout,
+    classes: labels.length,
+  });
   head.build(m, parsed);
   removeDead(m.graph);
   const kept = new Map([counters, architecture.kept ?? /(?!)/].flatMap((names) => [...weights.keep(names)]));
@@ -88,8 +96,25 @@ export function buildNetwork(options: BuildOptions): Model {
       fresh: weights.fresh,
       imageSize: options.imageSize,
       kept,
+      dropout: m.dropout,
     },
   };
+}
+
+/** What training is to leave out. `own`: what the config says, undefined where the architecture drops nothing. */
+function sharesOf(
+  { dropout = 0, config }: Pick<BuildOptions, "dropout" | "config">,
+  own: DropoutShares | undefined,
+  source: string,
+): DropoutShares | undefined {
+  if (dropout === "config") return own;
+  if (dropout === 0) return undefined;
+  if (own) return evenShares(dropout);
+  throw new DiapasonError(
+    "models/no-dropout",
+    `Dropout of ${dropout} is asked for, and networks of type "${config["model_type"]}" (${source}) are built without it.`,
+    "Leave dropout out; only encoders of texts have it in their layers.",
+  );
 }
 
 /** What a graph that an architecture built holds: parameters in blocks, by their paths. */

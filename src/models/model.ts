@@ -1,6 +1,7 @@
 import type { Graph, Value } from "../graph/ir.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Architecture, HeadKind } from "./architecture.ts";
+import type { DropoutPlace } from "./dropout-shares.ts";
 
 /** A named float tensor of the model that training may change. Its value is the graph's initializer of the same name. */
 export interface Parameter {
@@ -59,4 +60,6 @@ export interface BuiltNetwork {
   readonly imageSize?: readonly [number, number] | undefined;
   /** Tensors of the checkpoint that the network does not read and that are saved with it, by name. */
   readonly kept: ReadonlyMap<string, Tensor>;
+  /** What training leaves out of it, none of it 0; empty for a network that is to be run. */
+  readonly dropout: ReadonlyMap<DropoutPlace, number>;
 }

@@ -1,10 +1,11 @@
 import { bug } from "../base/errors.ts";
 import { GraphBuilder, range, rankOf } from "../graph/builder.ts";
 import type { Dim, Shape } from "../graph/dim.ts";
+import { dropoutInput } from "../graph/dropout-input.ts";
 import { Graph, type Value } from "../graph/ir.ts";
 import type { DataType } from "../graph/tensor.ts";
 import { type ActivationName, activate } from "./activations.ts";
-import { dropoutInput } from "./dropout-input.ts";
+import type { DropoutPlace, DropoutShares } from "./dropout-shares.ts";
 import type { Fresh, NetworkWeights } from "./network-weights.ts";
 
 /** How a network is to be built, where it can be built in more than one way. */
@@ -20,8 +21,8 @@ export interface NetworkOptions {
   readonly positions?: "counted" | "given";
   /** Several examples lie in one row, told apart by the input `segment_ids` [batch, tokens]; attention stays inside each. */
   readonly segments?: boolean;
-  /** Share of hidden states that training leaves out, in encoders of texts: their masks are inputs that the loop draws. */
-  readonly dropout?: number;
+  /** What training leaves out of an encoder of texts: the masks are inputs that the loop draws. Default: nothing. */
+  readonly dropout?: DropoutShares | undefined;
   /** Keys and values of earlier tokens are inputs, and those of all tokens are outputs, as generation needs. */
   readonly cache?: boolean;
 }
@@ -31,6 +32,7 @@ interface Shared {
   readonly weights: NetworkWeights;
   readonly options: NetworkOptions;
   readonly made: Map<string, Value>;
+  readonly dropped: Map<DropoutPlace, number>;
 }
 
 /**
@@ -52,7 +54,10 @@ export class Network {
       ["", 21],
       ["com.microsoft", 1],
     ]);
-    return new Network({ g: new GraphBuilder(graph), weights, options, made: new Map() }, "");
+    return new Network(
+      { g: new GraphBuilder(graph), weights, options, made: new Map(), dropped: new Map() },
+      "",
+    );
   }
 
   get g(): GraphBuilder {
@@ -166,11 +171,16 @@ export class Network {
     return this.g.op("BatchNormalization", [x, scale, shift, mean, variance], { epsilon });
   }
   /** x without a share of its elements, where the network is to be trained so; what is left is raised. */
-  dropped(name: string, x: Value): Value {
-    const { dropout = 0 } = this.options;
-    if (dropout === 0) return x;
-    const input = this.graph.freshName(dropoutInput(dropout, joined(this.path, name)));
+  dropped(place: DropoutPlace, name: string, x: Value): Value {
+    const share = this.options.dropout?.[place] ?? 0;
+    if (share === 0) return x;
+    this.#shared.dropped.set(place, share);
+    const input = this.graph.freshName(dropoutInput(share, joined(this.path, name)));
     return this.g.mul(x, this.graph.addInput(input, "float32", x.shape));
+  }
+  /** Where the network drops something, and how much of it. */
+  get dropout(): ReadonlyMap<DropoutPlace, number> {
+    return this.#shared.dropped;
   }
   /** An activation by the name that a config has for it. */
   activation(name: ActivationName, x: Value): Value {

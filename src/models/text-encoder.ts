@@ -5,9 +5,8 @@ import { type ActivationName, activationName } from "./activations.ts";
 import type { Architecture } from "./architecture.ts";
 import { multiHeadAttention } from "./attention.ts";
 import { count, layerCount } from "./config-fields.ts";
+import { type DropoutShares, dropoutShare, hiddenShares } from "./dropout-shares.ts";
 import { type Network, numberAt } from "./network.ts";
-
-/** A size or number of parts in a config. */
 
 /** Fields that the configs of BERT and its kin share; sizes that a family has other defaults for are its own. */
 export const bertFields = {
@@ -21,7 +20,15 @@ export const bertFields = {
   tie_word_embeddings: z.boolean().default(true),
   position_embedding_type: z.literal("absolute").default("absolute"),
   is_decoder: z.literal(false).default(false),
+  hidden_dropout_prob: dropoutShare.default(0.1),
+  classifier_dropout: dropoutShare.nullish(),
 };
+
+/** What training leaves out of BERT and its kin. */
+export const bertDropout = (c: {
+  readonly hidden_dropout_prob: number;
+  readonly classifier_dropout?: number | null | undefined;
+}): DropoutShares => hiddenShares(c.hidden_dropout_prob, c.classifier_dropout);
 
 /** Sizes of a layer of BERT and its kin. */
 export interface LayerSizes {
@@ -83,13 +90,13 @@ export function postNormLayer(
   const y = attention({ q: projected(names.query), k: projected(names.key), v: projected(names.value) });
   const h = m.layerNorm(
     names.attendedNorm,
-    g.add(m.dropped(names.attended, m.linear(names.attended, y, width)), x),
+    g.add(m.dropped("attention", names.attended, m.linear(names.attended, y, width)), x),
     epsilon,
   );
   const inner = m.activation(sizes.hidden_act, m.linear(names.inner, h, sizes.intermediate_size));
   return m.layerNorm(
     names.outerNorm,
-    g.add(m.dropped(names.outer, m.linear(names.outer, inner, width)), h),
+    g.add(m.dropped("feedforward", names.outer, m.linear(names.outer, inner, width)), h),
     epsilon,
   );
 }
@@ -112,7 +119,7 @@ export function postNormLayers(
       postNormLayer(m.at(path), sizes, names, hidden, (projected) =>
         multiHeadAttention(m, projected, { heads, biases }),
       ),
-    m.dropped("embeddings", x),
+    m.dropped("embeddings", "embeddings", x),
   );
 }
 
@@ -173,6 +180,18 @@ export function positionsBesidePadding({ g }: Network, ids: Value, padding: numb
 export function firstTokenDense(m: Network, name: string, hidden: Value, activation: ActivationName): Value {
   return m.activation(activation, m.linear(name, m.firstToken(hidden), numberAt(hidden, -1)));
 }
+
+/** A classifier of two layers over the first token, `path.dense` and `path.out_proj`: [batch, classes]. */
+export function denseClassifier(m: Network, path: string, hidden: Value, activation: ActivationName): Value {
+  const part = m.at(path);
+  const first = part.dropped("classifier", "dense", part.firstToken(hidden));
+  const inner = part.activation(activation, part.linear("dense", first, numberAt(hidden, -1)));
+  return part.linear("out_proj", part.dropped("classifier", "out_proj", inner), m.options.classes);
+}
+
+/** The last layer over what a head has made of hidden states: [..., classes]. */
+export const lastLayer = (m: Network, x: Value): Value =>
+  m.linear("classifier", m.dropped("classifier", "classifier", x), m.options.classes);
 
 /** Dense, activation and normalisation before words are predicted: names of its parts. */
 export interface WordHead {
@@ -239,7 +258,7 @@ export function encoderHeads<C extends object>(row: EncoderHeads<C>): Architectu
       className: `${classStem}ForTokenClassification`,
       build(m, c) {
         const hidden = body(m, c);
-        m.output("logits", m.linear("classifier", row.tokens?.(m, c, hidden) ?? hidden, m.options.classes));
+        m.output("logits", lastLayer(m, row.tokens?.(m, c, hidden) ?? hidden));
       },
     },
     "masked-lm": {

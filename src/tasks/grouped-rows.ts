@@ -1,5 +1,6 @@
 import { bug } from "../base/errors.ts";
-import { substitute } from "../graph/dim.ts";
+import { product, substitute } from "../graph/dim.ts";
+import { dropoutShare } from "../graph/dropout-input.ts";
 import { inferNode } from "../graph/infer.ts";
 import type { Graph, Value } from "../graph/ir.ts";
 
@@ -18,6 +19,11 @@ export function groupRows(graph: Graph, texts: number): void {
   for (const input of [...graph.inputs]) {
     if (input.constant || input.shape?.[0] !== "rows") continue;
     const { name, dtype, shape } = input;
+    if (dropoutShare(name) !== undefined) {
+      // what is drawn for the network is no example's: it stays by rows
+      input.shape = [product(["batch", texts]), ...shape.slice(1)];
+      continue;
+    }
     graph.rename(input, graph.freshName(`${name}_rows`));
     const grouped = graph.addInput(name, dtype, ["batch", texts, ...shape.slice(1)]);
     const node = graph.addNode("Flatten", [grouped], {

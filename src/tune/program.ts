@@ -1,12 +1,12 @@
 import { differentiate } from "../autodiff/differentiate.ts";
 import { DiapasonError } from "../base/errors.ts";
+import { dropNothing } from "../graph/dropout-input.ts";
 import type { Graph } from "../graph/ir.ts";
 import { bindSymbols } from "../graph/passes/bind-symbols.ts";
 import { fuseGelu } from "../graph/passes/fuse-gelu.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 import { takeEarly } from "../graph/passes/take-early.ts";
 import { float32 } from "../graph/tensor.ts";
-import { dropNothing } from "../models/dropout-input.ts";
 import type { Block, Parameter } from "../models/model.ts";
 import type {
   ArrayPlace,

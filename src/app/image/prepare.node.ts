@@ -45,7 +45,7 @@ export async function prepareImages(options: TuneSettings, runtime: Runtime): Pr
     goal: { name: "accuracy", mode: "max", tie: { name: "loss", mode: "min" } },
     proof,
     training(network) {
-      const { tunable, targets } = tunableOf(network, options.dropout);
+      const { tunable, targets } = tunableOf(network, options.dropout ?? 0);
       return { tunable, data: trainDataOf(options, { dataset, loader }, network.input.name, targets) };
     },
     async validate(executable) {

@@ -1,9 +1,9 @@
 import { type TextBatch, type TextBatchOptions, textBatches } from "../../data/text/text-batches.ts";
 import type { TextTokenizer } from "../../data/text/tokenizer.ts";
 import { type Cache, cachesOf, emptyPast } from "../../evaluate/empty-past.ts";
+import { dropNothing } from "../../graph/dropout-input.ts";
 import type { Graph } from "../../graph/ir.ts";
 import { removeDead } from "../../graph/passes/remove-dead.ts";
-import { dropNothing } from "../../models/dropout-input.ts";
 import type { Model } from "../../models/model.ts";
 import type { Executable, HostTensor, Runtime } from "../../runtime/runtime.ts";
 import type { EncodedText, ExampleBatch, TextJob } from "./job.ts";

@@ -1,6 +1,7 @@
 import { cp, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../../base/atomic-file.node.ts";
+import { DiapasonError } from "../../base/errors.ts";
 import { openTokenizer } from "../../data/text/open-tokenizer.node.ts";
 import type { TextTokenizer, ThreadedTokenizer } from "../../data/text/tokenizer.ts";
 import { replaceHead } from "../../models/head.ts";
@@ -25,7 +26,8 @@ export async function openTextTokenizer(
 
 interface OpenTextOptions {
   readonly seed: number;
-  readonly dropout?: number;
+  /** What training leaves out, as `BuildOptions.dropout`. */
+  readonly dropout?: number | "config" | undefined;
   /** An ONNX file that computes in place of the model's own network. */
   readonly file?: string | undefined;
 }
@@ -34,13 +36,13 @@ interface OpenTextOptions {
  * Opens a model with the head that a job needs.
  *
  * A checkpoint is built with that head; of an ONNX file the head is replaced, or added to its pooled features.
- * @throws models/no-such-head, models/no-features, and what loading throws
+ * @throws models/no-such-head, models/no-features, models/no-dropout, and what loading throws
  */
 export async function openTextModel(
   path: string,
   { head, labels, network }: Pick<TextJob<EncodedText, unknown>, "head" | "labels" | "network">,
   runtime: Runtime,
-  { seed, dropout = 0, file }: OpenTextOptions,
+  { seed, dropout, file }: OpenTextOptions,
 ): Promise<Model> {
   if (file !== undefined) return openGraphFile(path, file, labels, runtime);
   const model = await loadModel(path, {
@@ -48,7 +50,14 @@ export async function openTextModel(
     learnShapes: (graph) => learnShapes(graph, runtime),
     network: { head, seed, dropout, ...network, ...(labels && { labels }) },
   });
-  return model.network || !labels ? model : replaceHead(model, { labels, seed });
+  if (model.network) return model;
+  if (typeof dropout === "number" && dropout > 0)
+    throw new DiapasonError(
+      "models/no-dropout",
+      `Dropout of ${dropout} is asked for, and "${path}" is a graph without any.`,
+      "Leave dropout out, or tune the checkpoint that the graph was exported from.",
+    );
+  return labels ? replaceHead(model, { labels, seed }) : model;
 }
 
 /** A model whose graph is a file, with the output that text tasks read. */

@@ -2,6 +2,7 @@ import { openTextRows } from "../../data/text/open-text-rows.node.ts";
 import type { TextDataset, TextOptions } from "../../data/text/text-dataset.ts";
 import type { ThreadedTokenizer } from "../../data/text/tokenizer.ts";
 import { roundToStored } from "../../graph/passes/stored-types.ts";
+import { sharesInWords } from "../../models/dropout-shares.ts";
 import type { Model } from "../../models/model.ts";
 import { rebuilt } from "../../models/rebuild.ts";
 import { withGraph } from "../../models/with-graph.ts";
@@ -58,7 +59,10 @@ export async function prepareTexts<E extends EncodedText, V>(
     );
     const held = (texts: readonly E[]) => job.epoch?.(texts, -1) ?? texts;
     const examples = { train: train!, validation: held(validation!), test: held(test!) };
-    const opened = await openTextModel(options.model, job, runtime, options);
+    const opened = await openTextModel(options.model, job, runtime, {
+      seed: options.seed,
+      dropout: options.dropout ?? "config",
+    });
     const longest = examples.train.reduce((most, { ids }) => Math.max(most, ids.length), 1);
     const model = { ...opened, usualSizes: new Map([["tokens", longest]]) };
     const facts = { maxTokens, task: kind.name, options };
@@ -130,7 +134,13 @@ function textRun<E extends EncodedText, V>(job: TextJob<E, V>, opened: Opened<E>
     ...(job.learningRate !== undefined && { learningRate: job.learningRate }),
     isFreshHead: (model.network?.fresh.size ?? 0) > 0,
     data: foundIn(dataset, job, examples),
-    notes: [...new Set([...model.notes, ...dataset.findings.map(({ message }) => message)])],
+    notes: [
+      ...new Set([
+        ...model.notes,
+        ...dropoutNotes(model, options),
+        ...dataset.findings.map(({ message }) => message),
+      ]),
+    ],
     batchBound: job.batchBound ?? "",
     checks: checksOf(job, examples.train, maxTokens),
     keptBytes: Object.values(examples)
@@ -171,7 +181,8 @@ function textRun<E extends EncodedText, V>(job: TextJob<E, V>, opened: Opened<E>
     tuned(network, values) {
       const tuned = withGraph(network, roundToStored(withValues(network.graph, values)));
       const config = { ...tuned.config, ...job.config, diapason: { task: facts.task, maxTokens } };
-      const plain = job.network || options.dropout > 0 ? rebuilt(tuned, { seed: options.seed }) : tuned;
+      const drops = (tuned.network?.dropout.size ?? 0) > 0;
+      const plain = job.network || drops ? rebuilt(tuned, { seed: options.seed }) : tuned;
       return { judged: tuned, saved: { ...plain, config } };
     },
     saving: {
@@ -183,6 +194,14 @@ function textRun<E extends EncodedText, V>(job: TextJob<E, V>, opened: Opened<E>
     },
     close: () => tokenizer.close(),
   };
+}
+
+/** What training leaves out where nobody has said it. */
+function dropoutNotes({ network }: Model, { dropout }: TuneSettings): readonly string[] {
+  if (dropout !== undefined || !network || network.dropout.size === 0) return [];
+  return [
+    `Training leaves out ${sharesInWords(network.dropout)} (dropout), as the model's config says; --dropout 0 turns it off.`,
+  ];
 }
 
 /** What an evaluation of the model feeds and reads. */

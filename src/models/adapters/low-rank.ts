@@ -1,9 +1,9 @@
 import { random } from "../../base/random.ts";
 import { attributesOf } from "../../graph/attributes.ts";
 import type { GraphBuilder } from "../../graph/builder.ts";
+import { dropoutInput } from "../../graph/dropout-input.ts";
 import type { Graph, Node, Value } from "../../graph/ir.ts";
 import { float32, sizeOf } from "../../graph/tensor.ts";
-import { dropoutInput } from "../dropout-input.ts";
 import { type AdaptedLayer, floatsOf, transposed } from "./adapted.ts";
 import { addProduct } from "./dense.ts";
 import { interpose } from "./interpose.ts";

@@ -5,12 +5,14 @@ import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
 import { paddingBias } from "../attention.ts";
 import { count, layerCount } from "../config-fields.ts";
+import { dropoutShare, hiddenShares } from "../dropout-shares.ts";
 import type { Network } from "../network.ts";
 import {
   bertFields,
   embedded,
   encoderHeads,
   type LayerNames,
+  lastLayer,
   oldNorms,
   postNormLayers,
   textInputs,
@@ -28,6 +30,8 @@ const albertConfig = z.object({
   intermediate_size: count.default(16384),
   inner_group_num: layerCount.default(1),
   hidden_act: activationName.default("gelu_new"),
+  hidden_dropout_prob: dropoutShare.default(0),
+  classifier_dropout_prob: dropoutShare.nullable().default(0.1),
 });
 type AlbertConfig = z.output<typeof albertConfig>;
 
@@ -56,6 +60,8 @@ const albert: Architecture<AlbertConfig> = {
   modelTypes: ["albert"],
   config: albertConfig,
   prefix: "albert",
+  // transformers makes a dropout for feed-forward parts and does not use it
+  dropout: (c) => ({ ...hiddenShares(c.hidden_dropout_prob, c.classifier_dropout_prob), feedforward: 0 }),
   blocks: (c) => ["embeddings", "encoder.embedding_hidden_mapping_in", ...new Set(layers(c))],
   optional: /^pooler\./,
   renames: oldNorms,
@@ -65,7 +71,7 @@ const albert: Architecture<AlbertConfig> = {
     encoded,
     sequence(m, c, hidden) {
       const pooled = m.activation("tanh", m.linear("albert.pooler", m.firstToken(hidden), c.hidden_size));
-      return m.linear("classifier", pooled, m.options.classes);
+      return lastLayer(m, pooled);
     },
     words: (m, c, hidden) =>
       wordLogits(m, hidden, {

@@ -5,11 +5,13 @@ import { paddingBias } from "../attention.ts";
 import { count } from "../config-fields.ts";
 import type { Network } from "../network.ts";
 import {
+  bertDropout,
   bertFields,
   bertLayer,
   embedded,
   encoderHeads,
   firstTokenDense,
+  lastLayer,
   layerPaths,
   oldNorms,
   postNormLayers,
@@ -31,6 +33,7 @@ const bert: Architecture<BertConfig> = {
   modelTypes: ["bert"],
   config: bertConfig,
   prefix: "bert",
+  dropout: bertDropout,
   blocks: (c) => ["embeddings", ...layers(c)],
   optional: /^pooler\./,
   renames: oldNorms,
@@ -38,8 +41,7 @@ const bert: Architecture<BertConfig> = {
     classStem: "Bert",
     prefix: "bert",
     encoded,
-    sequence: (m, _, hidden) =>
-      m.linear("classifier", firstTokenDense(m, "bert.pooler.dense", hidden, "tanh"), m.options.classes),
+    sequence: (m, _, hidden) => lastLayer(m, firstTokenDense(m, "bert.pooler.dense", hidden, "tanh")),
     words: (m, c, hidden) =>
       wordLogits(m, hidden, {
         names: {

@@ -5,6 +5,7 @@ import type { Value } from "../../graph/ir.ts";
 import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
 import { count, layerCount } from "../config-fields.ts";
+import { dropoutShare, hiddenShares } from "../dropout-shares.ts";
 import type { Network } from "../network.ts";
 import { bucketed, everyOffset, skewed } from "../relative-positions.ts";
 import {
@@ -13,6 +14,7 @@ import {
   encoderHeads,
   firstTokenDense,
   type LayerNames,
+  lastLayer,
   layerPaths,
   oldNorms,
   type Projected,
@@ -62,6 +64,7 @@ const debertaConfig = z
     conv_groups: z.literal(1, "convolutions in groups are not built").default(1),
     conv_act: activationName.default("tanh"),
     pooler_hidden_act: activationName.default("gelu"),
+    cls_dropout: dropoutShare.nullish(),
     legacy: z.boolean().default(true),
     attention_head_size: count.optional(),
   })
@@ -84,6 +87,8 @@ const deberta: Architecture<DebertaConfig> = {
   modelTypes: ["deberta-v2"],
   config: debertaConfig,
   prefix: "deberta",
+  dropout: (c, head) =>
+    hiddenShares(c.hidden_dropout_prob, head === "sequence-classification" ? c.cls_dropout : undefined),
   blocks(c) {
     const [first, ...others] = layerPaths("encoder.layer", c.num_hidden_layers);
     return [
@@ -100,12 +105,7 @@ const deberta: Architecture<DebertaConfig> = {
     classStem: "DebertaV2",
     prefix: "deberta",
     encoded,
-    sequence: (m, c, hidden) =>
-      m.linear(
-        "classifier",
-        firstTokenDense(m, "pooler.dense", hidden, c.pooler_hidden_act),
-        m.options.classes,
-      ),
+    sequence: (m, c, hidden) => lastLayer(m, firstTokenDense(m, "pooler.dense", hidden, c.pooler_hidden_act)),
     words: (m, c, hidden) =>
       wordLogits(m, hidden, {
         names: c.legacy ? tiedWordHead : wordHead,
@@ -141,7 +141,7 @@ function encoded(m: Network, c: DebertaConfig): Value {
   const isText = g.cast(mask, "bool");
   const isPair = g.op("And", [g.unsqueeze(isText, [1, 3]), g.unsqueeze(isText, [1, 2])]);
   const textOnly = (x: Value) => g.mul(x, g.unsqueeze(g.cast(mask, "float32"), [2]));
-  const embeddings = textOnly(words(m.at("embeddings"), c, ids));
+  const embeddings = m.dropped("embeddings", "embeddings", textOnly(words(m.at("embeddings"), c, ids)));
   const distances = distanceRows(m.at("encoder"), c, ids);
   let x = embeddings;
   for (const [i, path] of layerPaths("encoder.layer", c.num_hidden_layers).entries()) {
@@ -151,7 +151,8 @@ function encoded(m: Network, c: DebertaConfig): Value {
     );
     if (i === 0 && c.conv_kernel_size > 0) {
       const conv = m.at("encoder.conv");
-      const near = m.activation(c.conv_act, textOnly(neighbours(conv.at("conv"), c, embeddings)));
+      const around = textOnly(neighbours(conv.at("conv"), c, embeddings));
+      const near = m.activation(c.conv_act, conv.dropped("feedforward", "conv", around));
       x = textOnly(conv.layerNorm("LayerNorm", g.add(x, near), c.layer_norm_eps));
     }
   }

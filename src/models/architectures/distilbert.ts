@@ -4,12 +4,14 @@ import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
 import { paddingBias } from "../attention.ts";
 import { count, layerCount } from "../config-fields.ts";
+import { dropoutShare, hiddenShares } from "../dropout-shares.ts";
 import type { Network } from "../network.ts";
 import {
   embedded,
   encoderHeads,
   firstTokenDense,
   type LayerNames,
+  lastLayer,
   layerPaths,
   oldNorms,
   postNormLayers,
@@ -27,6 +29,8 @@ const distilbertConfig = z
     hidden_dim: count.default(3072),
     activation: activationName.default("gelu"),
     tie_word_embeddings: z.boolean().default(true),
+    dropout: dropoutShare.default(0.1),
+    seq_classif_dropout: dropoutShare.default(0.2),
   })
   .transform((c) => ({
     ...c,
@@ -58,14 +62,15 @@ const distilbert: Architecture<DistilbertConfig> = {
   modelTypes: ["distilbert"],
   config: distilbertConfig,
   prefix: "distilbert",
+  dropout: (c, head) =>
+    hiddenShares(c.dropout, head === "sequence-classification" ? c.seq_classif_dropout : c.dropout),
   blocks: (c) => ["embeddings", ...layers(c)],
   renames: oldNorms,
   heads: encoderHeads<DistilbertConfig>({
     classStem: "DistilBert",
     prefix: "distilbert",
     encoded,
-    sequence: (m, _, hidden) =>
-      m.linear("classifier", firstTokenDense(m, "pre_classifier", hidden, "relu"), m.options.classes),
+    sequence: (m, _, hidden) => lastLayer(m, firstTokenDense(m, "pre_classifier", hidden, "relu")),
     words: (m, c, hidden) =>
       wordLogits(m, hidden, {
         names: {

@@ -5,11 +5,12 @@ import { paddingBias } from "../attention.ts";
 import { count } from "../config-fields.ts";
 import type { Network } from "../network.ts";
 import {
+  bertDropout,
   bertFields,
   bertLayer,
+  denseClassifier,
   embedded,
   encoderHeads,
-  firstTokenDense,
   layerPaths,
   oldNorms,
   postNormLayers,
@@ -35,6 +36,7 @@ const electra: Architecture<ElectraConfig> = {
   modelTypes: ["electra"],
   config: electraConfig,
   prefix: "electra",
+  dropout: bertDropout,
   blocks: (c) => [
     "embeddings",
     ...(c.embedding_size === c.hidden_size ? [] : ["embeddings_project"]),
@@ -45,12 +47,7 @@ const electra: Architecture<ElectraConfig> = {
     classStem: "Electra",
     prefix: "electra",
     encoded,
-    sequence: (m, _, hidden) =>
-      m.linear(
-        "classifier.out_proj",
-        firstTokenDense(m, "classifier.dense", hidden, "gelu"),
-        m.options.classes,
-      ),
+    sequence: (m, _, hidden) => denseClassifier(m, "classifier", hidden, "gelu"),
     words: (m, c, hidden) =>
       wordLogits(m, hidden, {
         names: {

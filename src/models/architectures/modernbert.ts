@@ -7,9 +7,10 @@ import { type Architecture, architecture } from "../architecture.ts";
 import { biasOf } from "../attention.ts";
 import { count, layerCount } from "../config-fields.ts";
 import { type RotaryTable, rotaryFrequencies, rotaryTable, rotated } from "../decoder.ts";
+import { dropoutShare } from "../dropout-shares.ts";
 import { type Network, numberAt } from "../network.ts";
 import { keyOffsets } from "../relative-positions.ts";
-import { encoderHeads, layerPaths, textInputs } from "../text-encoder.ts";
+import { encoderHeads, lastLayer, layerPaths, textInputs } from "../text-encoder.ts";
 
 const layerKind = z.enum(["full_attention", "sliding_attention"]);
 type LayerKind = z.output<typeof layerKind>;
@@ -45,6 +46,10 @@ const modernbertConfig = z
     classifier_bias: z.boolean().default(false),
     classifier_activation: activationName.default("gelu"),
     tie_word_embeddings: z.boolean().default(true),
+    embedding_dropout: dropoutShare.default(0),
+    attention_dropout: dropoutShare.default(0),
+    mlp_dropout: dropoutShare.default(0),
+    classifier_dropout: dropoutShare.default(0),
   })
   .refine((c) => c.hidden_size % (2 * c.num_attention_heads) === 0, {
     path: ["num_attention_heads"],
@@ -57,6 +62,12 @@ const modernbert: Architecture<ModernbertConfig> = {
   modelTypes: ["modernbert"],
   config: modernbertConfig,
   prefix: "model",
+  dropout: (c) => ({
+    embeddings: c.embedding_dropout,
+    attention: c.attention_dropout,
+    feedforward: c.mlp_dropout,
+    classifier: c.classifier_dropout,
+  }),
   blocks: (c) => ["embeddings", ...layerPaths("layers", c.num_hidden_layers), "final_norm"],
   heads: encoderHeads<ModernbertConfig>({
     classStem: "ModernBert",
@@ -64,7 +75,7 @@ const modernbert: Architecture<ModernbertConfig> = {
     encoded,
     sequence(m, c, hidden) {
       const pooled = c.classifier_pooling === "cls" ? m.firstToken(hidden) : meanOfTokens(m, hidden);
-      return m.linear("classifier", predicted(m, c, pooled), m.options.classes);
+      return lastLayer(m, predicted(m, c, pooled));
     },
     tokens: predicted,
     words(m, c, hidden) {
@@ -109,7 +120,7 @@ function encoded(m: Network, c: ModernbertConfig): Value {
   const x = kinds.reduce(
     (hidden, kind, i) =>
       layer(m.at(`layers.${i}`), c, hidden, { sight: sights.get(kind)!, isFirst: i === 0 }),
-    normed(embeddings, "norm", c, words),
+    embeddings.dropped("embeddings", "norm", normed(embeddings, "norm", c, words)),
   );
   return normed(m, "final_norm", c, x);
 }
@@ -156,7 +167,8 @@ function layer(
   const wide = mlp.linear("Wi", normed(m, "mlp_norm", c, h), 2 * c.intermediate_size, { bias: c.mlp_bias });
   const [value, gate] = parts(m, wide, 2) as [Value, Value];
   const gated = g.mul(m.activation(c.hidden_activation, value), gate);
-  return g.add(h, mlp.linear("Wo", gated, c.hidden_size, { bias: c.mlp_bias }));
+  const kept = mlp.dropped("feedforward", "Wo", gated);
+  return g.add(h, mlp.linear("Wo", kept, c.hidden_size, { bias: c.mlp_bias }));
 }
 
 function attention(m: Network, c: ModernbertConfig, x: Value, { angles, bias }: Sight): Value {
@@ -167,7 +179,8 @@ function attention(m: Network, c: ModernbertConfig, x: Value, { angles, bias }: 
   const [q, k, v] = parts(m, all, 3).map((part) => intoHeads(g, part, heads, size)) as [Value, Value, Value];
   const turned = { q: rotated(m, q, angles), k: rotated(m, k, angles), v };
   const { y } = attend(g, turned, { scale: 1 / Math.sqrt(size), biases: [bias] });
-  return m.linear("Wo", fromHeads(g, y, heads, size), c.hidden_size, { bias: c.attention_bias });
+  const given = m.linear("Wo", fromHeads(g, y, heads, size), c.hidden_size, { bias: c.attention_bias });
+  return m.dropped("attention", "Wo", given);
 }
 
 /** Equal parts of the last axis. */

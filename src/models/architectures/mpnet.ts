@@ -3,13 +3,14 @@ import type { Value } from "../../graph/ir.ts";
 import { type Architecture, architecture } from "../architecture.ts";
 import { paddingBias } from "../attention.ts";
 import { count } from "../config-fields.ts";
+import { hiddenShares } from "../dropout-shares.ts";
 import type { Network } from "../network.ts";
 import { bucketed, keyOffsets } from "../relative-positions.ts";
 import {
   bertFields,
+  denseClassifier,
   embedded,
   encoderHeads,
-  firstTokenDense,
   type LayerNames,
   layerPaths,
   oldNorms,
@@ -51,18 +52,14 @@ const mpnet: Architecture<MpnetConfig> = {
   modelTypes: ["mpnet"],
   config: mpnetConfig,
   prefix: "mpnet",
+  dropout: (c) => hiddenShares(c.hidden_dropout_prob),
   blocks: (c) => ["embeddings", "encoder.relative_attention_bias", ...layers(c)],
   renames: oldNorms,
   heads: encoderHeads<MpnetConfig>({
     classStem: "MPNet",
     prefix: "mpnet",
     encoded,
-    sequence: (m, _, hidden) =>
-      m.linear(
-        "classifier.out_proj",
-        firstTokenDense(m, "classifier.dense", hidden, "tanh"),
-        m.options.classes,
-      ),
+    sequence: (m, _, hidden) => denseClassifier(m, "classifier", hidden, "tanh"),
     words: (m, c, hidden) =>
       wordLogits(m, hidden, {
         names: robertaWordHead,

@@ -5,11 +5,12 @@ import { paddingBias } from "../attention.ts";
 import { count } from "../config-fields.ts";
 import type { Network } from "../network.ts";
 import {
+  bertDropout,
   bertFields,
   bertLayer,
+  denseClassifier,
   embedded,
   encoderHeads,
-  firstTokenDense,
   layerPaths,
   oldNorms,
   positionsBesidePadding,
@@ -43,18 +44,14 @@ const roberta = (modelType: string, classStem: string): Architecture =>
     modelTypes: [modelType],
     config: robertaConfig,
     prefix: "roberta",
+    dropout: bertDropout,
     blocks: (c) => ["embeddings", ...layers(c)],
     renames: oldNorms,
     heads: encoderHeads<RobertaConfig>({
       classStem,
       prefix: "roberta",
       encoded,
-      sequence: (m, _, hidden) =>
-        m.linear(
-          "classifier.out_proj",
-          firstTokenDense(m, "classifier.dense", hidden, "tanh"),
-          m.options.classes,
-        ),
+      sequence: (m, _, hidden) => denseClassifier(m, "classifier", hidden, "tanh"),
       words: (m, c, hidden) =>
         wordLogits(m, hidden, {
           names: robertaWordHead,

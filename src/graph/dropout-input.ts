@@ -1,5 +1,5 @@
-import type { Graph } from "../graph/ir.ts";
-import { float32 } from "../graph/tensor.ts";
+import type { Graph } from "./ir.ts";
+import { float32 } from "./tensor.ts";
 
 /** The name of a graph input that carries a dropout mask, which the training loop draws; the graph multiplies by it. */
 export const dropoutInput = (p: number, name: string): string => `dropout:${p}:${name}`;

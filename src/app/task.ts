@@ -32,7 +32,7 @@ export interface Task<R extends RunResult = RunResult> {
   /** Options of a verb that not every task takes, and this one does. */
   readonly options: { readonly [V in "tune" | "evaluate" | "predict"]: readonly string[] };
   /** Opens and checks model and data of a tuning; writes nothing. */
-  prepare(options: TuneSettings, runtime: Runtime): Promise<TaskRun>;
+  prepare(options: TuneSettings, runtime: Runtime, startOf: StartOf): Promise<TaskRun>;
   evaluate(
     options: EvaluateSettings,
     runtime: Runtime,
@@ -48,6 +48,9 @@ export interface Task<R extends RunResult = RunResult> {
   /** The model card, README.md. */
   card(facts: CardFacts<R>): string;
 }
+
+/** What a run begins with, of the model that it opened: the same, or that with the adapter that is tuned on. */
+export type StartOf = (model: Model) => Promise<Model>;
 
 /** A tuning of one task, opened: what the verb `tune` asks of it. */
 export interface TaskRun {

@@ -59,7 +59,9 @@ export async function prepareTuning(
   const runtime = await openRuntime(options);
   let task: TaskRun | undefined;
   try {
-    task = await tasks[options.task].prepare({ ...options, model: modelPath }, runtime);
+    const startOf = async (model: Model) =>
+      (found && (await adapterGoingOn(model, found.folder, options)).start) ?? model;
+    task = await tasks[options.task].prepare({ ...options, model: modelPath }, runtime, startOf);
     const adapter = found
       ? await adapterGoingOn(task.model, found.folder, options)
       : adapterTuning(task.model, options);

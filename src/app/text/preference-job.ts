@@ -2,9 +2,11 @@ import { DiapasonError } from "../../base/errors.ts";
 import type { TextRow } from "../../data/text/text-dataset.ts";
 import { encodeCompletion } from "../../data/text/token-examples.ts";
 import { attachPreference } from "../../tasks/preference.ts";
+import type { TaskRun } from "../task.ts";
 import type { JobContext, TextJob } from "./job.ts";
 import { shifted } from "./language-job.ts";
 import { collateGroups, grouped, groupFeeds, groupOf, type TextGroup } from "./text-groups.ts";
+import { labelled } from "./token-loss-job.ts";
 import { type TextScores, toldByScores } from "./told-by-scores.ts";
 
 /** Two answers to a prompt, the better one first. */
@@ -21,12 +23,71 @@ export interface PreferenceEvaluation extends TextScores {
 /** How hard the model is held to what it was. The default of TRL. */
 const beta = 0.1;
 
+/** What examples were made of. */
+interface Made {
+  readonly pairs: number;
+  /** Pairs of which an answer, or the prompt, was longer than what is read. */
+  readonly cut: number;
+  /** Pairs that are left out because an answer has no token left. */
+  readonly mute: readonly Preference[];
+  /** Pairs that are left out because both answers are the same, as far as they are read. */
+  readonly alike: readonly Preference[];
+}
+
+const isMute = ({ parts }: Preference): boolean =>
+  parts.some(({ labels }) => labels !== undefined && labelled(labels.subarray(1)) === 0);
+
+const areAlike = ({ parts: [one, other] }: Preference): boolean =>
+  one?.ids.length === other?.ids.length && one?.ids.every((id, i) => id === other?.ids[i]) === true;
+
+function nothingLeft(pairs: readonly Preference[], mute: number, maxTokens: number): DiapasonError {
+  const from = `${pairs.length === 1 ? "The pair" : `The ${pairs.length} pairs from`} ${pairs[0]!.id}${pairs.length === 1 ? "" : " on"}`;
+  return mute > 0
+    ? new DiapasonError(
+        "data/no-text",
+        `${from} hold no two answers that differ within the first ${maxTokens} tokens: the prompts are as long.`,
+        "Read more tokens (maxTokens), or shorten the prompts.",
+      )
+    : new DiapasonError(
+        "data/no-text",
+        `${from} hold two answers each that are the same.`,
+        "Give a chosen and a rejected answer that differ, within the tokens that are read (maxTokens).",
+      );
+}
+
+/** Which pairs teach nothing. */
+function checksOf(made: Made | undefined, maxTokens: number): NonNullable<TaskRun["checks"]> {
+  if (!made) return [];
+  const { pairs, mute, alike } = made;
+  return [
+    ...(mute[0]
+      ? [
+          {
+            what: "mute",
+            found: `${mute.length} of ${pairs} training pairs are left out, such as ${mute[0].id}: an answer begins after the first ${maxTokens} tokens (--max-tokens)`,
+            isFine: false,
+          },
+        ]
+      : []),
+    ...(alike[0]
+      ? [
+          {
+            what: "alike",
+            found: `${alike.length} of ${pairs} training pairs are left out, such as ${alike[0].id}: both answers are the same within ${maxTokens} tokens`,
+            isFine: false,
+          },
+        ]
+      : []),
+  ];
+}
+
 /** The better of two answers, without a model of rewards: DPO. */
 export function preferenceJob({
   tokenizer,
   maxTokens,
 }: JobContext): TextJob<Preference, PreferenceEvaluation> {
   let inputs = { labels: "", reference: "" };
+  const made = new WeakMap<readonly Preference[], Made>();
   const encode = ({ id, values }: TextRow): Preference => {
     const { prompt, chosen, rejected } = values;
     if (prompt === undefined || chosen === undefined || rejected === undefined)
@@ -40,12 +101,27 @@ export function preferenceJob({
     );
     return { ...groupOf(id, answers), reference: 0 };
   };
+  const encodeAll = (rows: readonly TextRow[]): Preference[] => {
+    const pairs = rows.map(encode);
+    const mute = pairs.filter(isMute);
+    const alike = pairs.filter((pair) => !isMute(pair) && areAlike(pair));
+    const left = pairs.filter((pair) => !isMute(pair) && !areAlike(pair));
+    const cut = pairs.filter(({ isTruncated }) => isTruncated).length;
+    if (pairs[0] && left.length === 0) throw nothingLeft(pairs, mute.length, maxTokens);
+    made.set(left, { pairs: pairs.length, cut, mute, alike });
+    return left;
+  };
   return {
     head: "causal-lm",
     labels: undefined,
     config: {},
-    encode: async (rows) => rows.map(encode),
-    encodeUnlabelled: async (rows) => rows.map(encode),
+    encode: async (rows) => encodeAll(rows),
+    encodeUnlabelled: async (rows) => encodeAll(rows),
+    textsIn(examples) {
+      const { pairs = examples.length, cut = 0 } = made.get(examples) ?? {};
+      return { texts: pairs, cut };
+    },
+    checks: (examples) => checksOf(made.get(examples), maxTokens),
     attach(graph, model) {
       const { labels, reference, leads, ...loss } = attachPreference(graph, model.output.name, beta);
       inputs = { labels, reference };
@@ -71,8 +147,12 @@ export function preferenceJob({
       tokenizer,
       scoresOf: (evaluation: PreferenceEvaluation) => evaluation,
     }),
-    refer: (examples, { leads }) =>
-      examples.map((example) => ({ ...example, reference: leads.get(example.id) ?? 0 })),
+    refer(examples, { leads }) {
+      const referred = examples.map((example) => ({ ...example, reference: leads.get(example.id) ?? 0 }));
+      const how = made.get(examples);
+      if (how) made.set(referred, how);
+      return referred;
+    },
     goal: { name: "accuracy", mode: "max", tie: { name: "loss", mode: "min" } },
     judge() {
       const losses: { id: string; loss: number }[] = [];

@@ -10,7 +10,7 @@ import type { Runtime } from "../../runtime/runtime.ts";
 import type { TrainData } from "../../tune/data.ts";
 import { withValues } from "../../tune/program.ts";
 import type { TuneSettings } from "../options.ts";
-import type { Judged, TaskRun } from "../task.ts";
+import type { Judged, StartOf, TaskRun } from "../task.ts";
 import { checkShape } from "./check-shape.ts";
 import type { AttachedText, EncodedText, TextJob } from "./job.ts";
 import {
@@ -31,6 +31,7 @@ export async function prepareTexts<E extends EncodedText, V>(
   kind: TextTaskKind<E, V>,
   options: TuneSettings,
   runtime: Runtime,
+  startOf: StartOf,
 ): Promise<TaskRun> {
   const dataset = await openTextRows(options.data, {
     ...kind.reading,
@@ -66,10 +67,13 @@ export async function prepareTexts<E extends EncodedText, V>(
     const longest = examples.train.reduce((most, { ids }) => Math.max(most, ids.length), 1);
     const model = { ...opened, usualSizes: new Map([["tokens", longest]]) };
     const facts = { maxTokens, task: kind.name, options };
-    const referred = job.refer
-      ? await withReference(job, model, runtime, examples, tokenizer, options)
-      : examples;
-    return textRun(job, { dataset, tokenizer, model, runtime, examples: referred, facts });
+    const run = { dataset, tokenizer, model, runtime, examples, facts };
+    if (!job.refer) return textRun(job, run);
+    const start = await startOf(model);
+    const referred = await withReference(job, start, runtime, examples, tokenizer, options);
+    const which = start === model ? "the model as it is" : "the base with its adapter as it is";
+    const told = textRun(job, { ...run, examples: referred });
+    return { ...told, notes: [...told.notes, `What is preferred is measured from ${which} now.`] };
   } catch (error) {
     await tokenizer.close();
     throw error;

@@ -15,7 +15,7 @@ export const textTask = <E extends EncodedText, V>(kind: TextTaskKind<E, V>): Ta
     evaluate: [...shared, ...kind.options.evaluate],
     predict: [...shared, ...kind.options.predict],
   },
-  prepare: (options, runtime) => prepareTexts(kind, options, runtime),
+  prepare: (options, runtime, startOf) => prepareTexts(kind, options, runtime, startOf),
   evaluate: (options, runtime, context) => evaluateTexts(kind, options, runtime, context),
   predict: (options, runtime, context) =>
     kind.predict?.(options, runtime, context) ?? predictTexts(kind, options, runtime, context),

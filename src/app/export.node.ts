@@ -7,6 +7,7 @@ import { saveCheckpoint } from "../formats/checkpoint.node.ts";
 import { saveOnnx } from "../formats/onnx/file.node.ts";
 import { inFormat, type OnnxFormatName, onnxFormats } from "../models/export/formats.ts";
 import type { LocatedAdapter } from "../models/hub/locate.node.ts";
+import { jsNotes } from "../models/js-class.ts";
 import { folderOfFile, loadModel } from "../models/load.node.ts";
 import { inferenceGraph, weightsOf } from "../models/save.node.ts";
 import { learnShapes } from "../runtime/probe.ts";
@@ -127,6 +128,7 @@ export const exportModel: Verb<typeof options, ExportEvent> = {
         whole: true,
         learnShapes: (graph) => learnShapes(graph, runtime),
       });
+      if (places.some(([format]) => format !== "safetensors")) yield* jsNotes(model).map(noteOf);
       const graph = inferenceGraph(model);
       if (settings.out !== undefined && adapter === undefined) await copyBeside(path, out);
       const before = judge && (yield* judge.measure(runtime, context));

@@ -2,11 +2,13 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../base/atomic-file.node.ts";
 import { mergedValues } from "../models/adapters/merge.ts";
+import { jsNotes } from "../models/js-class.ts";
 import { type TuneResult, tuneLoop } from "../tune/loop.ts";
 import { createRunFolder, openRunFolder, type RunFolder } from "../tune/run-folder.node.ts";
 import { mergeNotes } from "./adapter.ts";
 import { memoryLimit, refuseTooLarge } from "./memory.node.ts";
 import { optimizerOf } from "./optimizer.ts";
+import { noteOf } from "./progress.ts";
 import type { RunResult } from "./run-result.ts";
 import { saveTuned } from "./save-tuned.node.ts";
 import { recipeOf } from "./tasks.node.ts";
@@ -42,6 +44,8 @@ export async function* runTuning(
     const merging = adapter ? await mergeNotes(adapter, result.values, runtime) : [];
     const tuned = task.tuned(task.model, values);
     const { after, pValue, details } = await before.against(tuned.judged);
+    const elsewhere = jsNotes(tuned.saved);
+    yield* elsewhere.map(noteOf);
     const facts: RunResult = {
       task: options.task,
       model: options.model,
@@ -54,7 +58,7 @@ export async function* runTuning(
       trainedSeconds: result.seconds,
       steps: result.steps,
       peakMemory: await runtime.peakMemoryBytes(),
-      notes: [...task.notes, ...(adapter?.notes ?? []), ...merging],
+      notes: [...task.notes, ...(adapter?.notes ?? []), ...merging, ...elsewhere],
       ...details,
     };
     await writeFileAtomic(join(options.run, "result.json"), `${JSON.stringify(facts)}\n`);

@@ -24,6 +24,8 @@ export interface Head<C> {
   readonly className: string;
   /** Other classes of transformers that have it, one of which a config may name; `build` tells them apart by that. */
   readonly otherClassNames?: readonly string[];
+  /** transformers.js has no class for the head, so that its pipelines do not open such a folder. */
+  readonly lacksJsClass?: true;
   /**
    * Adds inputs, nodes and outputs. Inputs and outputs have transformers' names: `input_ids`, `attention_mask`,
    * `token_type_ids` int64 [batch, tokens], `pixel_values` float32 [batch, channels, height, width];

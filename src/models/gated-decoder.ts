@@ -119,6 +119,7 @@ export function gatedDecoder<C extends GatedConfig>(row: GatedRow<C>): Architect
 const classifiers = {
   "sequence-classification": <C extends GatedConfig>(row: GatedRow<C>): Head<C> => ({
     className: `${row.headsName ?? row.className}ForSequenceClassification`,
+    lacksJsClass: true,
     build(m, c) {
       const { hidden } = decoded(m.at("model"), c, row);
       const last = lastTokenOf(m, hidden);
@@ -127,6 +128,7 @@ const classifiers = {
   }),
   "token-classification": <C extends GatedConfig>(row: GatedRow<C>): Head<C> => ({
     className: `${row.headsName ?? row.className}ForTokenClassification`,
+    lacksJsClass: true,
     build: (m, c) =>
       m.output("logits", m.linear("score", decoded(m.at("model"), c, row).hidden, m.options.classes)),
   }),

@@ -4,6 +4,7 @@ import type { ImageBatch, ImageExample } from "../../data/dataset.ts";
 import { imageLoader } from "../../data/image-loader.node.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { imageClassification } from "../../tasks/image-classification.ts";
+import { refuseFreshHead } from "../fresh-head.ts";
 import type { Predicted, PredictSettings } from "../judging.ts";
 import { type Note, noteOf } from "../progress.ts";
 import type { VerbContext } from "../verb.ts";
@@ -17,6 +18,7 @@ export async function* predictImages(
 ): AsyncGenerator<Note | Predicted, void> {
   const examples = await examplesOf(options.inputs);
   const { model, preprocessor, notes } = await openImageModel(options.model, options, runtime);
+  refuseFreshHead(model);
   yield* notes.map(noteOf);
   const labels = labelsOf(model);
   const executable = await runtime.compile(model.graph);

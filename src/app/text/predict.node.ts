@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { openTextSet } from "../../data/text/open-text-rows.node.ts";
 import type { TextOptions, TextRow } from "../../data/text/text-dataset.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
+import { refuseFreshHead } from "../fresh-head.ts";
 import type { PredictSettings } from "../judging.ts";
 import { type Note, noteOf } from "../progress.ts";
 import type { VerbContext } from "../verb.ts";
@@ -38,6 +39,7 @@ export async function* predictTexts<E extends EncodedText, V>(
       seed: 0,
     });
     const model = await openTextModel(options.model, job, runtime, { seed: 0, file: options.file });
+    refuseFreshHead(model);
     yield* model.notes.map(noteOf);
     const examples = await job.encodeUnlabelled(rows);
     const executable = await runtime.compile(model.graph);

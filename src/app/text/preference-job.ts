@@ -40,19 +40,13 @@ const isMute = ({ parts }: Preference): boolean =>
 const areAlike = ({ parts: [one, other] }: Preference): boolean =>
   one?.ids.length === other?.ids.length && one?.ids.every((id, i) => id === other?.ids[i]) === true;
 
-function nothingLeft(pairs: readonly Preference[], mute: number, maxTokens: number): DiapasonError {
+function nothingLeft(pairs: readonly Preference[], maxTokens: number): DiapasonError {
   const from = `${pairs.length === 1 ? "The pair" : `The ${pairs.length} pairs from`} ${pairs[0]!.id}${pairs.length === 1 ? "" : " on"}`;
-  return mute > 0
-    ? new DiapasonError(
-        "data/no-text",
-        `${from} hold no two answers that differ within the first ${maxTokens} tokens: the prompts are as long.`,
-        "Read more tokens (maxTokens), or shorten the prompts.",
-      )
-    : new DiapasonError(
-        "data/no-text",
-        `${from} hold two answers each that are the same.`,
-        "Give a chosen and a rejected answer that differ, within the tokens that are read (maxTokens).",
-      );
+  return new DiapasonError(
+    "data/no-text",
+    `${from} hold no two answers that differ within the first ${maxTokens} tokens.`,
+    "Read more tokens (maxTokens), or shorten the prompts.",
+  );
 }
 
 /** Which pairs teach nothing. */
@@ -107,7 +101,7 @@ export function preferenceJob({
     const alike = pairs.filter((pair) => !isMute(pair) && areAlike(pair));
     const left = pairs.filter((pair) => !isMute(pair) && !areAlike(pair));
     const cut = pairs.filter(({ isTruncated }) => isTruncated).length;
-    if (pairs[0] && left.length === 0) throw nothingLeft(pairs, mute.length, maxTokens);
+    if (pairs[0] && left.length === 0) throw nothingLeft(pairs, maxTokens);
     made.set(left, { pairs: pairs.length, cut, mute, alike });
     return left;
   };

@@ -55,6 +55,31 @@ const layers = (c: AlbertConfig): string[] =>
     groupLayers(c, Math.floor(i / (c.num_hidden_layers / c.num_hidden_groups))),
   );
 
+const heads = encoderHeads<AlbertConfig>({
+  classStem: "Albert",
+  prefix: "albert",
+  encoded,
+  sequence(m, c, hidden) {
+    const pooled = m.activation("tanh", m.linear("albert.pooler", m.firstToken(hidden), c.hidden_size));
+    return lastLayer(m, pooled);
+  },
+  words: (m, c, hidden) =>
+    wordLogits(m, hidden, {
+      names: {
+        dense: "predictions.dense",
+        norm: "predictions.LayerNorm",
+        bias: "predictions.bias",
+        decoder: "predictions.decoder.weight",
+      },
+      table: "albert.embeddings.word_embeddings.weight",
+      words: c.vocab_size,
+      width: c.embedding_size,
+      activation: c.hidden_act,
+      epsilon: c.layer_norm_eps,
+      isTied: c.tie_word_embeddings,
+    }),
+});
+
 /** BERT whose layers share their weights. Source: Lan et al. 2020. */
 const albert: Architecture<AlbertConfig> = {
   modelTypes: ["albert"],
@@ -65,30 +90,10 @@ const albert: Architecture<AlbertConfig> = {
   blocks: (c) => ["embeddings", "encoder.embedding_hidden_mapping_in", ...new Set(layers(c))],
   optional: /^pooler\./,
   renames: oldNorms,
-  heads: encoderHeads<AlbertConfig>({
-    classStem: "Albert",
-    prefix: "albert",
-    encoded,
-    sequence(m, c, hidden) {
-      const pooled = m.activation("tanh", m.linear("albert.pooler", m.firstToken(hidden), c.hidden_size));
-      return lastLayer(m, pooled);
-    },
-    words: (m, c, hidden) =>
-      wordLogits(m, hidden, {
-        names: {
-          dense: "predictions.dense",
-          norm: "predictions.LayerNorm",
-          bias: "predictions.bias",
-          decoder: "predictions.decoder.weight",
-        },
-        table: "albert.embeddings.word_embeddings.weight",
-        words: c.vocab_size,
-        width: c.embedding_size,
-        activation: c.hidden_act,
-        epsilon: c.layer_norm_eps,
-        isTied: c.tie_word_embeddings,
-      }),
-  }),
+  heads: {
+    ...heads,
+    "token-classification": { ...heads["token-classification"]!, lacksJsClass: true },
+  },
 };
 
 function encoded(m: Network, c: AlbertConfig): Value {

@@ -81,6 +81,7 @@ const clip: Architecture<ClipConfig> = {
     },
     "image-classification": {
       className: "CLIPForImageClassification",
+      lacksJsClass: true,
       build(m, c) {
         const hidden = imagesEncoded(m.at("vision_model"), c.vision_config);
         m.output("logits", m.linear("classifier", meanOfTokens(m, hidden, 1), m.options.classes));
@@ -88,6 +89,7 @@ const clip: Architecture<ClipConfig> = {
     },
     "zero-shot-classification": {
       className: "CLIPZeroShotClassifier",
+      lacksJsClass: true,
       build: (m, c) => outputAgainstRows(m, imagesProjected(m, c)),
     },
     features: {

@@ -45,6 +45,7 @@ const gpt2: Architecture<Gpt2Config> = {
     },
     "sequence-classification": {
       className: "GPT2ForSequenceClassification",
+      lacksJsClass: true,
       build(m, c) {
         const last = lastTokenOf(m, decoded(m.at("transformer"), c));
         m.output("logits", m.linear("score", last, m.options.classes, { bias: false }));
@@ -52,6 +53,7 @@ const gpt2: Architecture<Gpt2Config> = {
     },
     "token-classification": {
       className: "GPT2ForTokenClassification",
+      lacksJsClass: true,
       build: (m, c) =>
         m.output("logits", m.linear("classifier", decoded(m.at("transformer"), c), m.options.classes)),
     },

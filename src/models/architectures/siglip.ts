@@ -82,6 +82,7 @@ const siglip: Architecture<SiglipConfig> = {
     },
     "image-classification": {
       className: "SiglipForImageClassification",
+      lacksJsClass: true,
       build(m, c) {
         const hidden = imagesEncoded(m.at("vision_model"), c.vision_config);
         m.output("logits", m.linear("classifier", meanOfTokens(m, hidden), m.options.classes));
@@ -89,6 +90,7 @@ const siglip: Architecture<SiglipConfig> = {
     },
     "zero-shot-classification": {
       className: "SiglipZeroShotClassifier",
+      lacksJsClass: true,
       build: (m, c) => outputAgainstRows(m, imagesPooled(m, c)),
     },
     features: {

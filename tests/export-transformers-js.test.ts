@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { env, pipeline } from "@huggingface/transformers";
@@ -183,7 +183,9 @@ describe("text-generation", () => {
       out: at("writer"),
       run,
     }));
-    written = await exported({ model: at("writer"), to: [...formats], run });
+    // of data that no run split all rows are judged, as evaluate judges them
+    cpSync(data, at("apart.jsonl"));
+    written = await exported({ model: at("writer"), to: [...formats], run, data: at("apart.jsonl") });
   }, 120_000);
 
   test("what a form loses is that of the file that was written", async () => {

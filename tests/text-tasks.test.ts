@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -327,7 +327,11 @@ test("dropout in the layers: learns, resumes to the same weights, and is gone fr
   expect(weights("no-drop").equals(weights("drop"))).toBe(false);
   // the config's share, which nobody need ask for
   const { dropout: _, ...unsaid } = options;
-  await tuned("config-drop", unsaid);
+  cpSync(at("encoder"), at("dropping"), { recursive: true });
+  const config = JSON.parse(readFileSync(at("dropping/config.json"), "utf8"));
+  const share = { hidden_dropout_prob: 0.1 };
+  writeFileSync(at("dropping/config.json"), JSON.stringify({ ...config, ...share }));
+  await tuned("config-drop", { ...unsaid, model: at("dropping") });
   await tuned("tenth", { ...options, dropout: 0.1 });
   expect(weights("config-drop").equals(weights("tenth"))).toBe(true);
   const { graph } = await loadModel(at("drop"));

@@ -84,6 +84,8 @@ export async function writeTinyEncoder(folder: string, width = 16): Promise<void
     intermediate_size: 2 * width,
     max_position_embeddings: 32,
     initializer_range: 0.3,
+    // so narrow a network would need many steps with it
+    hidden_dropout_prob: 0,
   };
   await saveModel(buildNetwork({ config, tensors: undefined, source: folder, seed: 5 }), folder);
   writeTokenizer(folder, { hasTemplate: true });

@@ -16,7 +16,7 @@ import type { Metrics } from "../tune/events.ts";
 import { exportAdapter } from "./export-adapter.node.ts";
 import type { Exported, Quality } from "./export-events.ts";
 import { fileOfForm } from "./graph-file.node.ts";
-import { type Evaluated, evaluateOptions, type Scored } from "./judging.ts";
+import { type Evaluated, evaluateOptions, type RunSplit, type Scored } from "./judging.ts";
 import { type Download, located } from "./located.node.ts";
 import { copyBeside, writeMerged } from "./merged-folder.node.ts";
 import {
@@ -205,6 +205,8 @@ interface Examples {
   readonly data: string | undefined;
   /** What `evaluate` is told beside the model. */
   readonly given: Readonly<Record<string, unknown>>;
+  /** How the run split them that the model is of. */
+  readonly ofRun?: RunSplit | undefined;
   readonly notes: readonly string[];
 }
 
@@ -218,27 +220,44 @@ async function examplesFor(settings: ExportSettings, path: string): Promise<Exam
   const { split, batchSize } = settings;
   const chosen = picked(settings, lasting);
   const told = { ...(split && { split }), batchSize };
-  if (settings.data) return { data: settings.data, given: { ...chosen, ...told }, notes: [] };
   const folder = settings.run ?? join("runs", basename(resolve(path)));
+  const recipe = existsSync(join(folder, "recipe.yaml")) ? (await readRun(folder)).recipe : undefined;
+  const made = recipe && resolve(String(recipe["out"])) === resolve(path) ? recipe : undefined;
+  const isSame = settings.data !== undefined && resolve(String(made?.["data"])) === resolve(settings.data);
+  const ofRun = made && splitOfRun(made);
+  if (settings.data)
+    return {
+      data: settings.data,
+      given: { ...chosen, ...told },
+      ...(isSame && { ofRun }),
+      notes: [],
+    };
   const unmeasured = (why: string): Examples => ({
     data: undefined,
     given: {},
     notes: [`What is lost is not measured: ${why}. Give --data to measure it.`],
   });
-  if (!existsSync(join(folder, "recipe.yaml"))) return unmeasured(`there is no run in ${folder}`);
-  const { recipe } = await readRun(folder);
-  const { data, out } = recipe;
-  if (typeof out !== "string" || resolve(out) !== resolve(path))
-    return unmeasured(`the run in ${folder} made another model`);
+  if (!recipe) return unmeasured(`there is no run in ${folder}`);
+  if (!made) return unmeasured(`the run in ${folder} made another model`);
+  const { data } = made;
   if (typeof data !== "string" || !existsSync(data)) return unmeasured(`${data} is not there any more`);
-  return { data, given: { ...picked(recipe, lasting), ...chosen, ...told }, notes: [] };
+  return { data, given: { ...picked(made, lasting), ...chosen, ...told }, ofRun, notes: [] };
+}
+
+/** What decided which examples a run held out. */
+function splitOfRun({ seed, validationShare, limit }: Readonly<Record<string, unknown>>): RunSplit {
+  return {
+    seed: Number(seed),
+    validationShare: Number(validationShare),
+    ...(typeof limit === "number" && { limit }),
+  };
 }
 
 const picked = (from: Readonly<Record<string, unknown>>, names: readonly string[]) =>
   Object.fromEntries(names.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]])));
 
 /** How a model is judged by the task's own evaluation: as it is, or by a file that was written of it. */
-function judgeOf({ data, given }: Examples, task: (typeof taskNames)[number], model: string) {
+function judgeOf({ data, given, ofRun }: Examples, task: (typeof taskNames)[number], model: string) {
   const settings = parseOptions(evaluateOptions, { ...given, model, data, task });
   return {
     task,
@@ -247,7 +266,8 @@ function judgeOf({ data, given }: Examples, task: (typeof taskNames)[number], mo
       context: VerbContext,
       file?: string,
     ): AsyncGenerator<Progress, Omit<Quality, "before"> | undefined> {
-      for await (const event of tasks[task].evaluate({ ...settings, file }, runtime, context)) {
+      const judging = { ...settings, ...(ofRun && { ofRun }), ...(file !== undefined && { file }) };
+      for await (const event of tasks[task].evaluate(judging, runtime, context)) {
         if (event.type === "progress") yield event;
         if (event.type === "evaluated" || event.type === "scored")
           return { data: event.data, split: event.split, after: metricsOf(event) };

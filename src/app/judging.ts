@@ -45,7 +45,23 @@ export const evaluateOptions = z.strictObject({
   ...deviceOptions,
 });
 export type EvaluateOptions = z.input<typeof evaluateOptions>;
-export type EvaluateSettings = z.output<typeof evaluateOptions> & GraphFile;
+export type EvaluateSettings = z.output<typeof evaluateOptions> & GraphFile & { readonly ofRun?: RunSplit };
+
+/** How a run split its data, where what is judged is to be what it held out: the test split, else validation. */
+export interface RunSplit {
+  readonly seed: number;
+  readonly validationShare: number;
+  /** Training texts that were drawn before validation was. */
+  readonly limit?: number;
+}
+
+/** The split to be judged: the one asked for; else test, else what a run held out, else all. */
+export function splitOf(
+  { split, ofRun }: Pick<EvaluateSettings, "split" | "ofRun">,
+  sizes: { readonly test: number; readonly validation: number },
+): NonNullable<EvaluateSettings["split"]> {
+  return split ?? (sizes.test > 0 ? "test" : ofRun && sizes.validation > 0 ? "validation" : "all");
+}
 
 /** What `predict` takes. */
 export const predictOptions = z.strictObject({

@@ -7,7 +7,7 @@ import type { SplitName } from "../../data/dataset.ts";
 import type { DeclaredEvaluation } from "../../evaluate/evaluate-declared.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { emitting } from "../emit.ts";
-import type { EvaluateSettings, Scored } from "../judging.ts";
+import { type EvaluateSettings, type Scored, splitOf } from "../judging.ts";
 import { type Note, noteOf, type Progress, progressTo } from "../progress.ts";
 import { worstOf } from "../scored/result.ts";
 import type { VerbContext } from "../verb.ts";
@@ -20,8 +20,8 @@ export async function* evaluateArrays(
   runtime: Runtime,
   { signal }: VerbContext,
 ): AsyncGenerator<Note | Progress | Scored, void> {
-  const dataset = await openArrays(options.data, { seed: 0, validationShare: 0 });
-  const [split, part] = chosenPart(dataset, options.split);
+  const dataset = await openArrays(options.data, options.ofRun ?? { seed: 0, validationShare: 0 });
+  const [split, part] = chosenPart(dataset, options);
   const custom = await openCustom(options.model, options, part.set, runtime, options.file);
   yield* [...custom.notes, ...dataset.findings.map(({ message }) => message)].map(noteOf);
   const batches = openBatches(part, custom.columns);
@@ -44,10 +44,11 @@ export async function* evaluateArrays(
 /** The examples asked for; without an answer those of the test split, or all there are. */
 function chosenPart(
   { root, splits }: ArrayDataset,
-  asked: EvaluateSettings["split"],
+  options: Pick<EvaluateSettings, "split" | "ofRun">,
 ): readonly [string, ArrayPart] {
   const there = (["train", "validation", "test"] as const).filter((name) => splits[name].rows.length > 0);
-  const split = asked ?? (splits.test.rows.length > 0 ? "test" : "all");
+  const sizes = { test: splits.test.rows.length, validation: splits.validation.rows.length };
+  const split = splitOf(options, sizes);
   const only: SplitName | undefined = split === "all" && there.length === 1 ? there[0] : undefined;
   if (only) return ["all", splits[only]];
   if (split !== "all" && splits[split].rows.length > 0) return [split, splits[split]];

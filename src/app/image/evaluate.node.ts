@@ -6,7 +6,7 @@ import { imageLoader } from "../../data/image-loader.node.ts";
 import type { Evaluation, Prediction } from "../../evaluate/evaluate.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { emitting } from "../emit.ts";
-import type { Evaluated, EvaluateSettings, Mistaken } from "../judging.ts";
+import { type Evaluated, type EvaluateSettings, type Mistaken, splitOf } from "../judging.ts";
 import { type Note, noteOf, type Progress, progressTo } from "../progress.ts";
 import type { VerbContext } from "../verb.ts";
 import { evaluateModel, labelsOf, openImageModel } from "./classifier.node.ts";
@@ -21,12 +21,12 @@ export async function* evaluateImages(
   yield* notes.map(noteOf);
   const classes = labelsOf(model);
   const dataset = await openImageFolder(options.data, {
-    seed: 0,
-    validationShare: 0,
+    seed: options.ofRun?.seed ?? 0,
+    validationShare: options.ofRun?.validationShare ?? 0,
     classes,
     ...(options.labelColumn === undefined ? {} : { labelColumn: options.labelColumn }),
   });
-  const [split, examples] = chosenImages(dataset, options.split);
+  const [split, examples] = chosenImages(dataset, options);
   const loader = imageLoader(preprocessor);
   try {
     const evaluation = yield* emitting<Progress, Evaluation>((emit) =>
@@ -56,8 +56,8 @@ export async function* evaluateImages(
   }
 }
 
-function chosenImages({ root, splits }: ImageDataset, asked: EvaluateSettings["split"]) {
-  const split = asked ?? (splits.test.length > 0 ? "test" : "all");
+function chosenImages({ root, splits }: ImageDataset, options: Pick<EvaluateSettings, "split" | "ofRun">) {
+  const split = splitOf(options, { test: splits.test.length, validation: splits.validation.length });
   const examples = split === "all" ? [...splits.train, ...splits.validation, ...splits.test] : splits[split];
   if (examples.length > 0) return [split, examples] as const;
   const there = (["train", "validation", "test"] as const).filter((name) => splits[name].length > 0);

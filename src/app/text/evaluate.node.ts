@@ -4,7 +4,7 @@ import { openTextRows } from "../../data/text/open-text-rows.node.ts";
 import type { TextDataset } from "../../data/text/text-dataset.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { emitting } from "../emit.ts";
-import type { Evaluated, EvaluateSettings, Scored } from "../judging.ts";
+import { type Evaluated, type EvaluateSettings, type Scored, splitOf } from "../judging.ts";
 import { type Note, noteOf, type Progress, progressTo } from "../progress.ts";
 import type { VerbContext } from "../verb.ts";
 import { checkShape } from "./check-shape.ts";
@@ -26,13 +26,12 @@ export async function* evaluateTexts<E extends EncodedText, V>(
   const dataset = await openTextRows(options.data, {
     ...kind.reading,
     ...columnsOf(options),
-    seed: 0,
-    validationShare: 0,
+    ...(options.ofRun ?? { seed: 0, validationShare: 0 }),
     ...(kept.labels && { labels: kept.labels }),
     ...(kept.classes && { classes: kept.classes }),
   });
   checkShape(kind, dataset);
-  const [split, rows] = chosenRows(dataset, options.split);
+  const [split, rows] = chosenRows(dataset, options);
   const { tokenizer, maxTokens } = await openTextTokenizer(
     options.model,
     options.maxTokens ?? kept.maxTokens,
@@ -70,8 +69,8 @@ export async function* evaluateTexts<E extends EncodedText, V>(
   }
 }
 
-function chosenRows({ root, splits }: TextDataset, asked: EvaluateSettings["split"]) {
-  const split = asked ?? (splits.test.length > 0 ? "test" : "all");
+function chosenRows({ root, splits }: TextDataset, options: Pick<EvaluateSettings, "split" | "ofRun">) {
+  const split = splitOf(options, { test: splits.test.length, validation: splits.validation.length });
   const rows = split === "all" ? [...splits.train, ...splits.validation, ...splits.test] : splits[split];
   if (rows.length > 0) return [split, rows] as const;
   const there = (["train", "validation", "test"] as const).filter((name) => splits[name].length > 0);

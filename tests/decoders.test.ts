@@ -20,6 +20,8 @@ const decoders = [
   "gemma3",
   "phi3-long",
   "gpt2",
+  "olmo2",
+  "gpt-neox",
 ];
 
 const words = (dims: readonly number[], values: readonly number[]): HostTensor => ({

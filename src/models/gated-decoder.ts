@@ -71,10 +71,10 @@ export interface GatedRow<C extends GatedConfig> {
   readonly isFused?: boolean;
   /** Scales of normalisations are stored less 1. */
   readonly isScaledFromOne?: boolean;
-  /** What attention and the gated units give is normalised again before it is added. */
-  readonly normalizesTwice?: boolean;
-  /** Heads of queries and keys are normalised. */
-  readonly normalizesHeads?: boolean;
+  /** Where attention and the gated units are normalised: what they read (default), also what they give, or that alone. */
+  readonly normalizes?: "before" | "around" | "after";
+  /** Queries and keys are normalised: each head, or all heads of a token at once. */
+  readonly normalizesQueries?: "heads" | "whole";
   /** What embeddings are multiplied by. */
   readonly embeddingScale?: (c: C) => number;
   /** What scores are multiplied by. */
@@ -171,16 +171,37 @@ const norm = <C extends GatedConfig>(m: Network, name: string, x: Value, c: C, r
   m.rmsNorm(name, x, c.rms_norm_eps, { isScaledFromOne: row.isScaledFromOne ?? false });
 
 function layer<C extends GatedConfig>(m: Network, c: C, row: GatedRow<C>, x: Value, own: LayerInputs): Value {
-  const { g } = m;
-  const attended = attention(m.at("self_attn"), c, row, norm(m, "input_layernorm", x, c, row), own);
-  if (!row.normalizesTwice) {
-    const after = g.add(x, attended);
-    return g.add(after, units(m.at("mlp"), c, row, norm(m, "post_attention_layernorm", after, c, row)));
-  }
-  const after = g.add(x, norm(m, "post_attention_layernorm", attended, c, row));
-  const inner = units(m.at("mlp"), c, row, norm(m, "pre_feedforward_layernorm", after, c, row));
-  return g.add(after, norm(m, "post_feedforward_layernorm", inner, c, row));
+  const { normalizes = "before" } = row;
+  const names = normNames[normalizes];
+  const normed = (name: string | undefined, value: Value) =>
+    name === undefined ? value : norm(m, name, value, c, row);
+  const attended = attention(m.at("self_attn"), c, row, normed(names.attention, x), own);
+  const after = m.g.add(x, normed(names.attended, attended));
+  const inner = units(m.at("mlp"), c, row, normed(names.units, after));
+  return m.g.add(after, normed(names.gated, inner));
 }
+
+/** What the normalisations of a layer are called: of what attention and the gated units read, and of what they give. */
+const normNames = {
+  before: {
+    attention: "input_layernorm",
+    attended: undefined,
+    units: "post_attention_layernorm",
+    gated: undefined,
+  },
+  around: {
+    attention: "input_layernorm",
+    attended: "post_attention_layernorm",
+    units: "pre_feedforward_layernorm",
+    gated: "post_feedforward_layernorm",
+  },
+  after: {
+    attention: undefined,
+    attended: "post_attention_layernorm",
+    units: undefined,
+    gated: "post_feedforward_layernorm",
+  },
+} as const;
 
 function attention<C extends GatedConfig>(
   m: Network,
@@ -197,11 +218,13 @@ function attention<C extends GatedConfig>(
   const [q, k, v] = row.isFused
     ? parts(m, m.linear("qkv_proj", x, widths[0] + 2 * widths[1], { bias: biases.qkv }), widths)
     : ["q_proj", "k_proj", "v_proj"].map((name, n) => m.linear(name, x, widths[n]!, { bias: biases.qkv }));
+  const normed = (when: GatedRow<C>["normalizesQueries"], name: string, value: Value) =>
+    row.normalizesQueries === when ? norm(m, name, value, c, row) : value;
   const scale = row.scoreScale?.(c);
   const cap = row.caps?.(c).scores;
   const y = causalAttention(
     m,
-    { q: q!, k: k!, v: v! },
+    { q: normed("whole", "q_norm", q!), k: normed("whole", "k_norm", k!), v: v! },
     {
       layer: i,
       heads,
@@ -209,12 +232,8 @@ function attention<C extends GatedConfig>(
       bias,
       ...(scale !== undefined && { scale }),
       ...(cap && { softcap: cap }),
-      prepare(split, role) {
-        const normed = row.normalizesHeads
-          ? norm(m, role === "query" ? "q_norm" : "k_norm", split, c, row)
-          : split;
-        return rotated(m, normed, table);
-      },
+      prepare: (split, role) =>
+        rotated(m, normed("heads", role === "query" ? "q_norm" : "k_norm", split), table),
     },
   );
   return m.linear("o_proj", y, c.hidden_size, { bias: biases.output });

@@ -38,12 +38,12 @@ interface GemmaConfig extends GatedConfig {
 /** What both generations have in common. */
 const gemma = <C extends GemmaConfig>(): Pick<
   GatedRow<C>,
-  "activation" | "biases" | "isScaledFromOne" | "normalizesTwice" | "embeddingScale" | "scoreScale" | "caps"
+  "activation" | "biases" | "isScaledFromOne" | "normalizes" | "embeddingScale" | "scoreScale" | "caps"
 > => ({
   activation: (c) => c.hidden_activation ?? "gelu_pytorch_tanh",
   biases: (c) => ({ qkv: c.attention_bias, output: c.attention_bias, units: false }),
   isScaledFromOne: true,
-  normalizesTwice: true,
+  normalizes: "around",
   embeddingScale: (c) => Math.sqrt(c.hidden_size),
   scoreScale: (c) => 1 / Math.sqrt(c.query_pre_attn_scalar),
   caps: (c) => ({ scores: c.attn_logit_softcapping, logits: c.final_logit_softcapping }),
@@ -85,7 +85,7 @@ export const gemma3Architecture = architecture(
     bodyName: "Gemma3TextModel",
     headsName: "Gemma3Text",
     config: gemma3Config,
-    normalizesHeads: true,
+    normalizesQueries: "heads",
     layer(c, i) {
       const isSliding = c.layer_types
         ? c.layer_types[i] === "sliding_attention"

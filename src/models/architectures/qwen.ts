@@ -54,7 +54,7 @@ export const qwen3Architecture = architecture(
     activation: (c) => c.hidden_act,
     biases: (c) => ({ qkv: c.attention_bias, output: c.attention_bias, units: false }),
     layer: (c, i) => ({ rope: ropeOf(c, c.head_dim ?? 128), window: windowOf(c, i) }),
-    normalizesHeads: true,
+    normalizesQueries: "heads",
     heads: ["sequence-classification", "token-classification"],
   }),
 );

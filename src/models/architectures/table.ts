@@ -9,11 +9,13 @@ import { distilbertArchitecture } from "./distilbert.ts";
 import { efficientnetArchitecture } from "./efficientnet.ts";
 import { electraArchitecture } from "./electra.ts";
 import { gemma2Architecture, gemma3Architecture } from "./gemma.ts";
+import { gptNeoxArchitecture } from "./gpt-neox.ts";
 import { gpt2Architecture } from "./gpt2.ts";
 import { llamaArchitecture, mistralArchitecture } from "./llama.ts";
 import { mobilenetV2Architecture } from "./mobilenet-v2.ts";
 import { modernbertArchitecture } from "./modernbert.ts";
 import { mpnetArchitecture } from "./mpnet.ts";
+import { olmo2Architecture } from "./olmo2.ts";
 import { phi3Architecture } from "./phi3.ts";
 import { qwen2Architecture, qwen3Architecture } from "./qwen.ts";
 import { resnetArchitecture } from "./resnet.ts";
@@ -48,7 +50,9 @@ const architectures: readonly Architecture[] = [
   gemma2Architecture,
   gemma3Architecture,
   phi3Architecture,
+  olmo2Architecture,
   gpt2Architecture,
+  gptNeoxArchitecture,
 ];
 
 /** The architecture of a `model_type`. */

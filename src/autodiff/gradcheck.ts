@@ -44,18 +44,20 @@ export interface GradcheckResult {
 /**
  * Steps relative to an element's size, and the error allowed. Of the steps the best one counts: a step that crosses a
  * kink (of a ReLU, of a maximum) says nothing of the gradient on this side of it, and with a small one the parts of a loss
- * that cancel out leave little but rounding. `unit`: spacing of numbers next to 1. `tiny`: step between the losses from
- * which rounding is measured.
+ * that cancel out leave little but rounding. `large`: steps that are tried where those fail, as what a deep network rounds
+ * away of a small step may be the whole effect of an element. `unit`: spacing of numbers next to 1. `tiny`: step between
+ * the losses from which rounding is measured.
  */
 const settings = {
-  float64: { steps: [1e-5, 1e-7, 1e-3], tolerance: 1e-4, unit: 2 ** -52, tiny: 1e-7 },
-  float32: { steps: [3e-2, 3e-3], tolerance: 5e-2, unit: 2 ** -23, tiny: 1e-4 },
+  float64: { steps: [1e-5, 1e-7, 1e-3], large: [1e-1, 1], tolerance: 1e-4, unit: 2 ** -52, tiny: 1e-7 },
+  float32: { steps: [3e-2, 3e-3], large: [], tolerance: 5e-2, unit: 2 ** -23, tiny: 1e-4 },
 } as const;
 
 /** Compares the gradients of `differentiate` with central differences of the loss, element by element. */
 export async function gradcheck(graph: Graph, options: GradcheckOptions): Promise<GradcheckResult> {
   const { samples = 8, seed = 0, evaluate = interpret, symbols } = options;
-  const { steps, tolerance, unit, tiny } = settings[options.precision ?? "float64"];
+  const { steps, large, tolerance, unit, tiny } = settings[options.precision ?? "float64"];
+  const leastLarge = Math.min(...large);
   const { loss, parameters } = options;
   const backward = differentiate(graph, { loss, parameters, ...(symbols && { symbols }) });
   const feeds = new Map(options.feeds);
@@ -94,13 +96,15 @@ export async function gradcheck(graph: Graph, options: GradcheckOptions): Promis
       let best = Number.POSITIVE_INFINITY;
       const size = Math.max(1, Math.abs(feeds.get(name)!.data[element]!));
       const tried: { numeric: number; h: number }[] = [];
-      for (const step of steps) {
+      for (const step of [...steps, ...large]) {
+        const isLarge = step >= leastLarge;
+        if (isLarge && best <= tolerance) break;
         const h = step * size;
         const [above, below] = [await lossAt(name, element, h), await lossAt(name, element, -h)];
         // what rounding the loss alone makes of a difference
         const noise = (unit * Math.max(Math.abs(above), Math.abs(below))) / h;
         const numeric = (above - below) / (2 * h);
-        tried.push({ numeric, h });
+        if (!isLarge) tried.push({ numeric, h });
         best = Math.min(best, relativeError(analytic[element]!, numeric, floor, noise));
         if (best <= tolerance / 10) break;
       }

@@ -24,8 +24,13 @@ import { cpuRuntime } from "../../dist/runtime/cpu.node.js";
 import { learnShapes } from "../../dist/runtime/probe.js";
 
 process.once("message", async ({ file, withTuning }) => {
-  const graph = await loadOnnx(file);
   const runtime = await cpuRuntime();
+  const graph = await loadOnnx(file).catch((error) => error);
+  if (graph instanceof DiapasonError) {
+    const refused = { refused: graph.message };
+    process.send({ inspected: refused, written: refused, gradient: refused });
+    return;
+  }
   process.send({
     opset: graph.opsets.get("") ?? 0,
     nodes: graph.nodes.length,
@@ -164,12 +169,16 @@ async function gradientsOf(graph, runtime) {
   };
 }
 
-/** The weights a little beside where they are: a file whose weights are all alike stands on the kinks of its ReLUs. */
+/**
+ * The weights a little beside where they are, by a twentieth of their size: a file whose weights are all alike stands on the
+ * kinks of its ReLUs.
+ */
 function* moved(graph, parameters) {
   for (const name of parameters) {
     const array = toNdArray(graph.get(name).constant);
     const draws = random(0, "beside", name);
-    yield [name, { ...array, data: array.data.map((value) => value + 0.05 * draws.normal()) }];
+    const size = Math.sqrt(array.data.reduce((sum, x) => sum + x * x, 0) / array.data.length) || 1;
+    yield [name, { ...array, data: array.data.map((value) => value + 0.05 * size * draws.normal()) }];
   }
 }
 

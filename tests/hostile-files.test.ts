@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { parquetMetadata } from "hyparquet";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { afterAll, describe, expect, test } from "vitest";
 import { cell } from "../src/app/classifier/card.ts";
@@ -13,6 +14,7 @@ import { boundedTemplate } from "../src/data/text/bounded-template.ts";
 import { buildTokenizer } from "../src/data/text/build-tokenizer.ts";
 import { openTextSet } from "../src/data/text/open-text-rows.node.ts";
 import { openTokenizer } from "../src/data/text/open-tokenizer.node.ts";
+import { checkPages } from "../src/data/text/parquet-pages.ts";
 import { openCheckpoint } from "../src/formats/checkpoint.node.ts";
 import { saveSafetensors } from "../src/formats/safetensors.node.ts";
 import { loadPeftAdapter } from "../src/models/adapters/peft.node.ts";
@@ -178,6 +180,31 @@ describe("files of rows", () => {
     }
     expect(ended).toBeGreaterThan(10);
   }, 120_000);
+
+  test("Parquet pages that hold more than their column, or more than the file can", () => {
+    const written = parquetWriteBuffer({ columnData: [{ name: "text", data: ["a", "b", "c"] }] });
+    const metadata = parquetMetadata(written);
+    const [group] = metadata.row_groups;
+    const [column] = group!.columns;
+    const about = column!.meta_data!;
+    const changed = (more: Partial<typeof about>, rows = group!.num_rows) => ({
+      ...metadata,
+      row_groups: [
+        { ...group!, num_rows: rows, columns: [{ ...column!, meta_data: { ...about, ...more } }] },
+      ],
+    });
+    expect(() => checkPages(written, metadata)).not.toThrow();
+    expect(() => checkPages(written, changed({ num_values: 2n }))).toThrow("has 2 values, and its pages 3");
+    expect(() => checkPages(written, changed({}, 10n ** 12n))).toThrow(
+      "there are 1000000000000 rows, and 3 values",
+    );
+    expect(() => checkPages(written, changed({ total_compressed_size: 10n ** 9n }))).toThrow(
+      "beyond the end",
+    );
+    expect(() =>
+      checkPages(written, changed({ total_compressed_size: about.total_compressed_size - 1n })),
+    ).toThrow("lies beyond its end");
+  });
 
   test("a small compressed file that would become 600 MB", async () => {
     const path = file("bomb.csv.gz", gzipSync(Buffer.alloc(600_000_000, "a")));

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { verbs } from "../src/app/index.node.ts";
 import { cli, diapason } from "./command-line.ts";
 import { layOutDigits, statesOfRuns, stepsIn, tuneHead } from "./command-line-digits.ts";
 
@@ -56,9 +57,9 @@ describe.skipIf(process.platform === "win32")("what reads or holds the output", 
   });
 });
 
-/** The lines that a command draws on a terminal of 40 columns, in the order in which they stood there. */
-function onNarrowTerminal(words: string): string[] {
-  const command = `stty cols 40; '${process.execPath}' '${cli}' ${words}`;
+/** The lines that a command draws on a terminal, in the order in which they stood there. */
+function onTerminal(columns: number, words: string): string[] {
+  const command = `stty cols ${columns}; '${process.execPath}' '${cli}' ${words}`;
   const { stdout } = spawnSync("script", ["-qec", command, "/dev/null"], { cwd: folder, encoding: "utf8" });
   const clearsLine = "\r\u001b[K";
   return stdout.replaceAll(clearsLine, "\n").split(/\r?\n/);
@@ -69,13 +70,36 @@ test.skipIf(!hasScript)(
   "a terminal of 40 columns is not written over its edge (skipped without script)",
   () => {
     for (const words of ["--help", "tune --help"]) {
-      const lines = onNarrowTerminal(words);
+      const lines = onTerminal(40, words);
       expect(lines.length).toBeGreaterThan(10);
       expect(lines.filter((line) => line.length > 40)).toEqual([]);
     }
-    const drawn = onNarrowTerminal("evaluate large --data images --batch-size 1");
+    const drawn = onTerminal(40, "evaluate large --data images --batch-size 1");
     const progress = drawn.filter((line) => line.includes("evaluating"));
     expect(progress.length).toBeGreaterThan(0);
     expect(progress.filter((line) => line.length > 39)).toEqual([]);
+  },
+);
+
+test.skipIf(!hasScript)(
+  "what is said on a terminal of 60 columns is wrapped between words (skipped without script)",
+  { timeout: 180_000 },
+  () => {
+    const lines = ["--help", ...verbs.map(({ name }) => `${name} --help`)].flatMap((words) =>
+      onTerminal(60, words),
+    );
+    const told = [
+      "tune --model model --data images --out narrow --plan gradual --epochs 2 --threads 1",
+      "evaluate narrow --data images",
+      "inspect narrow --plan gradual",
+      "gradcheck narrow --samples 1",
+      "runs",
+      "tune --model model --data images --out narrow",
+    ].flatMap((words) => onTerminal(60, words));
+    expect(told.join("\n")).toMatch(/^Plan {4}head: moves .*\n {8}\S/m);
+    expect(told.join("\n")).toMatch(/^narrow exists .*\n {2}\S/m);
+    // A path is not broken.
+    const isWord = (line: string) => !line.trim().slice(8).includes(" ");
+    expect([...lines, ...told].filter((line) => line.length > 60 && !isWord(line))).toEqual([]);
   },
 );

@@ -1,6 +1,7 @@
 import type { VerbEvent } from "../app/index.node.ts";
 import { errorRecord, renderError } from "./render.ts";
 import { teller } from "./tell.ts";
+import { usualWidth, wrapText } from "./wrap.ts";
 
 /** Where a verb's events go. */
 export interface Printer {
@@ -13,14 +14,21 @@ export interface Printer {
 /** Milliseconds between two states of something under way: redrawn in place on a terminal, else a line each. */
 const drawEveryMs = { terminal: 100, plain: 10_000 };
 
+/** Columns of a terminal below which nothing is fitted any more. */
+const narrowest = 20;
+
 /**
  * Prints events: as text for people on standard output, or, with `json`, as one JSON object a line there and the text on
- * standard error. Progress is one line that a terminal redraws in place.
+ * standard error. Progress is one line that a terminal redraws in place, and lines are wrapped to a terminal's width.
  */
 export function consolePrinter({ json }: { readonly json: boolean }): Printer {
   const isTerminal = process.stderr.isTTY === true;
   const every = isTerminal ? drawEveryMs.terminal : drawEveryMs.plain;
   const tell = teller();
+  const people = json ? process.stderr : process.stdout;
+  const widthOf = ({ columns }: typeof people) => Math.max(narrowest, columns || usualWidth);
+  const write = (stream: typeof people, text: string) =>
+    stream.write(`${stream.isTTY ? wrapText(visible(text), widthOf(stream)) : visible(text)}\n`);
   let isDrawn = false;
   let lastDraw = Date.now();
   const clear = () => {
@@ -38,20 +46,20 @@ export function consolePrinter({ json }: { readonly json: boolean }): Printer {
   return {
     event(event) {
       if (json) process.stdout.write(`${JSON.stringify(event)}\n`);
-      const told = tell(event);
+      const told = tell(event, people.isTTY ? widthOf(people) : usualWidth);
       if (!told) return;
       if ("progress" in told) return draw(told.progress);
       clear();
-      (json ? process.stderr : process.stdout).write(`${visible(told.line)}\n`);
+      write(people, told.line);
     },
     note(text) {
       clear();
-      process.stderr.write(`${visible(text)}\n`);
+      write(process.stderr, text);
     },
     error(error) {
       clear();
       if (json) process.stdout.write(`${JSON.stringify(errorRecord(error))}\n`);
-      process.stderr.write(`${visible(renderError(error))}\n`);
+      write(process.stderr, renderError(error));
     },
     end: clear,
   };

@@ -6,10 +6,13 @@ import { textPlot } from "./text-plot.ts";
 /** Tells what the demo adds to its two tunings. */
 export const demoTeller = {
   "demo-arm": ({ message }: DemoArmStart): Told => ({ line: `\n${message}` }),
-  demo: (event: DemoDone): Told => ({ line: demoText(event) }),
+  demo: (event: DemoDone, width: number): Told => ({ line: demoText(event, width) }),
 } as const;
 
-function demoText({ results, perClass, lead, model, report, seconds }: DemoDone): string {
+/** Characters beside the columns of a plot: its axis, and the unit at its end. */
+const besidePlot = 17;
+
+function demoText({ results, perClass, lead, model, report, seconds }: DemoDone, width: number): string {
   const { pretrained, scratch } = results;
   const row = (name: string, { test, seconds: took, steps }: typeof scratch) => {
     const [low, high] = test.accuracyInterval;
@@ -21,7 +24,7 @@ function demoText({ results, perClass, lead, model, report, seconds }: DemoDone)
       { mark: "●", name: "tuned from letters", points: points(pretrained.curve) },
       { mark: "·", name: "from scratch", points: points(scratch.curve) },
     ];
-    return textPlot(curves, x);
+    return textPlot(curves, x, { width: Math.max(20, Math.min(60, width - besidePlot)), height: 10 });
   };
   return [
     "",

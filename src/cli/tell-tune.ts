@@ -1,5 +1,6 @@
 import type { Before, Download, Found, Note, Saved, TuneVerbEvent } from "../app/index.node.ts";
 import { count, duration, measured, percent, probability } from "../app/numbers.ts";
+import { narrowTable, wrapItems } from "./wrap.ts";
 
 /** What a person is told of one event: a line that stays, or the state of something under way. */
 export type Told = { readonly line: string } | { readonly progress: string };
@@ -7,7 +8,10 @@ export type Told = { readonly line: string } | { readonly progress: string };
 type OwnEvent = Exclude<TuneVerbEvent, Download | Note>;
 
 type TuneTeller = {
-  readonly [T in OwnEvent["type"]]: (event: Extract<TuneVerbEvent, { type: T }>) => Told | undefined;
+  readonly [T in OwnEvent["type"]]: (
+    event: Extract<TuneVerbEvent, { type: T }>,
+    width: number,
+  ) => Told | undefined;
 };
 
 /** Tells a tuning run: every event a line, steps as progress. */
@@ -16,9 +20,9 @@ export function tuneTeller(): TuneTeller {
   let run = "RUN";
   let first: { readonly step: number; readonly seconds: number } | undefined;
   return {
-    found: (event) => {
+    found: (event, width) => {
       run = event.run;
-      return { line: foundText(event) };
+      return { line: foundText(event, width) };
     },
     before: (event) => ({ line: beforeText(event) }),
     "run-start": (event) => {
@@ -57,7 +61,7 @@ export function tuneTeller(): TuneTeller {
       without.length > 0
         ? undefined
         : {
-            line: `Checked ${parameters === 1 ? "the one parameter that moves has" : `all ${parameters} parameters that move have`} a gradient${steps === 1 ? "" : `, seen over ${steps} steps`}`,
+            line: `Checked ${parameters === 1 ? "the one parameter that begins to move has" : `all ${parameters} parameters that begin to move have`} a gradient${steps === 1 ? "" : `, seen over ${steps} steps`}`,
           },
     "early-stop": ({ best }) => ({
       line: `  No better evaluation for a while: stopping at the best, step ${best.step}.`,
@@ -77,7 +81,7 @@ const endText = (reason: string, step: number, seconds: number, run: string): st
 /** A metric's name as a person writes it. */
 const named = (metric: string): string => (metric === "macroF1" ? "macro F1" : metric);
 
-function foundText({ model, data, plan, movingParameters, notes, checks }: Found): string {
+function foundText({ model, data, plan, movingParameters, notes, checks }: Found, width: number): string {
   const { train, validation, test } = data.examples;
   const shown = data.classes.length > 12 ? data.classes.slice(0, 10) : data.classes;
   const rest = data.classes.length - shown.length;
@@ -91,11 +95,13 @@ function foundText({ model, data, plan, movingParameters, notes, checks }: Found
   return [
     `Model   ${model.source}`,
     `        ${count(model.parameters)} parameters, input [${model.input.join(", ")}]`,
-    ...wrapped("Blocks  ", blocks),
+    ...wrapItems("Blocks  ", blocks, width),
     `Data    ${data.root}`,
     `        ${classes}${data.unit}: ${train} train, ${validation} validation, ${test} test (${data.origin})`,
-    ...wrapped("        ", items),
-    `Plan    ${plan.split("\n").join("\n        ")}`,
+    ...wrapItems("        ", items, width),
+    `Plan    ${narrowTable(plan, width - 8)
+      .split("\n")
+      .join("\n        ")}`,
     `        ${count(movingParameters)} of ${count(model.parameters)} parameters move`,
     ...checks.map(({ found, isFine }) => `${isFine ? "Checked" : "Look   "} ${found}`),
     ...notes.map((note) => `Note    ${note}`),
@@ -131,19 +137,4 @@ function savedText({ out, run, report, split, unit, goal, before, after, pValue 
     `Report  ${report}`,
     `Run     ${run}`,
   ].join("\n");
-}
-
-/** Items on lines of at most 78 characters, under a label. */
-export function wrapped(label: string, items: readonly string[]): string[] {
-  const lines: string[] = [];
-  let line = label;
-  items.forEach((item, i) => {
-    const text = `${item}${i < items.length - 1 ? "," : ""}`;
-    if (line.trim() !== label.trim() && line.length + text.length + 1 > 78) {
-      lines.push(line.trimEnd());
-      line = " ".repeat(label.length);
-    }
-    line += `${text} `;
-  });
-  return [...lines, line.trimEnd()];
 }

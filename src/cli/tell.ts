@@ -19,7 +19,8 @@ import { bytes, count, measured, percent } from "../app/numbers.ts";
 import { demoTeller } from "./tell-demo.ts";
 import { exportTeller } from "./tell-export.ts";
 import { hubTeller } from "./tell-hub.ts";
-import { type Told, tuneTeller, wrapped } from "./tell-tune.ts";
+import { type Told, tuneTeller } from "./tell-tune.ts";
+import { narrowTable, wrapItems } from "./wrap.ts";
 
 type OtherEvent =
   | EntitiesOf
@@ -37,9 +38,12 @@ type OtherEvent =
   | Written;
 
 const others: {
-  readonly [T in OtherEvent["type"]]: (event: Extract<OtherEvent, { type: T }>) => Told | undefined;
+  readonly [T in OtherEvent["type"]]: (
+    event: Extract<OtherEvent, { type: T }>,
+    width: number,
+  ) => Told | undefined;
 } = {
-  evaluated: (event) => ({ line: evaluatedText(event) }),
+  evaluated: (event, width) => ({ line: evaluatedText(event, width) }),
   entities: ({ id, entities }) => ({
     line: [id, ...entities.map((e) => `  ${percent(e.probability).padStart(7)}  ${e.label}  ${e.text}`)].join(
       "\n",
@@ -49,7 +53,7 @@ const others: {
     line: isAnswer ? `> ${prompt.split("\n").join("\n> ")}\n${text.trim()}\n` : `${prompt}${text}\n`,
   }),
   gradcheck: (event) => ({ line: gradcheckText(event) }),
-  model: (event) => ({ line: modelText(event) }),
+  model: (event, width) => ({ line: modelText(event, width) }),
   note: ({ message }) => ({ line: `Note    ${message}` }),
   outputs: ({ id, outputs }) => ({
     line: [id, ...Object.entries(outputs).map(([name, value]) => `  ${name}  ${shortened(value)}`)].join(
@@ -73,21 +77,28 @@ const others: {
   }),
 };
 
-/** Says in words what happens; undefined for what only programs want to know. */
-export function teller(): (event: VerbEvent) => Told | undefined {
+/**
+ * Says in words what happens; undefined for what only programs want to know. `width`: characters that lists, tables and plots
+ * may be wide; sentences may be wider.
+ */
+export function teller(): (event: VerbEvent, width: number) => Told | undefined {
   const tellers = {
     ...tuneTeller(),
     ...demoTeller,
     ...exportTeller,
     ...hubTeller,
     ...others,
-  } as unknown as Readonly<Record<string, (event: VerbEvent) => Told | undefined>>;
-  return (event) => tellers[event.type]?.(event);
+  } as unknown as Readonly<Record<string, (event: VerbEvent, width: number) => Told | undefined>>;
+  return (event, width) => tellers[event.type]?.(event, width);
 }
 
-function evaluatedText({ data, split, unit, classes, metrics, worst }: Evaluated): string {
+/** Characters of a row of scores beside the name of its class. */
+const scoresWidth = 39;
+
+function evaluatedText({ data, split, unit, classes, metrics, worst }: Evaluated, room: number): string {
   const [low, high] = metrics.accuracyInterval;
-  const width = Math.min(24, Math.max(5, ...classes.map((name) => name.length)));
+  const longest = Math.max(5, ...classes.map((name) => name.length));
+  const width = Math.max(5, Math.min(24, longest, room - scoresWidth));
   const rows = metrics.perClass.map(
     (c, i) =>
       `  ${classes[i]!.slice(0, width).padEnd(width)}  ${percent(c.precision).padStart(9)}  ${percent(c.recall).padStart(7)}  ${percent(c.f1).padStart(7)}  ${String(c.support).padStart(6)}`,
@@ -141,11 +152,13 @@ function gradcheckText({
 }
 
 /** The blocks, and what a plan costs. */
-function tunableText({ blocks, withoutGradient }: Inspected, plan: PlanCost): string[] {
+function tunableText({ blocks, withoutGradient }: Inspected, plan: PlanCost, width: number): string[] {
   return [
     "Blocks",
     ...blocks.map((b) => `  ${count(b.elements).padStart(7)}  ${b.name}`),
-    `Plan     ${plan.table.split("\n").join("\n         ")}`,
+    `Plan     ${narrowTable(plan.table, width - 9)
+      .split("\n")
+      .join("\n         ")}`,
     ...plan.stages.map(
       (s) =>
         `  ${s.name}: ${count(s.moving)} move; a step of ${plan.batchSize}: ${count(s.forwardFlops)} FLOP forward, ${count(s.backwardFlops)} backward; about ${bytes(s.memory.total)}`,
@@ -154,7 +167,7 @@ function tunableText({ blocks, withoutGradient }: Inspected, plan: PlanCost): st
   ];
 }
 
-function modelText(event: Inspected): string {
+function modelText(event: Inspected, width: number): string {
   const port = (p: Inspected["inputs"][number]) =>
     `${p.name} ${p.dtype}${p.shape ? ` [${p.shape.join(", ")}]` : ""}`;
   return [
@@ -166,12 +179,13 @@ function modelText(event: Inspected): string {
         `Output   ${port(p)}${event.classes === undefined || i > 0 ? "" : `, ${event.classes} classes`}`,
     ),
     `Size     ${count(event.parameters)} parameters, ${event.nodes} nodes, ${count(event.flops)} FLOP an example`,
-    ...wrapped(
+    ...wrapItems(
       "Ops      ",
       event.operators.map(({ op, count: n }) => `${op} ${n}`),
+      width,
     ),
     ...(event.plan
-      ? tunableText(event, event.plan)
+      ? tunableText(event, event.plan, width)
       : ["There is nothing to tune: no output depends on a weight that is stored."]),
     ...event.withoutGradient.map(
       (o) =>

@@ -67,13 +67,19 @@ export const exportModel = (
   options: app.ExportOptions,
   context?: Context,
 ): Events<app.Download | app.Exported | app.Note | app.Progress> => app.exportModel.run(options, context);
+
 /** Uploads a tuned model to the Hugging Face Hub. The last event is "pushed". */
 export const push = (options: app.PushOptions, context?: Context): Events<app.Upload | app.Pushed> =>
   app.push.run(options, context);
 
+/** Tunes the embedded model on handwritten digits, and trains it from scratch beside. The last event is "demo". */
+export const demo = (options: app.DemoOptions = {}, context?: Context): Events<app.DemoEvent> =>
+  app.demo.run(options, context);
+
 export type * from "./app/index.node.ts";
 export { version } from "./app/version.ts";
 export { type Differentiated, type DifferentiateOptions, differentiate } from "./autodiff/differentiate.ts";
+export type { ErrorCode } from "./base/error-codes.ts";
 export { DiapasonError } from "./base/errors.ts";
 export {
   type Checkpoint,
@@ -90,7 +96,7 @@ export { loadSafetensors, saveSafetensors } from "./formats/safetensors.node.ts"
 export { Graph, type Node, type Value } from "./graph/ir.ts";
 export { normalize } from "./graph/passes/normalize.ts";
 export { print } from "./graph/print.ts";
-export type { DataType, Tensor } from "./graph/tensor.ts";
+export { type DataType, type Tensor, tensorOf } from "./graph/tensor.ts";
 export type { AdaptedModel, Adapter } from "./models/adapters/adapted.ts";
 export { attachAdapter } from "./models/adapters/attach.ts";
 export { mergeAdapter } from "./models/adapters/merge.ts";

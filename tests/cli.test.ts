@@ -215,6 +215,12 @@ describe("a mistake ends in one clear error and leaves nothing behind", () => {
       rmSync(at("made-run"), { recursive: true, force: true });
     });
 
+  test("an image of 0 bytes, asked for by name", async () => {
+    writeFileSync(at("nothing.png"), "");
+    const { code, err } = await run("predict", "model", "nothing.png");
+    expect([code, err]).toEqual([2, expect.stringContaining('"nothing.png" has 0 bytes')]);
+  });
+
   test("an output folder that exists is left as it is", async () => {
     mkdirSync(at("mine"));
     writeFileSync(at("mine/notes.txt"), "keep me");
@@ -230,10 +236,15 @@ describe("a mistake ends in one clear error and leaves nothing behind", () => {
       mkdirSync(at("locked"));
       chmodSync(at("locked"), 0o555);
       chmodSync(folder, 0o755);
-      const words = ["--model", "model", "--data", "images", "--out", "locked/tuned", "--run", "locked/run"];
-      const { code, err } = await diapason(["tune", ...words], { cwd: folder, ...unprivileged });
-      expect([code, err]).toEqual([2, expect.stringContaining("base/not-writable")]);
-      expect(readdirSync(at("locked"))).toEqual([]);
+      for (const words of [
+        "tune --model model --data images --out locked/tuned --run locked/run",
+        "export model --to fp16 --out locked/export",
+        "demo locked/demo",
+      ]) {
+        const { code, err } = await diapason(words.split(" "), { cwd: folder, ...unprivileged });
+        expect([words, code, err]).toEqual([words, 2, expect.stringContaining("base/not-writable")]);
+        expect(readdirSync(at("locked"))).toEqual([]);
+      }
     },
   );
 });

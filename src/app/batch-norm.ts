@@ -13,15 +13,16 @@ export interface StatisticsChoice {
 }
 
 /**
- * What the user asked for, or else what the training data ask for: the batch's statistics where those of the data lie far
+ * What the user asked for, of all or stage by stage, or else what the training data ask for: the batch's statistics where those of the data lie far
  * from the pretrained ones and a batch has examples enough, the pretrained ones where not.
  */
 export async function chooseStatistics(
-  { batchNorm, batchSize, seed }: TuneSettings,
+  { batchNorm, batchSize, seed, stages }: TuneSettings,
   { task, model, plan }: { readonly task: TaskRun; readonly model: Model; readonly plan: Plan },
   runtime: Runtime,
 ): Promise<StatisticsChoice> {
   if (batchNorm !== "auto") return { batchNorm };
+  if (stages?.every((stage) => stage.batchNorm)) return { batchNorm: plan.stages[0]!.batchNorm };
   if (model !== task.model || model.blocks.every(({ buffers }) => buffers.length === 0))
     return { batchNorm: "frozen" };
   const { tunable, data } = task.training(model);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "csv-parse/sync";
 import sharp from "sharp";
+import { asWriteError } from "../base/atomic-file.node.ts";
 import { random } from "../base/random.ts";
 
 /** What the package brings for the demo: a model folder and the digits. */
@@ -23,7 +24,7 @@ export interface DigitSplit {
   readonly seed: number;
 }
 
-/** Unpacks the UCI digits into an imagefolder: train/3/0042.png, validation/…, test/…. */
+/** Unpacks the UCI digits into an imagefolder: train/3/0042.png, validation/…, test/…. @throws base/disk-full, base/not-writable */
 export async function unpackDigits(folder: string, split: DigitSplit): Promise<void> {
   const table = await readFile(new URL("labels.csv", digitsFolder));
   const labels = (parse(table, { columns: true }) as { readonly label: string }[]).map(({ label }) => label);
@@ -41,7 +42,9 @@ export async function unpackDigits(folder: string, split: DigitSplit): Promise<v
           .toBuffer();
         await writeFile(join(target, `${String(i).padStart(4, "0")}.png`), png);
       };
-      await Promise.all(indices.map(write));
+      // All have ended when one has failed, so that the folder can be removed.
+      const failed = (await Promise.allSettled(indices.map(write))).find((one) => one.status === "rejected");
+      if (failed) throw asWriteError(failed.reason, target);
     }
   }
 }

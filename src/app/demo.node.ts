@@ -1,9 +1,10 @@
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readFile, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import { writeFileAtomic } from "../base/atomic-file.node.ts";
+import { checkWritable, writeFileAtomic } from "../base/atomic-file.node.ts";
 import { checkFree } from "../models/save.node.ts";
-import { lettersModel, unpackDigits } from "./demo-data.node.ts";
+import { type DigitSplit, lettersModel, unpackDigits } from "./demo-data.node.ts";
 import { type DemoDone, type DemoEvent, DemoRecord, type DemoResult } from "./demo-events.ts";
 import { type DemoArm, demoSettings, demoTraining } from "./demo-plan.ts";
 import { demoReport, leadOf } from "./demo-report.ts";
@@ -13,7 +14,7 @@ import { reportPage } from "./report/page.ts";
 import { readRun } from "./run-record.node.ts";
 import { reportOf } from "./tasks.node.ts";
 import type { TuneVerbEvent } from "./tune-events.ts";
-import { prepareTuning } from "./tune-prepare.node.ts";
+import { prepareTuning, type Tuning } from "./tune-prepare.node.ts";
 import { runTuning } from "./tune-run.node.ts";
 import type { Verb, VerbContext } from "./verb.ts";
 
@@ -50,10 +51,8 @@ export const demo: Verb<typeof options, DemoEvent> = {
     const settings = { ...given, out: resolve(given.out) };
     const { out, perClass, seed, force } = settings;
     await checkFree(out, force || (await isDemo(out)));
-    await rm(join(out, "digits"), { recursive: true, force: true });
-    await mkdir(out, { recursive: true });
-    await writeFileAtomic(join(out, about), "{}\n");
-    await unpackDigits(join(out, "digits"), { perClass, validationPerClass, seed });
+    await checkWritable(join(out, about));
+    await layOut(out, { perClass, validationPerClass, seed });
     const results: Partial<Record<DemoArm, DemoResult>> = {};
     for (const arm of ["pretrained", "scratch"] as const) {
       const record = new DemoRecord();
@@ -68,6 +67,20 @@ export const demo: Verb<typeof options, DemoEvent> = {
     yield await finish(settings, results as DemoDone["results"], (performance.now() - started) / 1000);
   },
 };
+
+/** Makes the demo's folder with its images, or none. */
+async function layOut(out: string, split: DigitSplit): Promise<void> {
+  const digits = join(out, "digits");
+  const made = existsSync(out) ? digits : out;
+  await rm(digits, { recursive: true, force: true });
+  try {
+    await writeFileAtomic(join(out, about), "{}\n");
+    await unpackDigits(digits, split);
+  } catch (error) {
+    await rm(made, { recursive: true, force: true });
+    throw error;
+  }
+}
 
 const messages: { readonly [A in DemoArm]: string } = {
   pretrained: "Tuning a network that knows letters and no digit: its head first, then thawing from the top.",
@@ -95,10 +108,13 @@ async function* trainArm(
     { ...given, task: "image-classification", run: join(out, "runs", arm) },
     { resume: false, modelPath: given.model },
   );
-  yield* runTuning(
-    arm === "pretrained" ? tuning : { ...tuning, model: untrained(tuning.model, seed) },
-    context,
-  );
+  yield* runTuning(arm === "pretrained" ? tuning : fromScratch(tuning, seed), context);
+}
+
+/** The same tuning of a network that knows nothing yet, which is judged before its training as well. */
+function fromScratch(tuning: Tuning, seed: number): Tuning {
+  const model = untrained(tuning.model, seed);
+  return { ...tuning, model, task: { ...tuning.task, model } };
 }
 
 /** Writes the report over both trainings, and their numbers as demo.json. */

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
-import { stat } from "node:fs/promises";
+import { rm, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
+import { checkWritable } from "../base/atomic-file.node.ts";
 import { DiapasonError } from "../base/errors.ts";
 import { saveCheckpoint } from "../formats/checkpoint.node.ts";
 import { saveOnnx } from "../formats/onnx/file.node.ts";
@@ -106,11 +107,15 @@ export const exportModel: Verb<typeof options, ExportEvent> = {
       format === "merged" || format === "adapter" ? [] : [[format, placeOf(out, format)] as const],
     );
     if (!settings.force && adapter === undefined) for (const [, place] of places) refuseExisting(place);
+    for (const [, place] of places) await checkWritable(place);
+    const isNew = !existsSync(out);
+    let hasWritten = false;
     const runtime = await openRuntime(settings);
     try {
       if (adapter !== undefined) {
         const { force } = settings;
         yield* (await writeMerged({ base: given, adapter, out, force }, runtime)).map(noteOf);
+        hasWritten = true;
         yield {
           type: "exported",
           format: "merged",
@@ -136,12 +141,14 @@ export const exportModel: Verb<typeof options, ExportEvent> = {
         context.signal?.throwIfAborted();
         if (format === "safetensors") {
           await saveCheckpoint(out, weightsOf(model));
+          hasWritten = true;
           yield { type: "exported", format, path: place, bytes: await bytesOf(place) };
           continue;
         }
         const written = inFormat(graph, format, settings);
         yield* written.notes.map(noteOf);
         await saveOnnx(written.graph, place);
+        hasWritten = true;
         const after = judge && (yield* judge.measure(runtime, context, place));
         const { dtype } = onnxFormats[format];
         yield {
@@ -153,6 +160,10 @@ export const exportModel: Verb<typeof options, ExportEvent> = {
           ...(before && after && { quality: { ...after, before: before.after } satisfies Quality }),
         };
       }
+    } catch (error) {
+      // Config and tokenizer without any weights are no model.
+      if (isNew && !hasWritten) await rm(out, { recursive: true, force: true });
+      throw error;
     } finally {
       await runtime.dispose();
     }

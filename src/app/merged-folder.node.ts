@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { asWriteError } from "../base/atomic-file.node.ts";
 import { mergeAdapter } from "../models/adapters/merge.ts";
 import { loadPeftAdapter, openPeftBase } from "../models/adapters/peft.node.ts";
 import { loadModel } from "../models/load.node.ts";
@@ -42,11 +43,19 @@ export async function loadAdapterBase(adapter: string, base: string, runtime: Ru
   return network ?? loadModel(base, { whole: true, learnShapes: (graph) => learnShapes(graph, runtime) });
 }
 
-/** Copies what belongs to a model beside its weights, as far as it is not there. `from`: folder, or a file, which has none. */
+/**
+ * Copies what belongs to a model beside its weights, as far as it is not there. `from`: folder, or a file, which has none.
+ * @throws base/disk-full, base/not-writable
+ */
 export async function copyBeside(from: string, to: string): Promise<void> {
   if ((await stat(from)).isFile()) return;
-  await mkdir(to, { recursive: true });
-  for (const name of await readdir(from))
-    if (isBeside(name) && !existsSync(join(to, name)))
-      await cp(join(from, name), join(to, name), { dereference: true });
+  const names = await readdir(from);
+  try {
+    await mkdir(to, { recursive: true });
+    for (const name of names)
+      if (isBeside(name) && !existsSync(join(to, name)))
+        await cp(join(from, name), join(to, name), { dereference: true });
+  } catch (error) {
+    throw asWriteError(error, to);
+  }
 }

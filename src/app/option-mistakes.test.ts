@@ -54,6 +54,12 @@ describe("a mistake in options names what would be right", () => {
     ],
     ["another kind", { epochs: "three" }, `app/bad-option: "epochs" is "three"; expected a number. ${whole}`],
     ["out of range", { epochs: -1 }, `app/bad-option: "epochs" is -1; expected more than 0. ${whole}`],
+    ["no number", { epochs: Infinity }, `app/bad-option: "epochs" is Infinity; expected a number. ${whole}`],
+    [
+      "a list of nothing",
+      { stages: [] },
+      'app/bad-option: "stages" is []; expected a list of at least 1. Give "stages" a value that fits; the help of the command lists what each option takes.',
+    ],
     [
       "missing in a stage",
       { stages: [{ epochs: 1 }] },

@@ -71,6 +71,7 @@ function expected(issue: Issue): string {
     return `${issue.inclusive ? "at least" : "more than"} ${issue.minimum}`;
   if (issue.code === "too_big" && issue.origin !== "array" && issue.origin !== "string")
     return `${issue.inclusive ? "at most" : "less than"} ${issue.maximum}`;
+  if (issue.code === "too_small" && issue.origin === "array") return `a list of at least ${issue.minimum}`;
   return issue.message.replace(/^[^:]*: expected /, "");
 }
 
@@ -83,6 +84,7 @@ function fixOf(issue: Issue, path: string, value: unknown): string {
 
 /** A value in a message; an alias of a recipe may hold itself. */
 function shown(value: unknown): string {
+  if (typeof value === "number") return String(value);
   try {
     const text = JSON.stringify(value) ?? String(value);
     return text.length > 200 ? `${text.slice(0, 200)}…` : text;

@@ -38,6 +38,7 @@ export function parseOptions<S extends z.ZodObject>(
   schema: S,
   input: Readonly<Record<string, unknown>>,
 ): z.output<S> {
+  requireNames(input);
   const known = Object.keys(schema.shape);
   const spelled: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(input)) {
@@ -57,6 +58,16 @@ export function parseOptions<S extends z.ZodObject>(
   const parsed = schema.safeParse(spelled);
   if (parsed.success) return parsed.data;
   throw optionMistake(schema, spelled, parsed.error.issues[0]!);
+}
+
+/** Callers without types may give anything. @throws app/bad-option */
+export function requireNames(input: unknown): void {
+  if (typeof input === "object" && input !== null && !Array.isArray(input)) return;
+  throw new DiapasonError(
+    "app/bad-option",
+    `The options are ${input === undefined ? "not given" : JSON.stringify(input)}; expected an object.`,
+    "Give options by name.",
+  );
 }
 
 const isList = (schema: unknown): boolean =>
@@ -244,7 +255,7 @@ export const tuneOptions = z.strictObject({
     .describe(
       'what moves when: head, full, top-K (as "top-2"), lp-ft, gradual; default: lp-ft where the head is new, else full',
     ),
-  stages: z.array(stageOptions).optional().describe("stages of a plan of your own (recipe only)"),
+  stages: z.array(stageOptions).min(1).optional().describe("stages of a plan of your own (recipe only)"),
   epochs: positive.optional().describe("passes over the training examples; default: depends on the plan"),
   learningRate: positive.optional().describe("highest learning rate; default: depends on the plan"),
   headLearningRate: positive.optional().describe("learning rate while only the head moves (lp-ft, gradual)"),

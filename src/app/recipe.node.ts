@@ -16,7 +16,8 @@ export async function readRecipe(
   try {
     recipe = parse(await readFile(path, "utf8"));
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
+    const reason =
+      cause instanceof Error ? cause.message.split("\n")[0]!.replace(/[:.]+$/, "") : String(cause);
     throw new DiapasonError(
       "app/bad-recipe",
       `The recipe "${path}" cannot be read: ${reason}.`,

@@ -1,6 +1,7 @@
 import { dropoutShare } from "../graph/dropout-input.ts";
 import { forwardFlops, residentBytes, stepFlops, stepMemory } from "../models/cost.ts";
-import type { Stage } from "../tune/plan.ts";
+import type { Model } from "../models/model.ts";
+import type { Plan, Stage } from "../tune/plan.ts";
 import { normalisesBatches, planTable } from "../tune/plan-table.ts";
 import { bytes } from "./numbers.ts";
 import type { Judged } from "./task.ts";
@@ -68,10 +69,13 @@ function classChecks({ classes, examples, unit }: Found["data"]): Check[] {
 }
 
 /** Whether a step over several batches is the step over all of their examples. */
-function accumulationChecks({ options, task, model }: Tuning): Check[] {
+function accumulationChecks({ options, task, model, plan }: Tuning): Check[] {
   const { accumulate, batchSize } = options;
   const { unit } = task.data;
-  if (task.batchBound === undefined) return [];
+  const bound = readsBatchStatistics(model, plan)
+    ? "BatchNormalization takes the statistics of each batch"
+    : task.batchBound;
+  if (bound === undefined) return [];
   if (accumulate === 1)
     return [
       {
@@ -81,19 +85,28 @@ function accumulationChecks({ options, task, model }: Tuning): Check[] {
       },
     ];
   const sizes = `${accumulate} batches of ${batchSize}`;
-  const isExact = task.batchBound === "";
-  const drops = model.graph.inputs.some(({ name }) => dropoutShare(name) !== undefined);
+  const isExact = bound === "";
+  const drops =
+    Number(options.dropout) > 0 || model.graph.inputs.some(({ name }) => dropoutShare(name) !== undefined);
   const drawn = drops ? ", but for what dropout draws" : "";
   return [
     {
       what: "accumulation",
       found: isExact
         ? `a step over ${sizes} is the step over their ${accumulate * batchSize} ${unit}${drawn}`
-        : `a step over ${sizes} is not quite that over their ${accumulate * batchSize} ${unit}: ${task.batchBound}`,
+        : `a step over ${sizes} is not quite that over their ${accumulate * batchSize} ${unit}: ${bound}`,
       isFine: isExact,
     },
   ];
 }
+
+/** Whether a thawed BatchNormalization uses the statistics of the batch in some stage. */
+const readsBatchStatistics = ({ blocks }: Model, { stages }: Plan): boolean =>
+  stages.some(
+    (stage) =>
+      stage.batchNorm === "training" &&
+      blocks.some(({ name, buffers }) => buffers.length > 0 && stage.blocks.includes(name)),
+  );
 
 const listed = (names: readonly string[]): string =>
   `${names.slice(0, 5).join(", ")}${names.length > 5 ? ` and ${names.length - 5} more` : ""}`;

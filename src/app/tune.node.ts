@@ -3,7 +3,7 @@ import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { DiapasonError } from "../base/errors.ts";
 import { located } from "./located.node.ts";
-import { parseOptions, tuneOptions } from "./options.ts";
+import { parseOptions, requireNames, tuneOptions } from "./options.ts";
 import { readRecipe } from "./recipe.node.ts";
 import { readEvents } from "./run-record.node.ts";
 import { taskOfModel } from "./task-of-model.node.ts";
@@ -27,6 +27,7 @@ export const tune: Verb<typeof tuneInput, TuneVerbEvent> = {
   options: tuneInput,
   positionals: [{ option: "recipe", required: false }],
   async *run(input, context = {}) {
+    requireNames(input);
     const { recipe, ...flags } = input;
     const given = recipe === undefined ? flags : await readRecipe(recipe, flags);
     const options = parseOptions(tuneOptions, given);

@@ -2,7 +2,10 @@ import type { z } from "zod";
 
 /** What a verb is given besides its options. */
 export interface VerbContext {
-  /** Aborted on Ctrl-C: the verb finishes its step, writes what must not be lost, and returns. */
+  /**
+   * Aborted on Ctrl-C. What trains finishes its step, writes a checkpoint, and returns after "run-end" with the reason "stopped";
+   * other verbs throw the signal's reason, leaving no half-written file.
+   */
   readonly signal?: AbortSignal;
 }
 

@@ -23,7 +23,7 @@ export async function decodeImage(path: string, channels: 1 | 3): Promise<Pixels
   } catch (cause) {
     throw new DiapasonError(
       "data/broken-image",
-      `The image "${path}" cannot be decoded: ${(cause as Error).message.trim().replaceAll("\n", "; ")}.`,
+      `The image "${path}" cannot be decoded: ${(cause as Error).message.replace(/[\s:.]+$/, "").replaceAll("\n", "; ")}.`,
       "Replace the file, or remove it from the data.",
       cause,
     );

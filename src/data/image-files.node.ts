@@ -23,10 +23,11 @@ export interface FolderListing {
  * @throws data/not-found when there is no such folder, data/empty-file when an image has 0 bytes.
  */
 export async function listFolder(root: string): Promise<FolderListing> {
-  if (!(await stat(root).catch(() => undefined))?.isDirectory()) {
+  const info = await stat(root).catch(() => undefined);
+  if (!info?.isDirectory()) {
     throw new DiapasonError(
       "data/not-found",
-      `There is no folder "${root}".`,
+      info ? `"${root}" is a file, and no folder of images.` : `There is no folder "${root}".`,
       "Give the path of a folder that holds one folder of images for each class.",
     );
   }

@@ -169,7 +169,7 @@ function toExamples(
     `The ${split} images have labels that ${areFixed ? "the model does not have" : "training never saw"}: ${named.slice(0, 5).join(", ")}${named.length > 5 ? ` and ${named.length - 5} more` : ""}.`,
     near
       ? `Rename the label if "${near}" is meant, or remove those images.`
-      : `Use the labels ${listNames(classes)}, or remove those images.`,
+      : `${areFixed ? "Use" : "Add training images of them, use"} the labels ${listNames(classes)}, or remove those images.`,
   );
 }
 

@@ -60,6 +60,13 @@ function notFinite(
   batches: readonly Feeds[],
   rates: Readonly<Record<string, number>>,
 ): DiapasonError {
+  const odd = oddNumber(batches);
+  if (odd)
+    return new DiapasonError(
+      "tune/loss-not-finite",
+      `At step ${step} the ${found}: "${odd.input}" of the example ${odd.id} holds ${odd.value}.`,
+      "Mend the example, or leave it out.",
+    );
   const ids = batches.flatMap((batch) => batch.ids);
   const shown = ids.slice(0, 8).join(", ") + (ids.length > 8 ? ` and ${ids.length - 8} more` : "");
   return new DiapasonError(
@@ -69,4 +76,16 @@ function notFinite(
       ? "Look at these examples, the weights and the loss for what is not finite: nothing has moved yet, so that no learning rate is to blame."
       : "Look at these examples, then lower the learning rate or clip gradients; the last checkpoint is from before this step.",
   );
+}
+
+/** The first number of an example that is not finite. */
+function oddNumber(batches: readonly Feeds[]) {
+  for (const { ids, tensors } of batches)
+    for (const [input, { data, dims }] of Object.entries(tensors)) {
+      if (!(data instanceof Float32Array) || !dims[0]) continue;
+      const at = data.findIndex((value) => !Number.isFinite(value));
+      const id = ids[Math.floor(at / (data.length / dims[0]))];
+      if (at >= 0 && id !== undefined) return { input, id, value: data[at]! };
+    }
+  return undefined;
 }

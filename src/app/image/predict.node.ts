@@ -57,7 +57,13 @@ export async function* predictImages(
 async function examplesOf(paths: readonly string[]): Promise<ImageExample[]> {
   for (const path of paths) {
     const info = await stat(path).catch(() => undefined);
-    if (info?.isFile()) continue;
+    if (info?.isFile() && info.size > 0) continue;
+    if (info?.isFile())
+      throw new DiapasonError(
+        "data/empty-file",
+        `The image "${path}" has 0 bytes.`,
+        "Copy the file again, or leave it out.",
+      );
     throw new DiapasonError(
       "app/no-such-image",
       info ? `"${path}" is a folder.` : `There is no file "${path}".`,

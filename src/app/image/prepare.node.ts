@@ -13,6 +13,7 @@ import { type ClassifierResult, mistakesOf, scoresOf } from "../classifier/resul
 import type { TuneSettings } from "../options.ts";
 import type { Judged, TaskRun } from "../task.ts";
 import type { Found } from "../tune-events.ts";
+import { augmentationOf } from "./augment.ts";
 import { evaluateExecutable, evaluateModel, openImageModel } from "./classifier.node.ts";
 import { trainDataOf, tunableOf, withTuned } from "./training.ts";
 import { openZeroShot } from "./zero-shot.node.ts";
@@ -41,6 +42,9 @@ export async function prepareImages(options: TuneSettings, runtime: Runtime): Pr
     isFreshHead: !zeroShot && (model.graph !== opened.model.graph || (model.network?.fresh.size ?? 0) > 0),
     data: foundIn(dataset),
     notes: [...new Set([...said, ...model.notes, ...findings.map(({ message }) => message)])],
+    batchBound: augmentationOf(options.augment, opened.preprocessor)?.mixup
+      ? "mixup mixes the images of a batch"
+      : "",
     keptBytes: cachedBytes(dataset, opened.preprocessor),
     goal: { name: "accuracy", mode: "max", tie: { name: "loss", mode: "min" } },
     proof,

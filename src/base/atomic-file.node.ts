@@ -10,7 +10,7 @@ import { DiapasonError } from "./errors.ts";
  */
 export async function writeFileAtomic(
   path: string,
-  content: string | Uint8Array | Iterable<Uint8Array>,
+  content: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const temporary = join(dirname(path), `.diapason-${randomBytes(6).toString("hex")}.tmp`);
   try {
@@ -23,7 +23,7 @@ export async function writeFileAtomic(
           : content instanceof Uint8Array
             ? [content]
             : content;
-      for (const chunk of chunks) await writeAll(file, chunk);
+      for await (const chunk of chunks) await writeAll(file, chunk);
       await file.sync();
     } finally {
       await file.close();

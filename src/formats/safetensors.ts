@@ -131,14 +131,18 @@ function checkSpans(spans: readonly (readonly [number, number])[], length: numbe
   if (at !== length) throw damaged(`${length - at} bytes after the last tensor belong to none`);
 }
 
+/** What the head of a file says of a tensor. */
+type Described = Pick<Tensor, "dtype" | "dims"> & { readonly data: Pick<Tensor["data"], "length"> };
+
 /**
- * A safetensors file in pieces, in order. Tensors are laid down by falling element size, then by name, so that each
- * starts at a multiple of its element size.
+ * The head of a safetensors file, and its tensors in the order in which their bytes follow: by falling element size, then by
+ * name, so that each starts at a multiple of its element size.
+ * @throws formats/safetensors-type
  */
-export function* writeSafetensors(
-  tensors: ReadonlyMap<string, Tensor>,
+export function layOut<T extends Described>(
+  tensors: ReadonlyMap<string, T>,
   metadata: Readonly<Record<string, string>> = {},
-): Generator<Uint8Array> {
+): { readonly head: Uint8Array; readonly order: readonly T[] } {
   const order = [...tensors].sort(([a, x], [b, y]) => bitsOf[y.dtype] - bitsOf[x.dtype] || (a < b ? -1 : 1));
   const entries: [string, unknown][] = Object.keys(metadata).length > 0 ? [["__metadata__", metadata]] : [];
   let at = 0;
@@ -159,8 +163,17 @@ export function* writeSafetensors(
   const head = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
   head.set(json, 8);
   view(head).setBigUint64(0, BigInt(head.length - 8), true);
+  return { head, order: order.map(([, tensor]) => tensor) };
+}
+
+/** A safetensors file in pieces, in order. @throws formats/safetensors-type */
+export function* writeSafetensors(
+  tensors: ReadonlyMap<string, Tensor>,
+  metadata?: Readonly<Record<string, string>>,
+): Generator<Uint8Array> {
+  const { head, order } = layOut(tensors, metadata);
   yield head;
-  for (const [, { data }] of order) yield data.read();
+  for (const { data } of order) yield data.read();
 }
 
 const view = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

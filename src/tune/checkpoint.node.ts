@@ -2,9 +2,9 @@ import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { asWriteError, writeFileAtomic } from "../base/atomic-file.node.ts";
 import { DiapasonError } from "../base/errors.ts";
-import { loadSafetensors, saveSafetensors } from "../formats/safetensors.node.ts";
-import { float32, type Tensor } from "../graph/tensor.ts";
-import type { ArrayState, Checkpoint, Progress } from "./checkpoint.ts";
+import { loadSafetensors, type PendingTensor, saveSafetensors } from "../formats/safetensors.node.ts";
+import { float32, sizeOf, type Tensor } from "../graph/tensor.ts";
+import type { ArrayState, Checkpoint, Moment, Progress } from "./checkpoint.ts";
 
 /** Of the layout below; a reader refuses any other. */
 const version = 1;
@@ -49,11 +49,11 @@ export async function writeCheckpoint(folder: string, checkpoint: StoredCheckpoi
 
 async function writeFiles(folder: string, checkpoint: StoredCheckpoint): Promise<void> {
   const values = new Map<string, Tensor>();
-  const moments = new Map<string, Tensor>();
+  const moments = new Map<string, Tensor | PendingTensor>();
   for (const [name, { dims, value, first, second }] of checkpoint.arrays) {
     values.set(name, float32(dims, value));
-    if (first) moments.set(`first/${name}`, float32(dims, first));
-    if (second) moments.set(`second/${name}`, float32(dims, second));
+    if (first) moments.set(`first/${name}`, momentOf(dims, first));
+    if (second) moments.set(`second/${name}`, momentOf(dims, second));
   }
   const { progress, settings, eventBytes } = checkpoint;
   const arrays = Object.fromEntries(
@@ -63,6 +63,12 @@ async function writeFiles(folder: string, checkpoint: StoredCheckpoint): Promise
   await saveSafetensors(join(folder, "values.safetensors"), values);
   await saveSafetensors(join(folder, "moments.safetensors"), moments);
   await writeFileAtomic(join(folder, "state.json"), `${JSON.stringify(state, null, 2)}\n`);
+}
+
+function momentOf(dims: readonly number[], moment: Moment): Tensor | PendingTensor {
+  if (typeof moment !== "function") return float32(dims, moment);
+  const read = async () => float32(dims, await moment()).data.read();
+  return { dtype: "float32", dims, data: { length: 4 * sizeOf(dims), read } };
 }
 
 /** Steps of the complete checkpoints in a folder, in ascending order. */

@@ -1,12 +1,18 @@
 import type { Best, TuneEvent } from "./events.ts";
 
+/** An optimizer's moment of a parameter: its numbers, or what reads them from where they are kept, until training goes on. */
+export type Moment = Float32Array | (() => Promise<Float32Array>);
+
+export const numbersOf = async (moment: Moment): Promise<Float32Array> =>
+  typeof moment === "function" ? moment() : moment;
+
 /** An array that training has changed, as it stands, with its optimizer moments where it has any. */
 export interface ArrayState {
   readonly kind: "parameter" | "buffer";
   readonly dims: readonly number[];
   readonly value: Float32Array;
-  readonly first?: Float32Array;
-  readonly second?: Float32Array;
+  readonly first?: Moment;
+  readonly second?: Moment;
   /** Optimizer steps made. */
   readonly steps: number;
 }
@@ -60,7 +66,10 @@ export interface Checkpoint {
 /** Keeps the events and checkpoints of one run. */
 export interface RunRecord {
   append(event: TuneEvent): void;
-  /** Keeps a checkpoint together with the number of events appended so far. Never leaves a half-written one. */
+  /**
+   * Keeps a checkpoint together with the number of events appended so far. Never leaves a half-written one. Moments are to be
+   * read before it is kept: the next step changes them.
+   */
   save(checkpoint: Checkpoint): Promise<void>;
   /** The newest checkpoint; events appended after it are forgotten. */
   latest(): Promise<Checkpoint | undefined>;

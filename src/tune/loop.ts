@@ -56,6 +56,7 @@ async function* runStage(
       yield state.record(stageStart(state, stage, program, timeline, (performance.now() - from) / 1000));
       while (!reason && !state.progress.stageOver) reason = yield* runEpoch(state, timeline, stage, program);
       await state.keep(program);
+      if (!reason && state.progress.stage + 1 < state.options.plan.stages.length) await state.keepMoments();
     } finally {
       await program.dispose();
     }

@@ -16,7 +16,7 @@ import type {
   StoredArray,
 } from "../runtime/runtime.ts";
 import { movingStatistics, useBatchStatistics } from "./batch-statistics.ts";
-import type { ArrayState, Arrays } from "./checkpoint.ts";
+import { type ArrayState, type Arrays, type Moment, numbersOf } from "./checkpoint.ts";
 import { type RandomInput, randomInputs } from "./feeds.ts";
 import { adamw, type TuneLoopOptions } from "./options.ts";
 import type { Stage } from "./plan.ts";
@@ -173,7 +173,7 @@ async function restoreMoments(
     if (kind !== "parameter" || !before) continue;
     for (const slot of ["first", "second"] as const) {
       const moment = before[slot];
-      if (moment) await store.write(name, slot, moment);
+      if (moment) await store.write(name, slot, await numbersOf(moment));
     }
     steps[name] = before.steps;
   }
@@ -188,9 +188,10 @@ async function readArrays(
   const steps = await store.steps();
   const arrays = new Map<string, ArrayState>();
   for (const { name, dims, kind } of stored) {
-    const moments: { first?: Float32Array; second?: Float32Array } = {};
+    const moments: { first?: Moment; second?: Moment } = {};
+    // twice the weights: one at a time is read from the store, when a checkpoint is written or the stage ends
     if (kind === "parameter")
-      for (const slot of momentsOf(optimizer)) moments[slot] = await store.read(name, slot);
+      for (const slot of momentsOf(optimizer)) moments[slot] = () => store.read(name, slot);
     const value = await store.read(name, "value");
     arrays.set(name, { kind, dims, value, ...moments, steps: steps[name] ?? 0 });
   }

@@ -89,6 +89,30 @@ test("a checkpoint comes back as it was saved", async () => {
   await again.close();
 });
 
+test("moments that are kept elsewhere are read one after the other, and come back the same", async () => {
+  const folder = await createRunFolder(path, newRun());
+  let reading = 0;
+  const reads: string[] = [];
+  const later = (name: string, numbers: Float32Array) => async () => {
+    expect(++reading).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    reading--;
+    reads.push(name);
+    return numbers;
+  };
+  const { arrays, ...rest } = checkpointAt(3);
+  const w = arrays.get("w")!;
+  const pending = {
+    ...w,
+    first: later("first", w.first as Float32Array),
+    second: later("second", w.second as Float32Array),
+  };
+  await folder.save({ ...rest, arrays: new Map([...arrays, ["w", pending]]) });
+  expect(reads).toEqual(["first", "second"]);
+  expect((await folder.latest())!.arrays).toEqual(arrays);
+  await folder.close();
+});
+
 test("events after the newest checkpoint are cut off, so that they are not written twice", async () => {
   const folder = await createRunFolder(path, newRun());
   for (const step of [1, 2]) folder.append(event(step));

@@ -1,5 +1,5 @@
 import { DiapasonError } from "../base/errors.ts";
-import { type Arrays, type Progress, startOfRun } from "./checkpoint.ts";
+import { type ArrayState, type Arrays, numbersOf, type Progress, startOfRun } from "./checkpoint.ts";
 import type { TuneEvent } from "./events.ts";
 import { settingsOf, type TuneLoopOptions } from "./options.ts";
 import type { Program } from "./program.ts";
@@ -18,8 +18,6 @@ export class RunState {
   readonly #clockStart = performance.now();
   readonly #secondsBefore: number;
   #keptAt: number;
-  /** Arrays of the program that `arrays` were last read from. */
-  #held: ReadonlySet<string> = new Set();
 
   private constructor(
     options: TuneLoopOptions,
@@ -101,14 +99,26 @@ export class RunState {
     };
   }
 
-  /** Takes over what a program has made of its arrays. */
+  /** Takes over what a program has made of its arrays; it keeps the moments until it makes another step. */
   async keep(program: Program): Promise<void> {
     if (this.#keptAt === this.progress.step) return;
     this.#keptAt = this.progress.step;
     // what is replaced goes before its successor comes
-    this.#held = new Set(program.arrays);
-    this.arrays = new Map([...this.arrays].filter(([name]) => !this.#held.has(name)));
+    const held = new Set(program.arrays);
+    this.arrays = new Map([...this.arrays].filter(([name]) => !held.has(name)));
     this.arrays = new Map([...this.arrays, ...(await program.read())]);
+  }
+
+  /** Takes over the moments too, of which the next stage goes on; a run that ends has no use for them. */
+  async keepMoments(): Promise<void> {
+    const arrays = new Map<string, ArrayState>();
+    for (const [name, { first, second, ...rest }] of this.arrays)
+      arrays.set(name, {
+        ...rest,
+        ...(first && { first: await numbersOf(first) }),
+        ...(second && { second: await numbersOf(second) }),
+      });
+    this.arrays = arrays;
   }
 
   get values(): Values {
@@ -120,14 +130,6 @@ export class RunState {
     this.progress = { ...this.progress, seconds: this.seconds };
     const { progress, arrays } = this;
     await this.options.record?.save({ progress, arrays, settings: this.#settings });
-    // Moments are twice the weights; those that the program still holds are read from it again when they are wanted.
-    this.arrays = new Map(
-      [...arrays].map(([name, { first, second, ...rest }]) => [
-        name,
-        this.#held.has(name) ? rest : { ...rest, ...(first && { first }), ...(second && { second }) },
-      ]),
-    );
-    this.#keptAt = Number.NaN;
   }
 }
 

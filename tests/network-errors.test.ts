@@ -56,6 +56,18 @@ describe("a checkpoint that does not hold together", () => {
     expect(error.message).toMatch(/is \[\d+, 16\] .* makes it \[\d+, 32\]/);
   });
 
+  test("the checkpoint has more layers than its config", async () => {
+    const error = await refusal(await changed("fewer", { num_hidden_layers: 1 }));
+    expect(error.code).toBe("models/bad-config");
+    expect(error.message).toMatch(/makes 1 layers of "encoder.layer", .* has more: "bert.encoder.layer.1\./);
+  });
+
+  test("heads do not divide the width", async () => {
+    const error = await refusal(await changed("heads", { num_attention_heads: 3 }));
+    expect(error.code).toBe("models/bad-config");
+    expect(error.message).toContain("3 heads of attention of a width of 16");
+  });
+
   test("a weight holds whole numbers", async () => {
     const path = await changed("whole", {}, (tensors) =>
       tensors.set(query, int64([16, 16], new Array(256).fill(1))),

@@ -1,5 +1,6 @@
 import { attend, fromHeads, intoHeads } from "../graph/expansions/attention-core.ts";
 import type { Value } from "../graph/ir.ts";
+import { headSize } from "./config-fields.ts";
 import { type Network, numberAt } from "./network.ts";
 
 /**
@@ -32,8 +33,8 @@ export function multiHeadAttention(
   { q, k, v }: { readonly q: Value; readonly k: Value; readonly v: Value },
   { heads, keyHeads = heads, biases = [], scale }: AttentionOptions,
 ): Value {
-  const size = numberAt(q, -1) / heads;
-  const valueSize = numberAt(v, -1) / keyHeads;
+  const size = headSize(numberAt(q, -1), heads, keyHeads);
+  const valueSize = headSize(numberAt(v, -1), keyHeads);
   const split = {
     q: intoHeads(g, q, heads, size),
     k: intoHeads(g, k, keyHeads, size),

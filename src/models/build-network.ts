@@ -80,7 +80,9 @@ export function buildNetwork(options: BuildOptions): Model {
   head.build(m, parsed);
   removeDead(m.graph);
   const kept = new Map([counters, architecture.kept ?? /(?!)/].flatMap((names) => [...weights.keep(names)]));
-  const notes = notesOn(weights.fresh, weights.unused(), tensors !== undefined);
+  const unused = weights.unused();
+  refuseMoreLayers(unused, { architecture, blocks: architecture.blocks(parsed), source });
+  const notes = notesOn(weights.fresh, unused, tensors !== undefined);
   return {
     ...describeNetwork(m.graph, architecture, parsed, kind),
     labels: isClassifier ? labels : undefined,
@@ -99,6 +101,36 @@ export function buildNetwork(options: BuildOptions): Model {
       dropout: m.dropout,
     },
   };
+}
+
+/**
+ * Refuses a checkpoint with weights of layers beyond those of its config: a network cut short gives other answers than
+ * the one that was trained. `blocks`: paths of the body's parts.
+ * @throws models/bad-config
+ */
+function refuseMoreLayers(
+  unused: readonly string[],
+  {
+    architecture: { prefix },
+    blocks,
+    source,
+  }: { readonly architecture: Architecture; readonly blocks: readonly string[]; readonly source: string },
+): void {
+  const body = prefix === "" ? "" : `${prefix}.`;
+  const stems = new Set(blocks.flatMap((path) => /^(.*\.)\d+$/.exec(path)?.[1] ?? []));
+  for (const stem of stems) {
+    const has = blocks.filter((path) => path.startsWith(stem)).length;
+    for (const name of unused) {
+      const path = [body + stem, stem].find((start) => name.startsWith(start));
+      const layer = path === undefined ? undefined : /^\d+\./.exec(name.slice(path.length))?.[0];
+      if (layer === undefined || Number.parseInt(layer, 10) < has) continue;
+      throw new DiapasonError(
+        "models/bad-config",
+        `config.json of ${source} makes ${has} layers of "${stem.slice(0, -1)}", and the checkpoint has more: "${name}".`,
+        "Give config.json the number of layers that the checkpoint has, or take the layers beyond it out.",
+      );
+    }
+  }
 }
 
 /** What training is to leave out. `own`: what the config says, undefined where the architecture drops nothing. */

@@ -2,6 +2,7 @@ import type { GraphBuilder } from "../graph/builder.ts";
 import { appended, attend, fromHeads, intoHeads } from "../graph/expansions/attention-core.ts";
 import type { Value } from "../graph/ir.ts";
 import { biasOf } from "./attention.ts";
+import { headSize } from "./config-fields.ts";
 import { type Network, numberAt } from "./network.ts";
 import type { Rope, RopeBeyond } from "./rope.ts";
 
@@ -145,7 +146,7 @@ export function causalAttention(
   { layer, heads, keyHeads, bias, scale, softcap = 0, prepare = (x) => x }: CausalAttention,
 ): Value {
   const { g } = m;
-  const size = numberAt(q, -1) / heads;
+  const size = headSize(numberAt(q, -1), heads, keyHeads);
   const split = {
     q: prepare(intoHeads(g, q, heads, size), "query"),
     k: withCache(m, `${layer}.key`, prepare(intoHeads(g, k, keyHeads, size), "key")),

@@ -3,7 +3,7 @@ import { range } from "../graph/builder.ts";
 import type { Value } from "../graph/ir.ts";
 import { type ActivationName, activationName } from "./activations.ts";
 import type { Architecture, Head, HeadKind } from "./architecture.ts";
-import { count, layerCount } from "./config-fields.ts";
+import { count, headSize, layerCount } from "./config-fields.ts";
 import {
   causalAttention,
   type DecoderInputs,
@@ -212,7 +212,7 @@ function attention<C extends GatedConfig>(
 ): Value {
   const heads = c.num_attention_heads;
   const keyHeads = c.num_key_value_heads ?? heads;
-  const size = c.head_dim ?? c.hidden_size / heads;
+  const size = c.head_dim ?? headSize(c.hidden_size, heads);
   const biases = row.biases(c);
   const widths = [heads, keyHeads, keyHeads].map((n) => n * size) as [number, number, number];
   const [q, k, v] = row.isFused

@@ -40,6 +40,18 @@ const linear = (labels?: readonly string[]) =>
   }, labels);
 
 describe("replacing a head", () => {
+  test("what was called logits and is none of the new classes' gives its name up", () => {
+    // logits of words at 16 places, as a masked language model gives them
+    const words = modelOf(
+      (g, x) => op(g, "Reshape", [x, g.addInitializer("shape", int64([3], [0, 16, 8]))]),
+      undefined,
+      "logits",
+    );
+    const { output, graph } = replaceHead(words, { labels: ["a", "b"], seed: 1 });
+    expect([output.name, output.shape]).toEqual(["logits", ["batch", 2]]);
+    expect(graph.outputs).toEqual([output]);
+  });
+
   test("same names, new width, seeded uniform weights, bias zero, logits out", () => {
     const before = linear();
     const after = replaceHead(before, { labels: ["a", "b", "c"], seed: 7 });

@@ -53,7 +53,12 @@ export function replaceHead(model: Model, { labels, seed, keep = true }: HeadOpt
   graph.setOutput(0, logits);
   forgetShapesAfter(graph, head?.node);
   removeDead(graph);
-  if (!graph.find("logits")) graph.rename(logits, "logits");
+  const named = graph.find("logits");
+  if (named !== logits) {
+    // what was called so is no output any more
+    if (named) graph.rename(named, graph.freshName("features"));
+    graph.rename(logits, "logits");
+  }
   inferShapes(graph);
   return describeModel({
     graph,

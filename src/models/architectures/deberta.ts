@@ -4,7 +4,7 @@ import { fromHeads, intoHeads } from "../../graph/expansions/attention-core.ts";
 import type { Value } from "../../graph/ir.ts";
 import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
-import { count, layerCount } from "../config-fields.ts";
+import { count, headSize, layerCount } from "../config-fields.ts";
 import { dropoutShare, hiddenShares } from "../dropout-shares.ts";
 import type { Network } from "../network.ts";
 import { bucketed, everyOffset, skewed } from "../relative-positions.ts";
@@ -262,7 +262,7 @@ function disentangled(
 ): Value {
   const { g } = m;
   const heads = c.num_attention_heads;
-  const size = c.hidden_size / heads;
+  const size = headSize(c.hidden_size, heads);
   const split = (x: Value) => intoHeads(g, x, heads, size);
   const [queries, keys] = [split(q), split(k)];
   const alpha = 1 / Math.sqrt(size * (1 + c.pos_att_type.length));

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { lettersModel, unpackDigits } from "../src/app/demo-data.node.ts";
+import { lettersModel, unpackDigits } from "../src/app/demo/data.node.ts";
 import { verbs } from "../src/app/index.node.ts";
 import { loadOnnx, saveOnnx } from "../src/formats/onnx/file.node.ts";
 import { float32 } from "../src/graph/tensor.ts";

@@ -1,6 +1,6 @@
 import { cpSync } from "node:fs";
 import { basename, join } from "node:path";
-import { lettersModel, unpackDigits } from "../src/app/demo-data.node.ts";
+import { lettersModel, unpackDigits } from "../src/app/demo/data.node.ts";
 import { runs } from "../src/app/runs.node.ts";
 
 /**

@@ -3,8 +3,8 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { DemoDone, DemoEvent } from "../src/app/demo/events.ts";
 import { demo } from "../src/app/demo.node.ts";
-import type { DemoDone, DemoEvent } from "../src/app/demo-events.ts";
 
 describe("demo, with one labelled image of each digit", () => {
   let out: string;

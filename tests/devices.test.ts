@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { lettersModel } from "../src/app/demo-data.node.ts";
+import { lettersModel } from "../src/app/demo/data.node.ts";
 import { cudaRuntime } from "../src/runtime/gpu.node.ts";
 import { diapason } from "./command-line.ts";
 

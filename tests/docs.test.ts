@@ -14,7 +14,7 @@ import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { lettersModel, unpackDigits } from "../src/app/demo-data.node.ts";
+import { lettersModel, unpackDigits } from "../src/app/demo/data.node.ts";
 import { parseOptions, tuneOptions } from "../src/app/options.ts";
 import { version } from "../src/app/version.ts";
 import { saveNpz } from "../src/formats/npz.node.ts";

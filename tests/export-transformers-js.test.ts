@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { env, pipeline } from "@huggingface/transformers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { unpackDigits } from "../src/app/demo-data.node.ts";
+import { unpackDigits } from "../src/app/demo/data.node.ts";
 import { random } from "../src/base/random.ts";
 import { saveOnnx } from "../src/formats/onnx/file.node.ts";
 import { GraphBuilder } from "../src/graph/builder.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { lettersModel } from "../src/app/demo-data.node.ts";
+import { lettersModel } from "../src/app/demo/data.node.ts";
 import { diapason } from "./command-line.ts";
 import { eventsIn, layOutDigits, tuneHead } from "./command-line-digits.ts";
 import { type HubServer, startHub } from "./hub-server.ts";

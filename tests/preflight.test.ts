@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { lettersModel, unpackDigits } from "../src/app/demo-data.node.ts";
+import { lettersModel, unpackDigits } from "../src/app/demo/data.node.ts";
 import { type Found, type TuneInput, tune } from "../src/index.ts";
 
 let folder = "";

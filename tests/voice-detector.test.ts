@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { attachTestLoss, randomFeeds } from "../src/app/gradcheck-inputs.ts";
+import { attachTestLoss, randomFeeds } from "../src/app/gradcheck/inputs.ts";
 import { gradcheck } from "../src/autodiff/gradcheck.ts";
 import { loadOnnx } from "../src/formats/onnx/file.node.ts";
 import { collectParameters } from "../src/models/parameters.ts";

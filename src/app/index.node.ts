@@ -10,9 +10,9 @@ import { runs } from "./runs.node.ts";
 import { resume, tune } from "./tune.node.ts";
 import type { Verb } from "./verb.ts";
 
+export type { CurvePoint, DemoArmStart, DemoDone, DemoEvent, DemoResult } from "./demo/events.ts";
+export type { DemoArm } from "./demo/plan.ts";
 export type { DemoOptions } from "./demo.node.ts";
-export type { CurvePoint, DemoArmStart, DemoDone, DemoEvent, DemoResult } from "./demo-events.ts";
-export type { DemoArm } from "./demo-plan.ts";
 export type { ExportOptions } from "./export.node.ts";
 export type { Exported, Quality } from "./export-events.ts";
 export type { Gradchecked, GradcheckOptions } from "./gradcheck.node.ts";

@@ -24,7 +24,7 @@ const narrowest = 20;
 export function consolePrinter({ json }: { readonly json: boolean }): Printer {
   const isTerminal = process.stderr.isTTY === true;
   const every = isTerminal ? drawEveryMs.terminal : drawEveryMs.plain;
-  const tell = teller();
+  const tell = teller(process.memoryUsage.rss);
   const people = json ? process.stderr : process.stdout;
   const widthOf = ({ columns }: typeof people) => Math.max(narrowest, columns || usualWidth);
   const write = (stream: typeof people, text: string) =>

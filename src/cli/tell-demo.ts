@@ -1,11 +1,10 @@
-import type { DemoArmStart, DemoDone } from "../app/demo-events.ts";
+import type { DemoDone } from "../app/demo/events.ts";
 import { duration, percent } from "../app/numbers.ts";
 import type { Told } from "./tell-tune.ts";
 import { textPlot } from "./text-plot.ts";
 
-/** Tells what the demo adds to its two tunings. */
+/** Tells what came of the demo's two tunings. */
 export const demoTeller = {
-  "demo-arm": ({ message }: DemoArmStart): Told => ({ line: `\n${message}` }),
   demo: (event: DemoDone, width: number): Told => ({ line: demoText(event, width) }),
 } as const;
 

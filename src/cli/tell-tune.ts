@@ -1,25 +1,30 @@
-import type { Before, Download, Found, Note, Saved, TuneVerbEvent } from "../app/index.node.ts";
-import { count, duration, measured, percent, probability } from "../app/numbers.ts";
+import type { Before, DemoArmStart, Download, Found, Note, Saved, TuneVerbEvent } from "../app/index.node.ts";
+import { bytes, count, duration, measured, percent, probability } from "../app/numbers.ts";
 import { narrowTable, wrapItems } from "./wrap.ts";
 
 /** What a person is told of one event: a line that stays, or the state of something under way. */
 export type Told = { readonly line: string } | { readonly progress: string };
 
-type OwnEvent = Exclude<TuneVerbEvent, Download | Note>;
+type OwnEvent = Exclude<TuneVerbEvent, Download | Note> | DemoArmStart;
 
 type TuneTeller = {
   readonly [T in OwnEvent["type"]]: (
-    event: Extract<TuneVerbEvent, { type: T }>,
+    event: Extract<OwnEvent, { type: T }>,
     width: number,
   ) => Told | undefined;
 };
 
-/** Tells a tuning run: every event a line, steps as progress. */
-export function tuneTeller(): TuneTeller {
+/** Tells a tuning run, or the demo's two: every event a line, steps as progress. `memory`: bytes that the process holds now. */
+export function tuneTeller(memory: () => number): TuneTeller {
   let planned = 0;
   let run = "RUN";
+  let isDemo = false;
   let first: { readonly step: number; readonly seconds: number } | undefined;
   return {
+    "demo-arm": ({ message }) => {
+      isDemo = true;
+      return { line: `\n${message}` };
+    },
     found: (event, width) => {
       run = event.run;
       return { line: foundText(event, width) };
@@ -27,6 +32,7 @@ export function tuneTeller(): TuneTeller {
     before: (event) => ({ line: beforeText(event) }),
     "run-start": (event) => {
       planned = event.plannedSteps;
+      first = undefined;
       return event.resumedFromStep === undefined
         ? undefined
         : { line: `Going on from step ${event.resumedFromStep}.` };
@@ -43,7 +49,7 @@ export function tuneTeller(): TuneTeller {
         step > first.step ? ((seconds - first.seconds) / (step - first.step)) * (planned - step) : Number.NaN;
       const rate = Math.max(0, ...Object.values(rates)).toExponential(1);
       return {
-        progress: `  step ${step}/${planned}  loss ${loss.toFixed(3)}  rate ${rate}  ${examplesPerSecond.toFixed(0)}/s  ${duration(left)} left`,
+        progress: `  step ${step}/${planned}  loss ${loss.toFixed(3)}  rate ${rate}  ${examplesPerSecond.toFixed(0)}/s  ${bytes(memory())}${Number.isFinite(left) ? `  ${duration(left)} left` : ""}`,
       };
     },
     evaluation: ({ epoch, step, metrics, trainLoss, isBest, seconds }) => {
@@ -68,14 +74,16 @@ export function tuneTeller(): TuneTeller {
     }),
     "stage-end": () => undefined,
     warning: ({ message }) => ({ line: `  warning: ${message}` }),
-    "run-end": ({ reason, step, seconds }) => ({ line: endText(reason, step, seconds, run) }),
+    "run-end": ({ reason, step, seconds }) => ({
+      line: endText(reason, step, seconds, isDemo ? "demo" : `resume ${run}`),
+    }),
     saved: (event) => ({ line: savedText(event) }),
   };
 }
 
-const endText = (reason: string, step: number, seconds: number, run: string): string =>
+const endText = (reason: string, step: number, seconds: number, next: string): string =>
   reason === "stopped"
-    ? `\nStopped ${step === 0 ? "before the first step" : `after step ${step}; a checkpoint is written`}. Go on with "diapason resume ${run}".`
+    ? `\nStopped ${step === 0 ? "before the first step" : `after step ${step}; a checkpoint is written`}. ${next === "demo" ? "Begin again" : "Go on"} with "diapason ${next}".`
     : `\nTrained ${step} steps in ${duration(seconds)}${reason === "completed" ? "" : ` (${reason} reached)`}.`;
 
 /** A metric's name as a person writes it. */

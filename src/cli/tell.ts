@@ -79,11 +79,11 @@ const others: {
 
 /**
  * Says in words what happens; undefined for what only programs want to know. `width`: characters that lists, tables and plots
- * may be wide; sentences may be wider.
+ * may be wide; sentences may be wider. `memory`: bytes that the process holds now.
  */
-export function teller(): (event: VerbEvent, width: number) => Told | undefined {
+export function teller(memory: () => number): (event: VerbEvent, width: number) => Told | undefined {
   const tellers = {
-    ...tuneTeller(),
+    ...tuneTeller(memory),
     ...demoTeller,
     ...exportTeller,
     ...hubTeller,

@@ -1,4 +1,4 @@
-import { weightedSum } from "../../dist/app/gradcheck-inputs.js";
+import { weightedSum } from "../../dist/app/gradcheck/inputs.js";
 import { gradcheck } from "../../dist/autodiff/gradcheck.js";
 import { outputCarries } from "../../dist/autodiff/path.js";
 import { isFloat } from "../../dist/autodiff/rule.js";

@@ -1,5 +1,5 @@
 // The embedded model's network: a residual network (He et al. 2016) over 8 × 8 grey images.
-import { initialise } from "../../dist/app/demo-weights.js";
+import { initialise } from "../../dist/app/demo/weights.js";
 import { GraphBuilder } from "../../dist/graph/builder.js";
 import { Graph } from "../../dist/graph/ir.js";
 import { float32 } from "../../dist/graph/tensor.js";

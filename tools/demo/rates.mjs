@@ -4,9 +4,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { lettersModel, unpackDigits } from "../../dist/app/demo-data.node.js";
-import { demoSettings, demoTraining } from "../../dist/app/demo-plan.js";
-import { untrained } from "../../dist/app/demo-weights.js";
+import { lettersModel, unpackDigits } from "../../dist/app/demo/data.node.js";
+import { demoSettings, demoTraining } from "../../dist/app/demo/plan.js";
+import { untrained } from "../../dist/app/demo/weights.js";
 import { parseOptions, tuneOptions } from "../../dist/app/options.js";
 import { prepareTuning } from "../../dist/app/tune-prepare.node.js";
 import { runTuning } from "../../dist/app/tune-run.node.js";

@@ -1,9 +1,9 @@
-import { DiapasonError } from "../base/errors.ts";
-import { fromFloat16, toFloat16 } from "../base/half.ts";
-import type { Graph } from "../graph/ir.ts";
-import type { NdArray } from "../graph/kernels/interpret.ts";
-import type { DataType } from "../graph/tensor.ts";
-import type { Executable, HostTensor, Runtime } from "../runtime/runtime.ts";
+import { DiapasonError } from "../../base/errors.ts";
+import { fromFloat16, toFloat16 } from "../../base/half.ts";
+import type { Graph } from "../../graph/ir.ts";
+import type { NdArray } from "../../graph/kernels/interpret.ts";
+import type { DataType } from "../../graph/tensor.ts";
+import type { Executable, HostTensor, Runtime } from "../../runtime/runtime.ts";
 
 /** Computes graphs on a runtime for a gradient check; each graph is compiled once. */
 export function runtimeEvaluator(runtime: Runtime) {

@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "csv-parse/sync";
 import sharp from "sharp";
-import { asWriteError } from "../base/atomic-file.node.ts";
-import { random } from "../base/random.ts";
+import { asWriteError } from "../../base/atomic-file.node.ts";
+import { random } from "../../base/random.ts";
 
 /** What the package brings for the demo: a model folder and the digits. */
-export const lettersModel = fileURLToPath(new URL("../../models/letters", import.meta.url));
-const digitsFolder = new URL("../../models/digits/", import.meta.url);
+export const lettersModel = fileURLToPath(new URL("../../../models/letters", import.meta.url));
+const digitsFolder = new URL("../../../models/digits/", import.meta.url);
 
 const side = 8;
 

@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { gradcheck } from "../autodiff/gradcheck.ts";
-import { GraphBuilder } from "../graph/builder.ts";
-import { inferShapes } from "../graph/infer.ts";
-import { Graph } from "../graph/ir.ts";
-import { float32, int64 } from "../graph/tensor.ts";
-import { nodesReaching } from "../models/parameters.ts";
-import { cpuRuntime } from "../runtime/cpu.node.ts";
-import type { Runtime } from "../runtime/runtime.ts";
-import { outputOf } from "../tasks/target.ts";
-import { attachTestLoss, randomFeeds, runnableSizes } from "./gradcheck-inputs.ts";
-import { runtimeEvaluator, toHost } from "./gradcheck-runtime.ts";
+import { gradcheck } from "../../autodiff/gradcheck.ts";
+import { GraphBuilder } from "../../graph/builder.ts";
+import { inferShapes } from "../../graph/infer.ts";
+import { Graph } from "../../graph/ir.ts";
+import { float32, int64 } from "../../graph/tensor.ts";
+import { nodesReaching } from "../../models/parameters.ts";
+import { cpuRuntime } from "../../runtime/cpu.node.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { outputOf } from "../../tasks/target.ts";
+import { attachTestLoss, randomFeeds, runnableSizes } from "./inputs.ts";
+import { runtimeEvaluator, toHost } from "./runtime.ts";
 
 let runtime: Runtime;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { Graph } from "../graph/ir.ts";
-import { float32, sizeOf, type Tensor } from "../graph/tensor.ts";
-import { initialise } from "./demo-weights.ts";
+import { Graph } from "../../graph/ir.ts";
+import { float32, sizeOf, type Tensor } from "../../graph/tensor.ts";
+import { initialise } from "./weights.ts";
 
 const valuesOf = ({ data }: Tensor) => {
   const bytes = data.read();

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, describe, expect, test } from "vitest";
-import { unpackDigits } from "./demo-data.node.ts";
+import { unpackDigits } from "./data.node.ts";
 
 const folders: string[] = [];
 const known = new Map<number, ReturnType<typeof unpack>>();

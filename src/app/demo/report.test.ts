@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { DemoRecord, type DemoResult } from "./demo-events.ts";
-import { leadOf } from "./demo-report.ts";
+import { DemoRecord, type DemoResult } from "./events.ts";
+import { leadOf } from "./report.ts";
 
 const result = (accuracy: number, curve: readonly (readonly [number, number])[]): DemoResult => ({
   seconds: 9,

@@ -1,7 +1,7 @@
-import type { CurvePoint, DemoDone } from "./demo-events.ts";
-import type { DemoArm } from "./demo-plan.ts";
-import { duration, percent } from "./numbers.ts";
-import type { Chart, Report } from "./report/report.ts";
+import { duration, percent } from "../numbers.ts";
+import type { Chart, Report } from "../report/report.ts";
+import type { CurvePoint, DemoDone } from "./events.ts";
+import type { DemoArm } from "./plan.ts";
 
 const names: { readonly [A in DemoArm]: string } = {
   pretrained: "tuned from letters",

@@ -1,6 +1,6 @@
-import type { DemoArm } from "./demo-plan.ts";
-import type { ClassScores, Scores, TuneVerbEvent } from "./tune-events.ts";
-import type { VerbEvent } from "./verb.ts";
+import type { ClassScores, Scores, TuneVerbEvent } from "../tune-events.ts";
+import type { VerbEvent } from "../verb.ts";
+import type { DemoArm } from "./plan.ts";
 
 /** One of the two trainings begins; its own events follow. */
 export interface DemoArmStart extends VerbEvent {

@@ -1,14 +1,14 @@
-import { DiapasonError, nearest } from "../base/errors.ts";
-import { random } from "../base/random.ts";
-import { nameOfType } from "../formats/onnx/value-types.ts";
-import { opNameOf } from "../graph/attributes.ts";
-import { GraphBuilder } from "../graph/builder.ts";
-import { type Dim, substitute, symbolsOf } from "../graph/dim.ts";
-import { bodiesOf, type Graph, type Node, type Value } from "../graph/ir.ts";
-import type { NdArray } from "../graph/kernels/interpret.ts";
-import { tensorsIn } from "../graph/passes/fold-sequences.ts";
-import { int64, sizeOf } from "../graph/tensor.ts";
-import { nodesReaching } from "../models/parameters.ts";
+import { DiapasonError, nearest } from "../../base/errors.ts";
+import { random } from "../../base/random.ts";
+import { nameOfType } from "../../formats/onnx/value-types.ts";
+import { opNameOf } from "../../graph/attributes.ts";
+import { GraphBuilder } from "../../graph/builder.ts";
+import { type Dim, substitute, symbolsOf } from "../../graph/dim.ts";
+import { bodiesOf, type Graph, type Node, type Value } from "../../graph/ir.ts";
+import type { NdArray } from "../../graph/kernels/interpret.ts";
+import { tensorsIn } from "../../graph/passes/fold-sequences.ts";
+import { int64, sizeOf } from "../../graph/tensor.ts";
+import { nodesReaching } from "../../models/parameters.ts";
 import {
   batchSymbolOf,
   fedInputs,
@@ -18,9 +18,9 @@ import {
   probeLengths,
   probeSizes,
   usualSampleRate,
-} from "../runtime/probe-inputs.ts";
-import type { Runtime } from "../runtime/runtime.ts";
-import { toHost } from "./gradcheck-runtime.ts";
+} from "../../runtime/probe-inputs.ts";
+import type { Runtime } from "../../runtime/runtime.ts";
+import { toHost } from "./runtime.ts";
 
 /** Size of a named dim that nobody gave. */
 const usualSize = 2;

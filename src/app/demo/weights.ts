@@ -1,8 +1,8 @@
-import { random } from "../base/random.ts";
-import type { Graph } from "../graph/ir.ts";
-import { float32, sizeOf } from "../graph/tensor.ts";
-import { describeModel } from "../models/describe.ts";
-import type { Model } from "../models/model.ts";
+import { random } from "../../base/random.ts";
+import type { Graph } from "../../graph/ir.ts";
+import { float32, sizeOf } from "../../graph/tensor.ts";
+import { describeModel } from "../../models/describe.ts";
+import type { Model } from "../../models/model.ts";
 
 /**
  * Gives every weight of a convolutional network its value before any training, by its name's ending and rank.

@@ -1,3 +1,4 @@
+import { listNames } from "../data/code-points.ts";
 import type { EndReason, TuneEvent } from "./events.ts";
 import { judge } from "./judge.ts";
 import { adamw } from "./options.ts";
@@ -83,11 +84,11 @@ async function* warnOfZeros(
     parameters: found.judged,
     without: found.zero,
   });
-  for (const name of found.zero)
+  if (found.zero.length > 0)
     yield record({
       type: "warning",
       kind: "zero-gradient",
-      message: `The gradient of "${name}" was exactly 0 in all of the ${progress.stepInStage} steps of this stage: it does not learn.`,
+      message: `The gradient of ${listNames(found.zero)} was exactly 0 in all of the ${progress.stepInStage} steps of this stage: ${found.zero.length === 1 ? "it does not" : "they do not"} learn.`,
       step: progress.step,
     });
 }

@@ -1,4 +1,4 @@
-import { differentiate } from "../autodiff/differentiate.ts";
+import { type Differentiated, differentiate } from "../autodiff/differentiate.ts";
 import { DiapasonError } from "../base/errors.ts";
 import { dropNothing } from "../graph/dropout-input.ts";
 import type { Graph } from "../graph/ir.ts";
@@ -18,6 +18,7 @@ import type {
 import { movingStatistics, useBatchStatistics } from "./batch-statistics.ts";
 import { type ArrayState, type Arrays, type Moment, numbersOf } from "./checkpoint.ts";
 import { type RandomInput, randomInputs } from "./feeds.ts";
+import { namingBlocks } from "./name-blocks.ts";
 import { adamw, type TuneLoopOptions } from "./options.ts";
 import type { Stage } from "./plan.ts";
 
@@ -88,11 +89,7 @@ export async function compileStage(stage: Stage, options: TuneLoopOptions, array
   bindSymbols(bare, symbols);
   takeEarly(bare);
   const bufferUpdates = useBatchStatistics(bare, movingStatistics(stage, model.blocks));
-  const differentiated = differentiate(bare, {
-    loss: model.loss,
-    parameters: movers.map(({ parameter }) => parameter.name),
-    symbols,
-  });
+  const differentiated = backwards(bare, model.loss, movers, symbols);
   for (const name of bufferUpdates.keys()) {
     differentiated.graph.initializerToInput(differentiated.graph.get(name));
   }
@@ -130,6 +127,20 @@ export async function compileStage(stage: Stage, options: TuneLoopOptions, array
       await store.dispose();
     },
   };
+}
+
+/** @throws autodiff/no-gradient naming the blocks that can move, where an operator is in the way */
+function backwards(
+  graph: Graph,
+  loss: string,
+  movers: readonly Mover[],
+  symbols: Readonly<Record<string, number>>,
+): Differentiated {
+  try {
+    return differentiate(graph, { loss, parameters: movers.map(({ parameter }) => parameter.name), symbols });
+  } catch (error) {
+    throw namingBlocks(error, { graph, loss, movers });
+  }
 }
 
 /** The graph up to `outputs`; dropout masks become 1. */

@@ -5,6 +5,7 @@ import { Graph, type Value } from "../graph/ir.ts";
 import { interpret, type NdArray } from "../graph/kernels/interpret.ts";
 import { float32, tensorOf } from "../graph/tensor.ts";
 import { withFrozenRounding } from "./frozen-rounding.ts";
+import { gradcheck } from "./gradcheck.ts";
 
 const at = (...data: number[]): ReadonlyMap<string, NdArray> =>
   new Map([["x", { dtype: "float32", dims: [data.length], data: Float64Array.from(data) }]]);
@@ -62,4 +63,26 @@ test("a scale that is measured is held, and a product of whole numbers is one of
   const [before, after] = [valuesOf(frozen, point)[0]!, valuesOf(frozen, at(0.201, -1, 0.7))[0]!];
   expect(before).toBeCloseTo(valuesOf(graph, point)[0]!, 6);
   expect(after - before).toBeCloseTo(0.003, 6);
+});
+
+test("regions of a RoiAlign that are computed stay where they are, as its gradient takes them", async () => {
+  const pixels = Array.from({ length: 36 }, (_, i) => Math.sin(i));
+  const graph = graphOf(4, (g, x) => {
+    const image = g.mul(g.constant(pixels, "float32", [1, 1, 6, 6]), g.sum(x, [0]));
+    const regions = g.reshape(x, [1, 4]);
+    return g.op("RoiAlign", [image, regions, g.ints([0])], {
+      output_height: 2,
+      output_width: 2,
+      sampling_ratio: 2,
+    });
+  });
+  const g = new GraphBuilder(graph);
+  const loss = g.sum(g.square(graph.get("y")), [0, 1, 2, 3]);
+  graph.addOutput(loss);
+  const feeds = at(1.2, 1.4, 3.7, 4.1);
+  const frozen = withFrozenRounding(graph, feeds);
+  expect(valuesOf(frozen, feeds)).toEqual(valuesOf(graph, feeds));
+  const result = await gradcheck(graph, { loss: loss.name, parameters: ["x"], feeds });
+  expect(result.parameters[0]!.largestGradient).toBeGreaterThan(0.01);
+  expect(result.verdict).toBe("right");
 });

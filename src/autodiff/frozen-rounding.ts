@@ -12,17 +12,18 @@ import { removeDead } from "../graph/passes/remove-dead.ts";
 type Arrays = ReadonlyMap<string, NdArray>;
 
 /**
- * A copy of a graph in which rounding adds what it added at one point, and whole numbers are real; the graph itself where
- * nothing rounds.
+ * A copy of a graph in which rounding adds what it added at one point, whole numbers are real, and the regions that a RoiAlign
+ * reads stay where they are; the graph itself where there is nothing of the kind.
  *
- * It has the same value at that point, and there its ordinary derivative is what a straight-through gradient is to be:
- * round(u) becomes u + (round(u₀) − u₀), and what is cut off stays cut off.
+ * It has the same value at that point, and there its ordinary derivative is what the rules are to give: of a
+ * straight-through gradient round(u) becomes u + (round(u₀) − u₀), and what is cut off stays cut off.
  */
 export function withFrozenRounding(source: Graph, feeds: Arrays): Graph {
   const graph = source.clone();
   inferShapes(graph);
+  const holds = holdRegions(graph, feeds);
   takeApart(graph);
-  if (!graph.nodes.some(({ op }) => Object.hasOwn(held, op))) return source;
+  if (!graph.nodes.some(({ op }) => Object.hasOwn(held, op))) return holds ? graph : source;
   const before = new Map<Node, Value>();
   const nodes = [...graph.nodes];
   for (const [i, node] of nodes.entries()) {
@@ -46,6 +47,23 @@ export function withFrozenRounding(source: Graph, feeds: Arrays): Graph {
     if (output.name !== name) graph.rename(output, name);
   }
   return graph;
+}
+
+/** Makes constants of the regions of every RoiAlign, as its rule takes them; whether there was one. */
+function holdRegions(graph: Graph, feeds: Arrays): boolean {
+  const nodes = graph.nodes.filter(({ op, inputs }) => op === "RoiAlign" && inputs[1]?.producer);
+  if (nodes.length === 0) return false;
+  const known = interpret(graph, feeds, { keepAll: true });
+  for (const node of nodes) {
+    const regions = known.get(node.inputs[1]!.name)!;
+    graph.setNodeInput(
+      node,
+      1,
+      constantOf(new GraphBuilder(graph), "regions", { ...regions, dtype: "float64" }),
+    );
+  }
+  removeDead(graph);
+  return true;
 }
 
 /** Puts what composite nodes are made of in their places; one whose form cannot be taken apart stays, and rounds nothing. */

@@ -234,6 +234,16 @@ describe("what cannot be told", () => {
   });
 });
 
+test("a reduction that counts more axes than there are, of numbers unknown, has no known shape", () => {
+  const graph = new Graph("axes");
+  const x = graph.addInput("x", "float32", [2, 3]);
+  const axes = graph.addInput("axes", "int64", [5]);
+  const attributes = [["keepdims", { type: "int", value: 0 }]] as const;
+  const [y] = graph.addNode("ReduceSum", [x, axes], { attributes, outputs: ["y"] }).outputs;
+  inferShapes(graph);
+  expect(y!.shape).toBeUndefined();
+});
+
 describe("shapes that do not fit", () => {
   test.each<[string, () => Graph]>([
     ["a product", () => chain({ a: [32, 384], b: [768, 10] }, [["y", "MatMul", ["a", "b"]]])],

@@ -1,4 +1,5 @@
 import type { Shape } from "./dim.ts";
+import { dataTypeOf } from "./element-types.ts";
 import { numbersOf } from "./infer/known-dims.ts";
 import type { Attribute, Graph, Node, Value } from "./ir.ts";
 import { sizeOf, type Tensor } from "./tensor.ts";
@@ -38,7 +39,7 @@ function nodeLines(node: Node): string[] {
   for (const [key, attribute] of [...node.attributes].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const graphs =
       attribute.type === "graph" ? [attribute.value] : attribute.type === "graphs" ? attribute.value : [];
-    if (graphs.length === 0) plain.push(`${key}: ${attributeText(attribute)}`);
+    if (graphs.length === 0) plain.push(`${key}: ${typeText(key, attribute) ?? attributeText(attribute)}`);
     for (const graph of graphs) bodies.push(`${key}:`, ...lines(graph).map((line) => `  ${line}`));
   }
   const attributes = plain.length > 0 ? ` {${plain.join(", ")}}` : "";
@@ -64,6 +65,11 @@ function tensorText(tensor: Tensor): string {
   if (!elements) return "…";
   return tensor.dims.length === 0 ? String(elements[0]) : `[${elements.join(", ")}]`;
 }
+
+/** The name of the type that an attribute gives as a number; undefined for any other attribute. */
+const typeText = (key: string, { type, value }: Attribute): string | undefined =>
+  type === "int" && typeKeys.has(key) ? dataTypeOf(Number(value)) : undefined;
+const typeKeys: ReadonlySet<string> = new Set(["to", "dtype", "output_dtype"]);
 
 function attributeText(attribute: Attribute): string {
   switch (attribute.type) {

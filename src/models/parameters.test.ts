@@ -52,6 +52,14 @@ describe("what counts as a parameter", () => {
     });
     expect(names).toEqual(["w", "logit_scale"]);
   });
+  test("tensors that stand in PyTorch's code, as anchors do, are none", () => {
+    const { names } = build((g, x) => {
+      const y = op(g, "Conv", x, g.addInitializer("w", ramp(4, 3, 1, 1)));
+      const anchors = op(g, "Add", y, g.addInitializer("/rpn/Constant_29_output_0", ramp(4, 1, 1)));
+      return op(g, "Add", anchors, g.addInitializer("onnx::Add_29", ramp(4, 1, 1)));
+    });
+    expect(names).toEqual(["w", "onnx::Add_29"]);
+  });
   test("constants that normalise the input stay as they are, with a note; later vectors move", () => {
     const { names, notes } = build((g, x) => {
       let y = op(g, "Sub", x, g.addInitializer("pixel_average", ramp(1, 3, 1, 1)));

@@ -122,6 +122,8 @@ const slotsOf: { readonly [op: string]: Slots } = {
 const unknownOperator: Slots = { vectors: "all", scalarsAreSettings: true };
 const namedLikeParameter =
   /(^|[./_])(weight|bias|gamma|beta|scale|alpha|slope|temperature|logit_scale|kernel)(_\w*)?$/i;
+/** What PyTorch's exporter calls a tensor that stands in the code, such as a detector's anchors; weights have names of their own. */
+const namedLikeLiteral = /(^|\/)Constant(_\d+)?_output_0$/;
 const namedLikeStatistic = /(^|[./_])(running_|moving_)?(mean|var|variance|std)(:0)?$/i;
 
 /** The slots of a node: its row, else nothing for operators that Diapason knows, else everything. */
@@ -200,6 +202,7 @@ function roleOf(value: Value, onPath: ReadonlySet<Node>, learned: ReadonlySet<Va
 }
 
 function operandRole(origin: Value, node: Node, row: Slots, learned: ReadonlySet<Value>): Role {
+  if (namedLikeLiteral.test(origin.name)) return "setting";
   const dims = origin.constant?.dims ?? [];
   // one number that is spread over a vector is the 1 or 0 that an exporter filled a scale or shift with
   const isSpread = sizeOf(dims) <= 1 && !node.inputs.includes(origin);

@@ -67,6 +67,12 @@ export const fused: { readonly [title: string]: GradCase } = {
     const given = [ids(g, [6, 0, 1, 1, 3, 6]), undefined, words, places, undefined, gamma, beta];
     return g.op(embed, [...given, undefined, ids(g, [4, 0, 0, 1, 2, 4])]);
   }),
+  "ai.onnx.ml.ArrayFeatureExtractor": grad("2x3x4", (g, x) =>
+    g.op("ai.onnx.ml.ArrayFeatureExtractor", [x, g.constant([3, 0, 3], "int64", [1, 3])]),
+  ),
+  "ArrayFeatureExtractor of one row": grad("4", (g, x) =>
+    g.op("ai.onnx.ml.ArrayFeatureExtractor", [x, g.constant([3, 0, 3, 1], "int64", [2, 2])]),
+  ),
   "ai.onnx.ml.Normalizer": plain("ai.onnx.ml.Normalizer", "2x3", { norm: "MAX" }),
   "Normalizer to a sum of 1": plain("ai.onnx.ml.Normalizer", "2x3", { norm: "L1" }),
   "Normalizer to a length of 1": plain("ai.onnx.ml.Normalizer", "2x3", { norm: "L2" }),

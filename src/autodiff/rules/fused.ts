@@ -24,6 +24,8 @@ export const fused = {
     throughSimplyStandardized,
     (b) => b.g.mul(b.dy, simplyStandardized(b).standardized),
   ],
+  "ai.onnx.ml.ArrayFeatureExtractor": "expansion",
+  "ai.onnx.ml.Binarizer": [null],
   "ai.onnx.ml.Normalizer": "expansion",
   "ai.onnx.ml.Scaler": "expansion",
   "com.microsoft.SkipLayerNormalization": "expansion",

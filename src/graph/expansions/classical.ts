@@ -17,6 +17,12 @@ function normalized({ g, node, x: [input], attrs: { norm } }: Composite<"ai.onnx
 }
 
 export const classical = {
+  // columns by number; a single row counts as a matrix
+  "ai.onnx.ml.ArrayFeatureExtractor": ({ g, x: [x, columns] }) => {
+    const rows = rankOf(x) === 1 ? g.unsqueeze(x, [0]) : x;
+    return g.op("Gather", [rows, g.reshape(columns, [-1])], { axis: rankOf(rows) - 1 });
+  },
+  "ai.onnx.ml.Binarizer": ({ g, x: [x], attrs: { threshold } }) => g.cast(g.greater(x, threshold), x),
   "ai.onnx.ml.Normalizer": normalized,
   "ai.onnx.ml.Scaler": ({ g, x: [x], attrs: { offset, scale } }) => {
     const numbers = g.cast(x, "float32");

@@ -16,8 +16,10 @@ function reducedShape(ask: Ask<ReductionName>): OpenShape | undefined {
   const given = ask.isAbsent(1, "axes") ? [] : ask.ints(1, "axes");
   if (!given) {
     const count = ask.shape(1)?.[0];
-    if (!shape || (!keepdims && typeof count !== "number")) return undefined;
-    return new Array<undefined>(keepdims ? shape.length : shape.length - Number(count)).fill(undefined);
+    if (!shape) return undefined;
+    const rank = keepdims ? shape.length : shape.length - (typeof count === "number" ? count : Number.NaN);
+    // a damaged file may name more axes than there are
+    return rank >= 0 ? new Array<undefined>(rank).fill(undefined) : undefined;
   }
   if (given.length === 0 && noop_with_empty_axes) return shape;
   if (!shape) return given.length === 0 && !keepdims ? [] : undefined;

@@ -59,7 +59,7 @@ describe("a checkpoint that does not hold together", () => {
   test("the checkpoint has more layers than its config", async () => {
     const error = await refusal(await changed("fewer", { num_hidden_layers: 1 }));
     expect(error.code).toBe("models/bad-config");
-    expect(error.message).toMatch(/makes 1 layers of "encoder.layer", .* has more: "bert.encoder.layer.1\./);
+    expect(error.message).toMatch(/makes 1 layer of "encoder.layer", .* has more: "bert.encoder.layer.1\./);
   });
 
   test("heads do not divide the width", async () => {

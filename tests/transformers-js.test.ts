@@ -56,11 +56,19 @@ describe("transformers.js loads what tuning writes, and says the same", () => {
     const data = writeRows(at("rows"), "names.jsonl", rows);
     await run({ model: at("encoder"), data, task: "token-classification", epochs: 6 }, "tagger");
     const tag = await pipeline("token-classification", "tagger", { dtype: "fp32" });
-    const theirs = (await tag(texts[2]!)) as { word: string; entity: string }[];
+    const theirs = (await tag(texts[2]!)) as { word: string; entity: string; score: number }[];
     expect(theirs.map(({ word, entity }) => [word, entity])).toEqual([
       ["anna", "B-PER"],
       ["paris", "B-LOC"],
     ]);
+    for await (const event of predict({ model: at("tagger"), inputs: [texts[2]!] }))
+      if (event.type === "entities") {
+        expect(event.entities.map(({ text, label }) => [text, `B-${label}`])).toEqual(
+          theirs.map(({ word, entity }) => [word, entity]),
+        );
+        for (const [i, { probability }] of event.entities.entries())
+          expect(Math.abs(probability - theirs[i]!.score)).toBeLessThan(1e-4);
+      }
     await tag.dispose();
   });
 

@@ -111,7 +111,7 @@ function mistakeOf(error: CommanderError): DiapasonError | undefined {
       `There is no flag "${quoted}".`,
       near
         ? `Did you mean "${near}"?`
-        : `See "diapason ${currentVerb() ?? ""} --help" for the flags there are.`,
+        : `See "${["diapason", currentVerb() ?? [], "--help"].flat().join(" ")}" for the flags there are.`,
     );
   }
   return new DiapasonError(

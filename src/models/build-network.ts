@@ -126,7 +126,7 @@ function refuseMoreLayers(
       if (layer === undefined || Number.parseInt(layer, 10) < has) continue;
       throw new DiapasonError(
         "models/bad-config",
-        `config.json of ${source} makes ${has} layers of "${stem.slice(0, -1)}", and the checkpoint has more: "${name}".`,
+        `config.json of ${source} makes ${has} layer${has === 1 ? "" : "s"} of "${stem.slice(0, -1)}", and the checkpoint has more: "${name}".`,
         "Give config.json the number of layers that the checkpoint has, or take the layers beyond it out.",
       );
     }

@@ -68,16 +68,19 @@ function begin(
   options: PredictSettings,
   places: number | undefined,
 ): { readonly texts: readonly Text[]; readonly notes: readonly string[] } {
-  const room = (places ?? Number.POSITIVE_INFINITY) - 1;
-  const most = Math.min(options.maxTokens ?? Math.max(1, room + 1 - options.maxNewTokens), room);
+  const all = places ?? Number.POSITIVE_INFINITY;
+  const room = all - 1;
+  // where a model takes few tokens, what is to be written leaves the prompt half of them
+  const kept = all - Math.min(options.maxNewTokens, Math.floor(all / 2));
+  const most = Math.min(options.maxTokens ?? Math.max(1, kept), room);
   const seen = new Map<string, number>();
   let cut = 0;
   let short = options.maxNewTokens;
   const texts = rows.map((row): Text => {
     const { id } = row;
-    const { prompt, isAnswer, ids: all } = beginningOf(row, tokenizer, options.chat);
-    const ids = all.slice(-most);
-    if (ids.length < all.length) cut++;
+    const { prompt, isAnswer, ids: whole } = beginningOf(row, tokenizer, options.chat);
+    const ids = whole.slice(-most);
+    if (ids.length < whole.length) cut++;
     const maxTokens = Math.min(options.maxNewTokens, room + 1 - ids.length);
     short = Math.min(short, maxTokens);
     // The same prompt given twice is two texts, which are drawn apart.

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { range } from "../graph/builder.ts";
 import type { Value } from "../graph/ir.ts";
 import { type ActivationName, activationName } from "./activations.ts";
-import type { Architecture, Head, HeadKind } from "./architecture.ts";
+import type { Architecture } from "./architecture.ts";
 import { count, headSize, layerCount } from "./config-fields.ts";
 import {
   causalAttention,
@@ -12,7 +12,7 @@ import {
   rotaryTable,
   rotated,
 } from "./decoder.ts";
-import { lastTokenOf } from "./last-token.ts";
+import { decoderHeads } from "./decoder-heads.ts";
 import { type Network, numberAt } from "./network.ts";
 import { type Rope, type RopeConfig, ropeFields } from "./rope.ts";
 
@@ -90,52 +90,34 @@ export interface GatedRow<C extends GatedConfig> {
 
 /** Pre-norm decoders with rotary positions, gated units and grouped keys: LLaMA and its kin. Source: Touvron et al. 2023. */
 export function gatedDecoder<C extends GatedConfig>(row: GatedRow<C>): Architecture<C> {
-  const heads: { [K in HeadKind]?: Head<C> } = {
-    features: {
-      className: row.bodyName ?? `${row.className}Model`,
-      build: (m, c) => m.output("last_hidden_state", decoded(m, c, row).hidden),
-    },
-    "causal-lm": {
-      className: `${row.className}ForCausalLM`,
-      build(m, c) {
-        const { hidden } = decoded(m.at("model"), c, row);
-        const table = c.tie_word_embeddings ? "model.embed_tokens.weight" : "lm_head.weight";
-        const logits = m.affine(hidden, m.weight(table, [c.vocab_size, c.hidden_size], "matrix"));
-        const cap = row.caps?.(c).logits;
-        m.output("logits", cap ? m.g.mul(m.g.op("Tanh", [m.g.mul(logits, 1 / cap)]), cap) : logits);
-      },
-    },
-  };
-  for (const kind of row.heads) heads[kind] = classifiers[kind](row) as Head<C>;
+  const stem = row.headsName ?? row.className;
   return {
     modelTypes: row.modelTypes,
     config: row.config,
     prefix: "model",
     blocks: (c) => ["embed_tokens", ...range(c.num_hidden_layers).map((i) => `layers.${i}`)],
-    heads,
+    heads: decoderHeads<C>({
+      classStem: row.className,
+      classNames: {
+        ...(row.bodyName && { features: row.bodyName }),
+        "sequence-classification": `${stem}ForSequenceClassification`,
+        "token-classification": `${stem}ForTokenClassification`,
+      },
+      prefix: "model",
+      decoded: (m, c) => decoded(m, c, row),
+      wordTable: (c) => (c.tie_word_embeddings ? "model.embed_tokens.weight" : "lm_head.weight"),
+      words: (c) => c.vocab_size,
+      afterWords(m, c, logits) {
+        const cap = row.caps?.(c).logits;
+        return cap ? m.g.mul(m.g.op("Tanh", [m.g.mul(logits, 1 / cap)]), cap) : logits;
+      },
+      classifiers: Object.fromEntries(row.heads.map((kind) => [kind, "score"])),
+    }),
   };
 }
 
-const classifiers = {
-  "sequence-classification": <C extends GatedConfig>(row: GatedRow<C>): Head<C> => ({
-    className: `${row.headsName ?? row.className}ForSequenceClassification`,
-    lacksJsClass: true,
-    build(m, c) {
-      const { hidden } = decoded(m.at("model"), c, row);
-      const last = lastTokenOf(m, hidden);
-      m.output("logits", m.linear("score", last, m.options.classes, { bias: false }));
-    },
-  }),
-  "token-classification": <C extends GatedConfig>(row: GatedRow<C>): Head<C> => ({
-    className: `${row.headsName ?? row.className}ForTokenClassification`,
-    lacksJsClass: true,
-    build: (m, c) =>
-      m.output("logits", m.linear("score", decoded(m.at("model"), c, row).hidden, m.options.classes)),
-  }),
-};
-
 /** Hidden states after the last normalisation, [batch, tokens, width]. */
-function decoded<C extends GatedConfig>(m: Network, c: C, row: GatedRow<C>): { readonly hidden: Value } {
+function decoded<C extends GatedConfig>(m: Network, c: C, row: GatedRow<C>): Value {
   const inputs = decoderInputs(m);
   const tables = new Map<string, RotaryTable>();
   const windows = new Map<number, Value>();
@@ -157,7 +139,7 @@ function decoded<C extends GatedConfig>(m: Network, c: C, row: GatedRow<C>): { r
     const own = row.layer(c, i);
     x = layer(m.at(`layers.${i}`), c, row, x, { inputs, table: tableOf(own), bias: biasOf(own), i });
   }
-  return { hidden: norm(m, "norm", x, c, row) };
+  return norm(m, "norm", x, c, row);
 }
 
 interface LayerInputs {

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { range } from "../graph/builder.ts";
 import type { Value } from "../graph/ir.ts";
-import type { ActivationName } from "./activations.ts";
+import { type ActivationName, activationName } from "./activations.ts";
 import type { Architecture } from "./architecture.ts";
 import { multiHeadAttention } from "./attention.ts";
-import { imageSide } from "./config-fields.ts";
+import { count, imageSide, layerCount } from "./config-fields.ts";
 import { type Network, numberAt } from "./network.ts";
 
 /** Height and width of images or patches; a config may give one number for both. */
@@ -130,6 +130,17 @@ export function perceptron(
 ): Value {
   return m.linear(names.outer, m.activation(activation, m.linear(names.inner, x, inner)), numberAt(x, -1));
 }
+
+/** Fields that the configs of vision transformers share. */
+export const vitFields = {
+  hidden_size: count.default(768),
+  num_hidden_layers: layerCount.default(12),
+  num_attention_heads: count.default(12),
+  hidden_act: activationName.default("gelu"),
+  image_size: sides.default([224, 224]),
+  num_channels: count.default(3),
+  qkv_bias: z.boolean().default(true),
+};
 
 /** Names of a layer of ViT and its kin, as checkpoints have them. */
 export const vitLayer: PreNormNames = {

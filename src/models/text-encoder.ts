@@ -203,27 +203,38 @@ export interface WordHead {
   readonly decoder: string;
 }
 
+/** What the config of an encoder says of its words. */
+export interface WordSizes {
+  readonly vocab_size: number;
+  readonly hidden_size: number;
+  readonly hidden_act: ActivationName;
+  readonly layer_norm_eps: number;
+  readonly tie_word_embeddings: boolean;
+}
+
 /** Logits of the words at every place, [batch, tokens, words]. */
 export function wordLogits(
   m: Network,
+  c: WordSizes,
   hidden: Value,
   options: {
     readonly names: WordHead;
     /** The body's table of words. */
     readonly table: string;
-    readonly words: number;
-    /** Width of a row of the table. */
-    readonly width: number;
-    readonly activation: ActivationName;
-    readonly epsilon: number;
-    readonly isTied: boolean;
+    /** Width of a row of the table. Default: that of the hidden states. */
+    readonly width?: number;
+    /** Default: that of the layers. */
+    readonly activation?: ActivationName;
+    /** Default: as the config says. */
+    readonly isTied?: boolean;
   },
 ): Value {
-  const { names, table, words, width, activation, epsilon, isTied } = options;
+  const { names, table, width = c.hidden_size, activation = c.hidden_act } = options;
+  const { isTied = c.tie_word_embeddings } = options;
   const dense = m.activation(activation, m.linear(names.dense, hidden, width));
-  const x = m.layerNorm(names.norm, dense, epsilon);
-  const rows = m.weight(isTied ? table : names.decoder, [words, width], "matrix");
-  return m.affine(x, rows, m.weight(names.bias, [words], "zeros"));
+  const x = m.layerNorm(names.norm, dense, c.layer_norm_eps);
+  const rows = m.weight(isTied ? table : names.decoder, [c.vocab_size, width], "matrix");
+  return m.affine(x, rows, m.weight(names.bias, [c.vocab_size], "zeros"));
 }
 
 /** What stands on the hidden states [batch, tokens, width] of an encoder. */

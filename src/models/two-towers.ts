@@ -1,8 +1,16 @@
 import { z } from "zod";
 import type { Value } from "../graph/ir.ts";
 import type { ActivationName } from "./activations.ts";
+import type { Architecture, Head, HeadKind } from "./architecture.ts";
 import { count, layerCount } from "./config-fields.ts";
-import { type PreNormNames, preNormLayer, sides } from "./image-encoder.ts";
+import {
+  type ImageFeatures,
+  meanOfTokens,
+  outputFeatures,
+  type PreNormNames,
+  preNormLayer,
+  sides,
+} from "./image-encoder.ts";
 import type { Network } from "./network.ts";
 import { layerPaths } from "./text-encoder.ts";
 
@@ -131,3 +139,57 @@ export const zeroShotHead = "zero_shot_classifier";
 export function outputAgainstRows(m: Network, images: Value): void {
   m.output("logits", m.linear(zeroShotHead, normalised(m, images), m.options.classes));
 }
+
+/** The tower for images of a family, as a network of its own and under the heads that read images alone. */
+export interface ImageTower<C, V extends TowerSizes> {
+  /** How the names of transformers' classes begin. */
+  readonly classStem: string;
+  readonly vision: (c: C) => V;
+  /** Hidden states [batch, tokens, width], built at the tower's path. */
+  readonly encoded: (m: Network, v: V) => Value;
+  readonly features: (m: Network, v: V) => ImageFeatures;
+  /** Images where they meet texts, [batch, projection], built at the root. */
+  readonly projected: (m: Network, c: C) => Value;
+  /** Tokens before those of the patches, which a classifier leaves out. */
+  readonly leading: number;
+}
+
+/** Heads that read images alone. */
+export const imageTowerHeads = <C, V extends TowerSizes>(
+  row: ImageTower<C, V>,
+): { readonly [K in HeadKind]?: Head<C> } => ({
+  "image-classification": {
+    className: `${row.classStem}ForImageClassification`,
+    lacksJsClass: true,
+    build(m, c) {
+      const hidden = row.encoded(m.at("vision_model"), row.vision(c));
+      m.output("logits", m.linear("classifier", meanOfTokens(m, hidden, row.leading), m.options.classes));
+    },
+  },
+  "zero-shot-classification": {
+    className: `${row.classStem}ZeroShotClassifier`,
+    lacksJsClass: true,
+    build: (m, c) => outputAgainstRows(m, row.projected(m, c)),
+  },
+  features: {
+    className: `${row.classStem}VisionModel`,
+    build: (m, c) => outputFeatures(m, row.features(m, row.vision(c))),
+  },
+});
+
+/** The tower for images as a network of its own; `others`: what comes after its layers. */
+export const imageTower = <C, V extends TowerSizes>(
+  row: ImageTower<C, V>,
+  own: { readonly modelType: string; readonly config: z.ZodType<V>; readonly others: readonly string[] },
+): Architecture<V> => ({
+  modelTypes: [own.modelType],
+  config: own.config,
+  prefix: "vision_model",
+  blocks: (v) => visionBlocks({ sizes: v, others: own.others }),
+  heads: {
+    features: {
+      className: `${row.classStem}VisionModel`,
+      build: (m, v) => outputFeatures(m, row.features(m, v)),
+    },
+  },
+});

@@ -70,6 +70,12 @@ export function chooseLayers(
   if (chosen.length > 0) return chosen;
   const shown = typeof pattern === "string" ? `"${pattern}"` : pattern.map((name) => `"${name}"`).join(", ");
   const some = layers.filter((layer) => !spare(layer)).map(({ module }) => module);
+  if (some.length === 0)
+    throw new DiapasonError(
+      "models/bad-adapter",
+      "The model has no layer that an adapter can be put on: no MatMul, Gemm, Conv or table of real numbers whose weight is a constant and which is no head.",
+      "Tune its weights themselves: leave out the adapter.",
+    );
   throw new DiapasonError(
     "models/bad-adapter",
     `No layer of the model fits the target modules ${shown}; its layers are ${listed(some)}.`,

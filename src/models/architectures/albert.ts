@@ -64,7 +64,7 @@ const heads = encoderHeads<AlbertConfig>({
     return lastLayer(m, pooled);
   },
   words: (m, c, hidden) =>
-    wordLogits(m, hidden, {
+    wordLogits(m, c, hidden, {
       names: {
         dense: "predictions.dense",
         norm: "predictions.LayerNorm",
@@ -72,11 +72,7 @@ const heads = encoderHeads<AlbertConfig>({
         decoder: "predictions.decoder.weight",
       },
       table: "albert.embeddings.word_embeddings.weight",
-      words: c.vocab_size,
       width: c.embedding_size,
-      activation: c.hidden_act,
-      epsilon: c.layer_norm_eps,
-      isTied: c.tie_word_embeddings,
     }),
 });
 

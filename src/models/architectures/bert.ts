@@ -43,7 +43,7 @@ const bert: Architecture<BertConfig> = {
     encoded,
     sequence: (m, _, hidden) => lastLayer(m, firstTokenDense(m, "bert.pooler.dense", hidden, "tanh")),
     words: (m, c, hidden) =>
-      wordLogits(m, hidden, {
+      wordLogits(m, c, hidden, {
         names: {
           dense: "cls.predictions.transform.dense",
           norm: "cls.predictions.transform.LayerNorm",
@@ -51,11 +51,6 @@ const bert: Architecture<BertConfig> = {
           decoder: "cls.predictions.decoder.weight",
         },
         table: "bert.embeddings.word_embeddings.weight",
-        words: c.vocab_size,
-        width: c.hidden_size,
-        activation: c.hidden_act,
-        epsilon: c.layer_norm_eps,
-        isTied: c.tie_word_embeddings,
       }),
   }),
 };

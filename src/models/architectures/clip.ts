@@ -6,8 +6,6 @@ import { biasOf } from "../attention.ts";
 import { count } from "../config-fields.ts";
 import {
   type ImageFeatures,
-  meanOfTokens,
-  outputFeatures,
   patchCount,
   patches,
   pixelInput,
@@ -18,14 +16,15 @@ import {
 import type { Network } from "../network.ts";
 
 import {
-  outputAgainstRows,
+  type ImageTower,
+  imageTower,
+  imageTowerHeads,
   outputSimilarity,
   textEmbedded,
   textFields,
   textsInput,
   towerBlocks,
   towerEncoded,
-  visionBlocks,
   visionFields,
 } from "../two-towers.ts";
 
@@ -57,6 +56,15 @@ type ClipConfig = z.output<typeof clipConfig>;
 
 const afterLayers = ["post_layernorm"];
 
+const tower: ImageTower<ClipConfig, VisionConfig> = {
+  classStem: "CLIP",
+  vision: (c) => c.vision_config,
+  encoded: imagesEncoded,
+  features,
+  projected: imagesProjected,
+  leading: 1,
+};
+
 /** A tower for images and one for texts that meet in one space. The body is that for images. Source: Radford et al. 2021. */
 const clip: Architecture<ClipConfig> = {
   modelTypes: ["clip"],
@@ -79,39 +87,16 @@ const clip: Architecture<ClipConfig> = {
         );
       },
     },
-    "image-classification": {
-      className: "CLIPForImageClassification",
-      lacksJsClass: true,
-      build(m, c) {
-        const hidden = imagesEncoded(m.at("vision_model"), c.vision_config);
-        m.output("logits", m.linear("classifier", meanOfTokens(m, hidden, 1), m.options.classes));
-      },
-    },
-    "zero-shot-classification": {
-      className: "CLIPZeroShotClassifier",
-      lacksJsClass: true,
-      build: (m, c) => outputAgainstRows(m, imagesProjected(m, c)),
-    },
-    features: {
-      className: "CLIPVisionModel",
-      build: (m, c) => outputFeatures(m, features(m, c.vision_config)),
-    },
+    ...imageTowerHeads(tower),
   },
 };
 
 /** CLIP's tower for images alone. */
-const clipVision: Architecture<VisionConfig> = {
-  modelTypes: ["clip_vision_model"],
+const clipVision = imageTower(tower, {
+  modelType: "clip_vision_model",
   config: visionConfig,
-  prefix: "vision_model",
-  blocks: (c) => visionBlocks({ sizes: c, others: afterLayers }),
-  heads: {
-    features: {
-      className: "CLIPVisionModel",
-      build: (m, c) => outputFeatures(m, features(m, c)),
-    },
-  },
-};
+  others: afterLayers,
+});
 
 /** Images in the space where they meet texts: [batch, projection]. */
 function imagesProjected(m: Network, c: ClipConfig): Value {

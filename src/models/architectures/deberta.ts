@@ -107,13 +107,10 @@ const deberta: Architecture<DebertaConfig> = {
     encoded,
     sequence: (m, c, hidden) => lastLayer(m, firstTokenDense(m, "pooler.dense", hidden, c.pooler_hidden_act)),
     words: (m, c, hidden) =>
-      wordLogits(m, hidden, {
+      wordLogits(m, c, hidden, {
         names: c.legacy ? tiedWordHead : wordHead,
         table: "deberta.embeddings.word_embeddings.weight",
-        words: c.vocab_size,
         width: c.legacy ? embeddingSize(c) : c.hidden_size,
-        activation: c.hidden_act,
-        epsilon: c.layer_norm_eps,
         isTied: c.tie_word_embeddings || !c.legacy,
       }),
   }),

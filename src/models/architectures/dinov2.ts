@@ -1,8 +1,7 @@
 import { z } from "zod";
 import type { Value } from "../../graph/ir.ts";
-import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
-import { count, factor, layerCount } from "../config-fields.ts";
+import { factor } from "../config-fields.ts";
 import {
   type ImageFeatures,
   imageHeads,
@@ -12,9 +11,9 @@ import {
   patches,
   pixelInput,
   preNormLayer,
-  sides,
   squareSide,
   tokenAt,
+  vitFields,
   vitLayer,
   withTokens,
 } from "../image-encoder.ts";
@@ -22,16 +21,10 @@ import { type Network, numberAt } from "../network.ts";
 import { layerPaths } from "../text-encoder.ts";
 
 const dinov2Config = z.object({
-  hidden_size: count.default(768),
-  num_hidden_layers: layerCount.default(12),
-  num_attention_heads: count.default(12),
+  ...vitFields,
   mlp_ratio: factor.default(4),
-  hidden_act: activationName.default("gelu"),
   layer_norm_eps: z.number().positive().default(1e-6),
-  image_size: sides.default([224, 224]),
   patch_size: squareSide.default(14),
-  num_channels: count.default(3),
-  qkv_bias: z.boolean().default(true),
   use_swiglu_ffn: z.boolean().default(false),
 });
 type Dinov2Config = z.output<typeof dinov2Config>;

@@ -72,7 +72,7 @@ const distilbert: Architecture<DistilbertConfig> = {
     encoded,
     sequence: (m, _, hidden) => lastLayer(m, firstTokenDense(m, "pre_classifier", hidden, "relu")),
     words: (m, c, hidden) =>
-      wordLogits(m, hidden, {
+      wordLogits(m, c, hidden, {
         names: {
           dense: "vocab_transform",
           norm: "vocab_layer_norm",
@@ -80,11 +80,6 @@ const distilbert: Architecture<DistilbertConfig> = {
           decoder: "vocab_projector.weight",
         },
         table: "distilbert.embeddings.word_embeddings.weight",
-        words: c.vocab_size,
-        width: c.dim,
-        activation: c.activation,
-        epsilon: c.layer_norm_eps,
-        isTied: c.tie_word_embeddings,
       }),
   }),
 };

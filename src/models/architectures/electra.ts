@@ -49,7 +49,7 @@ const electra: Architecture<ElectraConfig> = {
     encoded,
     sequence: (m, _, hidden) => denseClassifier(m, "classifier", hidden, "gelu"),
     words: (m, c, hidden) =>
-      wordLogits(m, hidden, {
+      wordLogits(m, c, hidden, {
         names: {
           dense: "generator_predictions.dense",
           norm: "generator_predictions.LayerNorm",
@@ -57,11 +57,8 @@ const electra: Architecture<ElectraConfig> = {
           decoder: "generator_lm_head.weight",
         },
         table: "electra.embeddings.word_embeddings.weight",
-        words: c.vocab_size,
         width: c.embedding_size,
         activation: "gelu",
-        epsilon: c.layer_norm_eps,
-        isTied: c.tie_word_embeddings,
       }),
   }),
 };

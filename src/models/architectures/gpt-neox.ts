@@ -3,7 +3,7 @@ import { range } from "../../graph/builder.ts";
 import type { Value } from "../../graph/ir.ts";
 import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
-import { count, layerCount } from "../config-fields.ts";
+import { count, headSize, layerCount } from "../config-fields.ts";
 import {
   causalAttention,
   type DecoderInputs,
@@ -12,7 +12,7 @@ import {
   rotaryTable,
   rotated,
 } from "../decoder.ts";
-import { lastTokenOf } from "../last-token.ts";
+import { decoderHeads } from "../decoder-heads.ts";
 import type { Network } from "../network.ts";
 import { ropeFields, ropeOf } from "../rope.ts";
 
@@ -41,32 +41,14 @@ const gptNeox: Architecture<GptNeoxConfig> = {
   blocks: (c) => ["embed_in", ...range(c.num_hidden_layers).map((i) => `layers.${i}`)],
   // transformers 5 has a name of its own for it, and reads the older one as well
   renames: [[/^lm_head\./, "embed_out."]],
-  heads: {
-    features: {
-      className: "GPTNeoXModel",
-      build: (m, c) => m.output("last_hidden_state", decoded(m, c)),
-    },
-    "causal-lm": {
-      className: "GPTNeoXForCausalLM",
-      build(m, c) {
-        const hidden = decoded(m.at("gpt_neox"), c);
-        const table = c.tie_word_embeddings ? "gpt_neox.embed_in.weight" : "embed_out.weight";
-        m.output("logits", m.affine(hidden, m.weight(table, [c.vocab_size, c.hidden_size], "matrix")));
-      },
-    },
-    "sequence-classification": {
-      className: "GPTNeoXForSequenceClassification",
-      build(m, c) {
-        const last = lastTokenOf(m, decoded(m.at("gpt_neox"), c));
-        m.output("logits", m.linear("score", last, m.options.classes, { bias: false }));
-      },
-    },
-    "token-classification": {
-      className: "GPTNeoXForTokenClassification",
-      build: (m, c) =>
-        m.output("logits", m.linear("classifier", decoded(m.at("gpt_neox"), c), m.options.classes)),
-    },
-  },
+  heads: decoderHeads<GptNeoxConfig>({
+    classStem: "GPTNeoX",
+    prefix: "gpt_neox",
+    decoded,
+    wordTable: (c) => (c.tie_word_embeddings ? "gpt_neox.embed_in.weight" : "embed_out.weight"),
+    words: (c) => c.vocab_size,
+    classifiers: { "sequence-classification": "score", "token-classification": "classifier" },
+  }),
 };
 
 /** Hidden states after the last normalisation, [batch, tokens, width]. */
@@ -99,7 +81,7 @@ function layer(m: Network, c: GptNeoxConfig, x: Value, own: LayerInputs): Value 
 function attention(m: Network, c: GptNeoxConfig, x: Value, { inputs, table, i }: LayerInputs): Value {
   const { g } = m;
   const [width, heads, bias] = [c.hidden_size, c.num_attention_heads, c.attention_bias];
-  const size = width / heads;
+  const size = headSize(width, heads);
   // each head's query, key and value lie side by side
   const all = m.linear("query_key_value", x, 3 * width, { bias });
   const split = g.op("Reshape", [all, g.ints([0, 0, heads, 3 * size])]);

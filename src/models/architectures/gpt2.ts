@@ -5,7 +5,7 @@ import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
 import { count, layerCount } from "../config-fields.ts";
 import { causalAttention, type DecoderInputs, decoderInputs } from "../decoder.ts";
-import { lastTokenOf } from "../last-token.ts";
+import { decoderHeads } from "../decoder-heads.ts";
 import { type Network, numberAt } from "../network.ts";
 
 const gpt2Config = z.object({
@@ -30,34 +30,15 @@ const gpt2: Architecture<Gpt2Config> = {
   config: gpt2Config,
   prefix: "transformer",
   blocks: (c) => ["wte", "wpe", ...range(c.n_layer).map((i) => `h.${i}`)],
-  heads: {
-    features: {
-      className: "GPT2Model",
-      build: (m, c) => m.output("last_hidden_state", decoded(m, c)),
-    },
-    "causal-lm": {
-      className: "GPT2LMHeadModel",
-      build(m, c) {
-        const hidden = decoded(m.at("transformer"), c);
-        const table = c.tie_word_embeddings ? "transformer.wte.weight" : "lm_head.weight";
-        m.output("logits", m.affine(hidden, m.weight(table, [c.vocab_size, c.n_embd], "matrix")));
-      },
-    },
-    "sequence-classification": {
-      className: "GPT2ForSequenceClassification",
-      lacksJsClass: true,
-      build(m, c) {
-        const last = lastTokenOf(m, decoded(m.at("transformer"), c));
-        m.output("logits", m.linear("score", last, m.options.classes, { bias: false }));
-      },
-    },
-    "token-classification": {
-      className: "GPT2ForTokenClassification",
-      lacksJsClass: true,
-      build: (m, c) =>
-        m.output("logits", m.linear("classifier", decoded(m.at("transformer"), c), m.options.classes)),
-    },
-  },
+  heads: decoderHeads<Gpt2Config>({
+    classStem: "GPT2",
+    classNames: { "causal-lm": "GPT2LMHeadModel" },
+    prefix: "transformer",
+    decoded,
+    wordTable: (c) => (c.tie_word_embeddings ? "transformer.wte.weight" : "lm_head.weight"),
+    words: (c) => c.vocab_size,
+    classifiers: { "sequence-classification": "score", "token-classification": "classifier" },
+  }),
 };
 
 /** Hidden states after the last normalisation, [batch, tokens, width]. */

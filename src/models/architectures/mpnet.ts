@@ -61,14 +61,10 @@ const mpnet: Architecture<MpnetConfig> = {
     encoded,
     sequence: (m, _, hidden) => denseClassifier(m, "classifier", hidden, "tanh"),
     words: (m, c, hidden) =>
-      wordLogits(m, hidden, {
+      wordLogits(m, c, hidden, {
         names: robertaWordHead,
         table: "mpnet.embeddings.word_embeddings.weight",
-        words: c.vocab_size,
-        width: c.hidden_size,
         activation: "gelu",
-        epsilon: c.layer_norm_eps,
-        isTied: c.tie_word_embeddings,
       }),
   }),
 };

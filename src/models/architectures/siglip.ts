@@ -6,8 +6,6 @@ import { multiHeadAttention } from "../attention.ts";
 import { count } from "../config-fields.ts";
 import {
   type ImageFeatures,
-  meanOfTokens,
-  outputFeatures,
   patchCount,
   patches,
   perceptron,
@@ -18,14 +16,15 @@ import {
 import { type Network, numberAt } from "../network.ts";
 
 import {
-  outputAgainstRows,
+  type ImageTower,
+  imageTower,
+  imageTowerHeads,
   outputSimilarity,
   textEmbedded,
   textFields,
   textsInput,
   towerBlocks,
   towerEncoded,
-  visionBlocks,
   visionFields,
 } from "../two-towers.ts";
 
@@ -60,6 +59,15 @@ type SiglipConfig = z.output<typeof siglipConfig>;
 
 const afterLayers = ["post_layernorm"];
 
+const tower: ImageTower<SiglipConfig, VisionConfig> = {
+  classStem: "Siglip",
+  vision: (c) => c.vision_config,
+  encoded: imagesEncoded,
+  features,
+  projected: imagesPooled,
+  leading: 0,
+};
+
 /**
  * A tower for images and one for texts, trained by pairs that match or do not. The body is that for images. A text is
  * read at its last token, so all must be filled up to the length of training. Source: Zhai et al. 2023.
@@ -80,39 +88,16 @@ const siglip: Architecture<SiglipConfig> = {
         outputSimilarity(m, { images, texts }, { scale, bias });
       },
     },
-    "image-classification": {
-      className: "SiglipForImageClassification",
-      lacksJsClass: true,
-      build(m, c) {
-        const hidden = imagesEncoded(m.at("vision_model"), c.vision_config);
-        m.output("logits", m.linear("classifier", meanOfTokens(m, hidden), m.options.classes));
-      },
-    },
-    "zero-shot-classification": {
-      className: "SiglipZeroShotClassifier",
-      lacksJsClass: true,
-      build: (m, c) => outputAgainstRows(m, imagesPooled(m, c)),
-    },
-    features: {
-      className: "SiglipVisionModel",
-      build: (m, c) => outputFeatures(m, features(m, c.vision_config)),
-    },
+    ...imageTowerHeads(tower),
   },
 };
 
 /** SigLIP's tower for images alone. */
-const siglipVision: Architecture<VisionConfig> = {
-  modelTypes: ["siglip_vision_model"],
+const siglipVision = imageTower(tower, {
+  modelType: "siglip_vision_model",
   config: visionConfig,
-  prefix: "vision_model",
-  blocks: (c) => visionBlocks({ sizes: c, others: afterLayers }),
-  heads: {
-    features: {
-      className: "SiglipVisionModel",
-      build: (m, c) => outputFeatures(m, features(m, c)),
-    },
-  },
-};
+  others: afterLayers,
+});
 
 /** Images in the space where they meet texts: [batch, width]. */
 function imagesPooled(m: Network, c: SiglipConfig): Value {

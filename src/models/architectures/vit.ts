@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Value } from "../../graph/ir.ts";
 import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
-import { count, layerCount } from "../config-fields.ts";
+import { count } from "../config-fields.ts";
 import {
   type ImageFeatures,
   imageHeads,
@@ -10,9 +10,9 @@ import {
   patches,
   pixelInput,
   preNormLayer,
-  sides,
   squareSide,
   tokenAt,
+  vitFields,
   vitLayer,
   withTokens,
 } from "../image-encoder.ts";
@@ -20,16 +20,10 @@ import type { Network } from "../network.ts";
 import { firstTokenDense, layerPaths } from "../text-encoder.ts";
 
 const vitConfig = z.object({
-  hidden_size: count.default(768),
-  num_hidden_layers: layerCount.default(12),
-  num_attention_heads: count.default(12),
+  ...vitFields,
   intermediate_size: count.default(3072),
-  hidden_act: activationName.default("gelu"),
   layer_norm_eps: z.number().positive().default(1e-12),
-  image_size: sides.default([224, 224]),
   patch_size: squareSide.default(16),
-  num_channels: count.default(3),
-  qkv_bias: z.boolean().default(true),
   pooler_output_size: count.nullish(),
   pooler_act: activationName.default("tanh"),
   architectures: z.array(z.string()).nullish(),

@@ -118,33 +118,27 @@ const recurrent: typeof wild = [
   },
 ];
 
-describe.skipIf(!haveAssets)("graphs from the wild (skipped without the real models)", () => {
-  test.each([...wild, ...recurrent])(
-    "$name",
-    { timeout: 120_000 },
-    async ({ name, file, loss, arrays, options }) => {
-      const found = readdirSync(assets("onnx")).find((one) => file.test(one));
-      const data = at(`${name.replaceAll(/\W+/g, "-")}.npz`);
-      await saveNpz(data, arrays(12));
-      const out = name.replaceAll(/\W+/g, "-");
-      const saved = await savedOf(
-        base(out, {
-          model: assets(`onnx/${found}`),
-          data,
-          loss,
-          epochs: 2,
-          learningRate: 1e-3,
-          batchSize: 6,
-          ...options,
-        }),
-      );
-      expect(saved.after.metrics["loss"]).toBeLessThan(saved.before.metrics["loss"]!);
-      const original = await loadOnnx(assets(`onnx/${found}`));
-      const tuned = await loadOnnx(at(out, "onnx/model.onnx"));
-      const names = (graph: Graph) => graph.outputs.map((value) => value.name);
-      expect(names(tuned)).toEqual(names(original));
-    },
+async function learns(row: (typeof wild)[number], more: Partial<TuneInput>): Promise<void> {
+  const { name, file, loss, arrays, options } = row;
+  const model = assets(`onnx/${readdirSync(assets("onnx")).find((one) => file.test(one))}`);
+  const out = `${name}${more.adapter ?? ""}`.replaceAll(/\W+/g, "-");
+  const data = at(`${out}.npz`);
+  await saveNpz(data, arrays(12));
+  const saved = await savedOf(
+    base(out, { model, data, loss, epochs: 2, learningRate: 1e-3, batchSize: 6, ...options, ...more }),
   );
+  expect(saved.after.metrics["loss"]).toBeLessThan(saved.before.metrics["loss"]!);
+  const names = (graph: Graph) => graph.outputs.map((value) => value.name);
+  expect(names(await loadOnnx(at(out, "onnx/model.onnx")))).toEqual(names(await loadOnnx(model)));
+}
+
+describe.skipIf(!haveAssets)("graphs from the wild (skipped without the real models)", () => {
+  test.each([...wild, ...recurrent])("$name", { timeout: 120_000 }, (row) => learns(row, {}));
+
+  test.each([...wild, ...recurrent])("$name, by an adapter", { timeout: 120_000 }, (row) =>
+    learns(row, { ...row.options, adapter: "lora", plan: "full", learningRate: 5e-3 }),
+  );
+
   test("what takes one example at a time says so", async () => {
     const [, { file, loss, arrays, options }] = recurrent as [unknown, (typeof recurrent)[number]];
     const model = assets(`onnx/${readdirSync(assets("onnx")).find((one) => file.test(one))}`);

@@ -11,6 +11,7 @@ const refused = {
 const families = [
   [/^ai\.onnx\.preview\.FlexAttention$/, "a preview that ONNX Runtime 1.30 does not run"],
   [/^ai\.onnx\.preview\.training\./, "a step of an optimizer: what training does, not what is trained"],
+  [/^ai\.onnx\.ml\.Binarizer$/, "the output does not change with it, or in steps"],
   [/^ai\.onnx\.ml\./, "a classical model or a table over labels, without weights to tune"],
   [/^(String|Regex|Tf)/, "works on text"],
   [/^ImageDecoder$/, "decodes files"],

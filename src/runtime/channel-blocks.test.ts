@@ -5,7 +5,7 @@ import { writeOnnx } from "../formats/onnx/writer.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import { Graph } from "../graph/ir.ts";
 import { sizeOf } from "../graph/tensor.ts";
-import { blockDepthwise, channelBlock, hasDepthwise } from "./channel-blocks.ts";
+import { blockConvolutions, channelBlock, hasBlocked } from "./channel-blocks.ts";
 import { cpuRuntime } from "./cpu.node.ts";
 import type { Runtime } from "./runtime.ts";
 import { openSession } from "./session-options.node.ts";
@@ -25,14 +25,14 @@ interface Case {
   readonly hasBias?: boolean;
 }
 
-/** A depthwise convolution with the gradients of its image, filter and bias. */
+/** A convolution with the gradients of its image, filter and bias. */
 function trained({ image, filter, attributes, hasBias }: Case): Graph {
   const graph = new Graph("depthwise");
   const g = new GraphBuilder(graph);
   const x = graph.addInput("x", "float32", image);
   const w = graph.addInput("w", "float32", filter);
   const b = hasBias ? graph.addInput("b", "float32", [filter[0]!]) : undefined;
-  const y = g.op("Conv", [x, w, b], { group: filter[0]!, ...attributes });
+  const y = g.op("Conv", [x, w, b], { group: image[1]! / filter[1]!, ...attributes });
   graph.addOutput(g.op("ReduceMean", [g.mul(y, y)], { keepdims: 0 }, ["loss"]));
   return differentiate(graph, { loss: "loss", parameters: hasBias ? ["x", "w", "b"] : ["x", "w"] }).graph;
 }
@@ -60,16 +60,24 @@ const cases: { readonly [name: string]: Case } = {
     attributes: { pads: [1, 1, 1, 1], strides: [2, 2] },
   },
   "auto_pad, 5×3": { image: [2, 48, 9, 9], filter: [48, 1, 5, 3], attributes: { auto_pad: "SAME_UPPER" } },
+  "dense, 16 to 48 channels": {
+    image: [2, 16, 9, 7],
+    filter: [48, 16, 3, 3],
+    attributes: { pads: [1, 1, 1, 1] },
+    hasBias: true,
+  },
+  "dense, stride of 2": { image: [3, 32, 8, 9], filter: [16, 32, 3, 2], attributes: { strides: [2, 2] } },
   dilated: { image: [2, 16, 9, 9], filter: [16, 1, 3, 3], attributes: { dilations: [1, 2] } },
 };
 
-for (const [name, one] of Object.entries(cases))
+for (const [name, one] of Object.entries(cases)) {
+  // forwards and, where it is one, the convolution that gives the filter's or the image's gradient
+  const expects = name === "dense, stride of 2" ? 1 : 2;
   test(`${name}: the same numbers in blocks`, async ({ skip }) => {
     if (block === undefined) skip("ONNX Runtime has no blocks of channels on this processor");
     const graph = trained(one);
-    const inBlocks = blockDepthwise(graph, block!);
-    // forwards, and the gradient of the filter
-    expect(blockedNodes(inBlocks).length).toBeGreaterThanOrEqual(2);
+    const inBlocks = blockConvolutions(graph, block!);
+    expect(blockedNodes(inBlocks).length).toBeGreaterThanOrEqual(expects);
     const [plain, found] = [await outputsOf(graph), await outputsOf(inBlocks)];
     expect(Object.keys(found)).toEqual(Object.keys(plain));
     for (const [output, values] of Object.entries(plain)) {
@@ -78,18 +86,19 @@ for (const [name, one] of Object.entries(cases))
       expect(apart / scale, output).toBeLessThan(1e-5);
     }
   });
+}
 
 test("the source stays as it is, and outputs keep their names", () => {
   const graph = trained(cases["3×3"]!);
-  const inBlocks = blockDepthwise(graph, 8);
+  const inBlocks = blockConvolutions(graph, 8);
   expect(blockedNodes(graph)).toEqual([]);
   expect(inBlocks.outputs.map(({ name }) => name)).toEqual(graph.outputs.map(({ name }) => name));
 });
 
-test("channels that fill no block, groups of several channels and constant filters stay", () => {
+test("channels that fill no block, groups of several channels, single pixels and constant filters stay", () => {
   const odd = trained({ image: [1, 12, 5, 5], filter: [12, 1, 3, 3], attributes: {} });
-  expect(hasDepthwise(odd)).toBe(true);
-  expect(blockedNodes(blockDepthwise(odd, 8))).toEqual([]);
+  expect(hasBlocked(odd)).toBe(true);
+  expect(blockedNodes(blockConvolutions(odd, 8))).toEqual([]);
 
   const graph = new Graph("others");
   const g = new GraphBuilder(graph);
@@ -97,7 +106,8 @@ test("channels that fill no block, groups of several channels and constant filte
   const constant = g.constant(new Array<number>(16 * 9).fill(1), "float32", [16, 1, 3, 3]);
   graph.addOutput(g.op("Conv", [x, constant], { group: 16 }));
   graph.addOutput(g.op("Conv", [x, graph.addInput("w", "float32", [16, 2, 3, 3])], { group: 8 }));
-  expect(hasDepthwise(graph)).toBe(false);
+  graph.addOutput(g.op("Conv", [x, graph.addInput("pixels", "float32", [32, 16, 1, 1])]));
+  expect(hasBlocked(graph)).toBe(false);
 });
 
 test("a block is as wide as a vector register", () => {

@@ -1,4 +1,4 @@
-import { blockDepthwise, channelBlock, hasDepthwise } from "./channel-blocks.ts";
+import { blockConvolutions, channelBlock, hasBlocked } from "./channel-blocks.ts";
 import { exactScatter } from "./exact-scatter.ts";
 import { pinOrder } from "./execution-order.ts";
 import { rowGradients } from "./row-gradients.ts";
@@ -19,9 +19,9 @@ export async function cpuRuntime(options: CpuOptions = {}): Promise<Runtime> {
     async lower(source, _, { purpose, gradients }) {
       if (purpose !== "training") return { graph: exactScatter(source), gradients };
       const { graph, whole, rows } = rowGradients(source, gradients ?? new Map());
-      if (hasDepthwise(graph)) block ??= channelBlock(runtime);
+      if (hasBlocked(graph)) block ??= channelBlock(runtime);
       const size = await block;
-      const blocked = size === undefined ? graph : blockDepthwise(graph, size);
+      const blocked = size === undefined ? graph : blockConvolutions(graph, size);
       return { graph: pinOrder(exactScatter(blocked)), gradients: whole, rowGradients: rows };
     },
   });

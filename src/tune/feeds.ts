@@ -147,9 +147,13 @@ function mask(
   // half a word an element; the mean stays 1 for the share that 16 bits can say
   const least = Math.round(p * 2 ** 16);
   const kept = 1 / (1 - least / 2 ** 16);
-  const halves = new Uint16Array(words.buffer, 0, count);
   const data = new Float32Array(count);
-  for (let i = 0; i < count; i++) data[i] = halves[i]! < least ? 0 : kept;
+  // the sign of a difference in place of a branch that nothing could foretell: about twice as fast
+  for (let i = 0; i < count; i += 2) {
+    const word = words[i >>> 1]!;
+    data[i] = ((least - 1 - (word & 0xffff)) >>> 31) * kept;
+    if (i + 1 < count) data[i + 1] = ((least - 1 - (word >>> 16)) >>> 31) * kept;
+  }
   return { dtype: "float32", dims: sizes, data };
 }
 

@@ -53,7 +53,7 @@ export function openWeight(
   const weight = sizesOf(node, x[1], "the sizes");
   const channelsFirst = [1, 0, ...range(2, rankOf(image))];
   const filters = g.transpose(filter, channelsFirst);
-  const found = g.op("Conv", [groupsInBatch(g, node, image, group), filters], {
+  const found = g.op("Conv", [groupsInBatch(g, image, group, weight[1]!), filters], {
     strides: dilations,
     dilations: strides,
     pads,
@@ -70,14 +70,13 @@ export function openWeight(
 }
 
 /** [batch, group · inner, …pixels] to [inner, group · batch, …pixels]: what each group's filters are slid over. */
-function groupsInBatch(g: GraphBuilder, node: Node, image: Value, group: number): Value {
+function groupsInBatch(g: GraphBuilder, image: Value, group: number, inner: number): Value {
   const rest = range(2, rankOf(image));
   if (group === 1) return g.transpose(image, [1, 0, ...rest]);
-  const [channels] = channelsOf(node, image);
   const pixels = g.op("Shape", [image], { start: 2 });
-  const split = g.op("Reshape", [image, g.concat([g.ints([-1, group, channels / group]), pixels], 0)]);
+  const split = g.op("Reshape", [image, g.concat([g.ints([-1, group, inner]), pixels], 0)]);
   const moved = g.transpose(split, [2, 1, 0, ...rest.map((axis) => axis + 1)]);
-  return g.op("Reshape", [moved, g.concat([g.ints([channels / group, -1]), pixels], 0)]);
+  return g.op("Reshape", [moved, g.concat([g.ints([inner, -1]), pixels], 0)]);
 }
 
 /** The number of channels of an image. @throws autodiff/unknown-size */

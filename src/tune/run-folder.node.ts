@@ -16,6 +16,7 @@ import {
 import type { Checkpoint, RunRecord } from "./checkpoint.ts";
 import { EventLog } from "./event-log.node.ts";
 import type { TuneEvent } from "./events.ts";
+import { ScalarLog } from "./scalar-log.node.ts";
 
 /** How many of the newest checkpoints are kept, besides the best. */
 const kept = 2;
@@ -31,7 +32,10 @@ export interface NewRun {
   readonly force?: boolean;
 }
 
-/** A run's folder: recipe.yaml, run.json, metrics.jsonl, checkpoints/step-N. Close it when the run has ended. */
+/**
+ * A run's folder: recipe.yaml, run.json, metrics.jsonl, the same curves for TensorBoard, checkpoints/step-N. Close it when the
+ * run has ended.
+ */
 export interface RunFolder extends RunRecord {
   readonly path: string;
   close(): Promise<void>;
@@ -83,16 +87,25 @@ export async function openRunFolder(path: string, base: Graph): Promise<RunFolde
 
 function runFolder(path: string): RunFolder {
   const folder = join(path, "checkpoints");
+  const events = join(path, "metrics.jsonl");
   let log: EventLog | undefined;
-  const logFrom = (length: number) => {
+  let scalars: ScalarLog | undefined;
+  const close = () => {
     log?.close();
-    log = new EventLog(join(path, "metrics.jsonl"), length);
+    scalars?.close();
+    log = scalars = undefined;
+  };
+  const logFrom = (length: number) => {
+    close();
+    log = new EventLog(events, length);
+    scalars = new ScalarLog(path, events);
   };
   return {
     path,
     append(event: TuneEvent) {
       if (!log) logFrom(0);
       log!.append(event);
+      scalars!.append(event);
     },
     async save(checkpoint: Checkpoint) {
       const eventBytes = log?.flush() ?? 0;
@@ -112,8 +125,7 @@ function runFolder(path: string): RunFolder {
       log?.flush();
     },
     async close() {
-      log?.close();
-      log = undefined;
+      close();
     },
   };
 }

@@ -89,6 +89,30 @@ test("a checkpoint comes back as it was saved", async () => {
   await again.close();
 });
 
+test("the curves of a run that goes on are written anew, without what was cut off", async () => {
+  const curves = () => {
+    const names = readdirSync(path).filter((name) => name.includes(".tfevents."));
+    expect(names).toHaveLength(1);
+    return readFileSync(join(path, names[0]!), "latin1");
+  };
+  const evaluated = (step: number, name: string): TuneEvent => ({
+    ...{ type: "evaluation", stage: "head", epoch: 1, step, seconds: step, isBest: true },
+    metrics: { [name]: 0.5 },
+  });
+  const folder = await createRunFolder(path, newRun());
+  folder.append(evaluated(1, "accuracy"));
+  await folder.save(checkpointAt(1));
+  folder.append(evaluated(2, "forgotten"));
+  await folder.close();
+  expect(curves()).toMatch(/brain\.Event:2[\s\S]*validation\/accuracy[\s\S]*validation\/forgotten/);
+  const again = await openRunFolder(path, base());
+  await again.latest();
+  again.append(evaluated(2, "recall"));
+  await again.close();
+  expect(curves()).toMatch(/brain\.Event:2[\s\S]*validation\/accuracy[\s\S]*validation\/recall/);
+  expect(curves()).not.toContain("forgotten");
+});
+
 test("moments that are kept elsewhere are read one after the other, and come back the same", async () => {
   const folder = await createRunFolder(path, newRun());
   let reading = 0;

@@ -1,4 +1,5 @@
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
+import { crc32c } from "./crc32.ts";
 
 /** A number of a run at a step, as TensorBoard draws it: tags with a slash are grouped by what is before it. */
 export interface Scalar {
@@ -28,16 +29,14 @@ export function scalarsRecord(wallTime: number, step: number, scalars: readonly 
       .uint32(tag(1, bytes))
       .string(scalar.tag)
       .uint32(tag(2, fixed32))
-      .float(toFloat(scalar.value))
+      // what float32 has no room for becomes infinite, where the writer would refuse it
+      .float(Math.fround(scalar.value))
       .join();
   return framed(event.join());
 }
 
 const [varint, fixed64, bytes, fixed32] = [0, 1, 2, 5] as const;
 const tag = (field: number, type: number): number => (field << 3) | type;
-
-/** A number that float32 has no room for is infinite in it. */
-const toFloat = (value: number): number => Math.fround(value);
 
 /** TFRecord: length, its checksum, the bytes, their checksum; all little-endian. */
 function framed(message: BinaryWriter): Uint8Array {
@@ -55,17 +54,4 @@ function framed(message: BinaryWriter): Uint8Array {
 function masked(data: Uint8Array): number {
   const crc = crc32c(data);
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
-}
-
-const table = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
-  return crc;
-});
-
-/** The checksum of Castagnoli's polynomial; of the digits 1 to 9 it is 0xe3069283. */
-export function crc32c(data: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of data) crc = table[(crc ^ byte) & 0xff]! ^ (crc >>> 8);
-  return (crc ^ 0xffffffff) >>> 0;
 }

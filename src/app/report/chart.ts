@@ -49,8 +49,8 @@ function svg(chart: Chart, width: number, height: number): string {
         left: 0,
         // the page's font may be wider than the one that names are measured with
         textStyle: { color: "var(--ink)", fontSize: 10 },
-        itemGap: 16,
-        itemWidth: 16,
+        itemGap: legend.gap,
+        itemWidth: legend.mark,
         itemHeight: 8,
       },
       grid: { left: 56, right: 12, top: 20 + 16 * legendRows(chart, width), bottom: 40 },
@@ -86,11 +86,14 @@ function svg(chart: Chart, width: number, height: number): string {
   }
 }
 
-/** Rows that names of series take, in a font as wide as any that a page has. */
+/** Widths in a legend, in pixels; a letter's, in the widest font of 10 pixels that a page may have. */
+const legend = { mark: 16, gap: 16, letter: 6.5 } as const;
+
+/** Rows of the legend: the chart begins below them, because echarts lets a legend of several rows cover it. */
 function legendRows({ series }: Chart, width: number): number {
   let [rows, at] = [1, 0];
   for (const { name } of series) {
-    const item = 16 + 5 + 6.5 * name.length + 16;
+    const item = legend.mark + 5 + legend.letter * name.length + legend.gap;
     if (at > 0 && at + item > width) [rows, at] = [rows + 1, 0];
     at += item;
   }

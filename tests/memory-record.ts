@@ -1,4 +1,4 @@
-import { type ArrayState, type Checkpoint, numbersOf, type RunRecord } from "../src/tune/checkpoint.ts";
+import { type Checkpoint, type RunRecord, withMoments } from "../src/tune/checkpoint.ts";
 import type { TuneEvent } from "../src/tune/events.ts";
 
 /** A run's record in memory: every checkpoint stays, so that a test can go on from any of them. */
@@ -11,15 +11,7 @@ export class MemoryRecord implements RunRecord {
     this.events.push(JSON.parse(JSON.stringify(event)) as TuneEvent);
   }
   async save(checkpoint: Checkpoint): Promise<void> {
-    const arrays = new Map<string, ArrayState>();
-    for (const [name, state] of checkpoint.arrays) {
-      const { first, second } = state;
-      arrays.set(name, {
-        ...state,
-        ...(first && { first: await numbersOf(first) }),
-        ...(second && { second: await numbersOf(second) }),
-      });
-    }
+    const arrays = await withMoments(checkpoint.arrays);
     this.checkpoints.push({ checkpoint: { ...checkpoint, arrays }, events: this.events.length });
   }
   async latest(): Promise<Checkpoint | undefined> {

@@ -6,6 +6,18 @@ export type Moment = Float32Array | (() => Promise<Float32Array>);
 export const numbersOf = async (moment: Moment): Promise<Float32Array> =>
   typeof moment === "function" ? moment() : moment;
 
+/** The same arrays with their moments read. */
+export async function withMoments(arrays: Arrays): Promise<Arrays> {
+  const read = new Map<string, ArrayState>();
+  for (const [name, { first, second, ...rest }] of arrays)
+    read.set(name, {
+      ...rest,
+      ...(first && { first: await numbersOf(first) }),
+      ...(second && { second: await numbersOf(second) }),
+    });
+  return read;
+}
+
 /** An array that training has changed, as it stands, with its optimizer moments where it has any. */
 export interface ArrayState {
   readonly kind: "parameter" | "buffer";

@@ -113,6 +113,16 @@ test("the curves of a run that goes on are written anew, without what was cut of
   expect(curves()).not.toContain("forgotten");
 });
 
+test("a long run goes on", async () => {
+  const folder = await createRunFolder(path, newRun());
+  for (let step = 1; step <= 150_000; step++) folder.append(event(step));
+  await folder.save(checkpointAt(150_000));
+  await folder.close();
+  const again = await openRunFolder(path, base());
+  expect((await again.latest())!.progress.step).toBe(150_000);
+  await again.close();
+});
+
 test("moments that are kept elsewhere are read one after the other, and come back the same", async () => {
   const folder = await createRunFolder(path, newRun());
   let reading = 0;

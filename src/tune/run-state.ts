@@ -1,5 +1,5 @@
 import { DiapasonError } from "../base/errors.ts";
-import { type ArrayState, type Arrays, numbersOf, type Progress, startOfRun } from "./checkpoint.ts";
+import { type Arrays, type Progress, startOfRun, withMoments } from "./checkpoint.ts";
 import type { TuneEvent } from "./events.ts";
 import { settingsOf, type TuneLoopOptions } from "./options.ts";
 import type { Program } from "./program.ts";
@@ -111,14 +111,7 @@ export class RunState {
 
   /** Takes over the moments too, of which the next stage goes on; a run that ends has no use for them. */
   async keepMoments(): Promise<void> {
-    const arrays = new Map<string, ArrayState>();
-    for (const [name, { first, second, ...rest }] of this.arrays)
-      arrays.set(name, {
-        ...rest,
-        ...(first && { first: await numbersOf(first) }),
-        ...(second && { second: await numbersOf(second) }),
-      });
-    this.arrays = arrays;
+    this.arrays = await withMoments(this.arrays);
   }
 
   get values(): Values {

@@ -19,30 +19,34 @@ export class ScalarLog {
     for (const name of readdirSync(folder)) if (name.includes(".tfevents.")) rmSync(join(folder, name));
     const past = readFileSync(events, "utf8").split("\n").filter(Boolean);
     const told = past.map((line) => JSON.parse(line) as TuneEvent);
-    this.#start = Date.now() / 1000 - Math.max(0, ...told.map(secondsOf));
+    this.#start = Date.now() / 1000 - told.reduce((latest, event) => Math.max(latest, secondsOf(event)), 0);
     this.#path = join(folder, `events.out.tfevents.${Math.floor(this.#start)}.diapason`);
     try {
       this.#file = openSync(this.#path, "a");
     } catch (error) {
       throw asWriteError(error, this.#path);
     }
-    this.#write(fileVersion(this.#start));
-    for (const event of told) this.append(event);
+    this.#write(Buffer.concat([fileVersion(this.#start), ...told.flatMap((event) => this.#recordOf(event))]));
   }
 
   append(event: TuneEvent): void {
-    const scalars = scalarsOf(event);
-    if (scalars.length === 0 || !("step" in event)) return;
-    this.#write(scalarsRecord(this.#start + secondsOf(event), event.step, scalars));
+    for (const record of this.#recordOf(event)) this.#write(record);
   }
 
   close(): void {
     closeSync(this.#file);
   }
 
-  #write(record: Uint8Array): void {
+  /** Nothing for an event that is no curve. */
+  #recordOf(event: TuneEvent): Uint8Array[] {
+    const scalars = scalarsOf(event);
+    if (scalars.length === 0 || !("step" in event)) return [];
+    return [scalarsRecord(this.#start + secondsOf(event), event.step, scalars)];
+  }
+
+  #write(records: Uint8Array): void {
     try {
-      for (let at = 0; at < record.length; ) at += writeSync(this.#file, record, at);
+      for (let at = 0; at < records.length; ) at += writeSync(this.#file, records, at);
     } catch (error) {
       throw asWriteError(error, this.#path);
     }

@@ -304,10 +304,12 @@ export const tuneOptions = z.strictObject({
     .describe("what is said of a class for --zero-shot, with {} where its name stands"),
   validationShare: z
     .number()
-    .gt(0)
+    .min(0)
     .lt(1)
     .default(0.1)
-    .describe("share of the training examples held out, without a validation split"),
+    .describe(
+      "share of the training examples held out, without a validation split; 0: none, all of them train and the last step is kept",
+    ),
   evaluateEvery: count.optional().describe("evaluate every this many steps; default: every epoch"),
   patience: count.optional().describe("stop after this many evaluations without a better one"),
   limit: count.optional().describe("use at most this many training texts"),

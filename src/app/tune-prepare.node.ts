@@ -14,7 +14,7 @@ import type { TuneSettings } from "./options.ts";
 import { openRuntime } from "./runtime.node.ts";
 import type { TaskRun } from "./task.ts";
 import { tasks } from "./tasks.node.ts";
-import type { Check } from "./tune-events.ts";
+import type { Check, Found } from "./tune-events.ts";
 
 /** Everything a run needs, opened and checked; nothing is written yet. */
 export interface Tuning {
@@ -62,6 +62,8 @@ export async function prepareTuning(
     const startOf = async (model: Model) =>
       (found && (await adapterGoingOn(model, found.folder, options)).start) ?? model;
     task = await tasks[options.task].prepare({ ...options, model: modelPath }, runtime, startOf);
+    refuseUnproven(options, task.data);
+    if (task.data.examples.validation === 0) task = { ...task, notes: [...task.notes, lastStepNote] };
     const adapter = found
       ? await adapterGoingOn(task.model, found.folder, options)
       : adapterTuning(task.model, options);
@@ -118,6 +120,27 @@ function refuseOverlap({ model, data, out, run }: TuneSettings): void {
     `The ${what} folder "${written}" lies in the folder of the ${of}, "${read}".`,
     `Choose a folder outside of it with --${what === "run" ? "run" : "out"}.`,
   );
+}
+
+const lastStepNote =
+  "Nothing is held out to choose a checkpoint by: the weights after the last step are kept.";
+
+/** Whoever trains on every example must have others to judge the result by, and cannot stop early. */
+function refuseUnproven({ patience, evaluateEvery }: TuneSettings, { root, unit, examples }: Found["data"]) {
+  if (examples.validation > 0) return;
+  if (examples.test === 0)
+    throw new DiapasonError(
+      "app/nothing-held-out",
+      `"${root}" has no test split, and with validationShare 0 all of its ${examples.train} ${unit} train: nothing is left to tell whether the model got better.`,
+      "Give a test split, or hold out a share with --validation-share 0.1.",
+    );
+  const given = Object.entries({ patience, evaluateEvery }).find(([, value]) => value !== undefined);
+  if (given)
+    throw new DiapasonError(
+      "app/nothing-held-out",
+      `"${given[0]}" is ${given[1]}, and with validationShare 0 there are no validation ${unit} to evaluate while training.`,
+      `Leave "${given[0]}" out, or hold out a share with --validation-share 0.1.`,
+    );
 }
 
 function stagesOf({ stages, warmup }: TuneSettings) {

@@ -116,7 +116,7 @@ async function* train(
     optimizer: optimizerOf(options),
     weightDecay: options.weightDecay,
     clipNorm: options.clipNorm,
-    evaluate: (executable) => task.validate(executable),
+    ...(task.data.examples.validation > 0 && { evaluate: (executable) => task.validate(executable) }),
     metric: task.goal,
     record,
     ...(options.evaluateEvery === undefined ? {} : { evaluateEvery: options.evaluateEvery }),

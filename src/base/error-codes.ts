@@ -157,6 +157,7 @@ export const errorCodes = {
   "app/empty-split": "The images asked for are not in the folder.",
   "app/nothing-to-check": "A gradient check has no loss to differentiate, or no weight that reaches it.",
   "app/no-sizes": "A graph with open sizes ran at none of those that were tried for a gradient check.",
+  "app/nothing-held-out": "A run would train on every example, so that nothing is left to judge it by.",
   "app/no-loss": "The task custom needs a loss, and none is declared.",
   "app/bad-file": "A file is to be written in a format that the command does not know.",
   "app/no-labels": "A model does not say which classes its outputs are.",

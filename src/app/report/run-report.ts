@@ -23,9 +23,9 @@ export function runReport({ recipe, about, events, result }: RunRecord, part: Re
     title: `Tuning report: ${name}`,
     lead: result ? lead : "This run is not finished: what it measured so far.",
     headline: result ? [...headline, ...costOf(result)] : [],
-    charts: [...charts, lossChart(events, loss), rateChart(events), gradientChart(events)].filter((chart) =>
-      chart.series.some((series) => series.points.length > 1),
-    ),
+    charts: [...charts, lossChart(events, loss), rateChart(events), gradientChart(events)]
+      .map((chart) => ({ ...chart, series: chart.series.filter(({ points }) => points.length > 0) }))
+      .filter(({ series }) => series.some(({ points }) => points.length > 1)),
     blocks: result?.blocks ?? blocksIn(events),
     stages: events
       .filter((e): e is StageStart => e.type === "stage-start")

@@ -94,7 +94,7 @@ function cutDocument(row: TextRow, share: number): { readonly begin: TextRow; re
     throw new DiapasonError(
       "data/no-text",
       `${row.id}: the text has ${text.length} characters, too few to hold out a part for validation.`,
-      "Add text, give validation text in a file of its own, or set validationShare to 0.",
+      "Add text, give validation text in a file of its own, or give a test split and --validation-share 0.",
     );
   const line = row.line + (first.match(/\n/g)?.length ?? 0);
   return {

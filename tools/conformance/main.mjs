@@ -13,8 +13,8 @@ import { reasonOf } from "./reasons.mjs";
 const checks = ["roundTrip", "values", "gradient"];
 /** ONNX Runtime's interface keeps some memory of each session; a fresh process is quick again. */
 const casesPerProcess = 100;
-/** Milliseconds after which a case counts as hung. */
-const patienceMs = 60_000;
+/** Milliseconds after which a case counts as hung: cases take a second, but machines may be busy. */
+const patienceMs = 300_000;
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,

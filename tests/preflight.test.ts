@@ -68,3 +68,15 @@ test("statistics are not measured where every stage says whose it takes", async 
   expect(checked(settled, "statistics")).toBeUndefined();
   expect(settled.plan).toMatch(/training$/m);
 });
+
+test("a batch is no larger than the training data", async () => {
+  const fitting = await foundWith({ batchSize: 46 });
+  const vast = await foundWith({ batchSize: 1_000_000 });
+  expect(vast.data.examples.train).toBe(46);
+  expect(vast.peakMemory).toBeLessThan(1.1 * fitting.peakMemory);
+  expect(checked(vast, "accumulation")?.found).toContain("one batch of 46");
+  const added = vast.notes.filter((note) => !fitting.notes.includes(note));
+  expect(added).toEqual([
+    "A batch is all 46 there are to train on; 1000000 would be filled up with nothing.",
+  ]);
+});

@@ -69,6 +69,9 @@ export async function prepareTuning(
       : adapterTuning(task.model, options);
     if (found) task = { ...task, isFreshHead: false, notes: notesLess(task, adapter) };
     const model = adapter?.trained ?? task.model;
+    const { size } = task.training(model).data;
+    const sized = { ...options, batchSize: Math.min(options.batchSize, size) };
+    if (size < options.batchSize) task = { ...task, notes: [...task.notes, smallNote(size, options)] };
     const named = options.plan ?? (task.isFreshHead ? "lp-ft" : "full");
     const planned = {
       epochs: options.epochs,
@@ -79,12 +82,12 @@ export async function prepareTuning(
     };
     const stages = stagesOf(options) ?? named;
     const { batchNorm, check } = await chooseStatistics(
-      options,
+      sized,
       { task, model, plan: planOf(stages, model.blocks, planned) },
       runtime,
     );
     const plan = planOf(stages, model.blocks, { ...planned, batchNorm });
-    const settled = { ...options, plan: options.stages ? options.plan : named, batchNorm };
+    const settled = { ...sized, plan: options.stages ? options.plan : named, batchNorm };
     const checks = [...(task.checks ?? []), ...(check ? [check] : [])];
     const base = found?.base ?? options.model;
     return { options: settled, resume, task, model, adapter, base, plan, checks, runtime };
@@ -121,6 +124,9 @@ function refuseOverlap({ model, data, out, run }: TuneSettings): void {
     `Choose a folder outside of it with --${what === "run" ? "run" : "out"}.`,
   );
 }
+
+const smallNote = (size: number, { batchSize }: TuneSettings): string =>
+  `A batch is all ${size} there are to train on; ${batchSize} would be filled up with nothing.`;
 
 const lastStepNote =
   "Nothing is held out to choose a checkpoint by: the weights after the last step are kept.";

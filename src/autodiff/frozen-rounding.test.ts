@@ -50,6 +50,26 @@ test("what is cut off does not move", () => {
   expect(valuesOf(frozen, at(-8, 210))).toEqual([-5, 122.5]);
 });
 
+test("a step is seen beside a scale that dwarfs it, as a mask of the least float leaves one", async () => {
+  const graph = graphOf(3, (g, x) => {
+    const [scale, zero] = [float32([], [1.3e36]), tensorOf("uint8", [], Uint8Array.of(255))];
+    const parameters = [g.tensor(scale, "scale"), g.tensor(zero, "zero")];
+    const scores = g.op("QuantizeLinear", [x, ...parameters]);
+    return g.op("Softmax", [g.op("DequantizeLinear", [scores, ...parameters])], { axis: 0 });
+  });
+  const g = new GraphBuilder(graph);
+  const loss = g.sum(g.mul(graph.get("y"), g.constant([1, 2, -1])), [0]);
+  graph.addOutput(loss);
+  const point = at(0.4, -1, -3.4e38);
+  const { verdict, parameters } = await gradcheck(graph, {
+    loss: loss.name,
+    parameters: ["x"],
+    feeds: point,
+  });
+  expect(parameters[0]!.largestGradient).toBeCloseTo(0.25, 5);
+  expect(verdict).toBe("right");
+});
+
 test("a scale that is measured is held, and a product of whole numbers is one of reals", () => {
   const graph = graphOf(3, (g, x) => {
     const rows = g.reshape(x, [1, 3]);

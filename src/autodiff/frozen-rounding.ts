@@ -24,17 +24,19 @@ export function withFrozenRounding(source: Graph, feeds: Arrays): Graph {
   const holds = holdRegions(graph, feeds);
   takeApart(graph);
   if (!graph.nodes.some(({ op }) => Object.hasOwn(held, op))) return holds ? graph : source;
-  const before = new Map<Node, Value>();
+  const before = new Map<Node, Rounded>();
   const nodes = [...graph.nodes];
   for (const [i, node] of nodes.entries()) {
     const make = held[node.op];
     if (make) before.set(node, make(new GraphBuilder(graph, nodes[i + 1]), node));
   }
+  const sources = new Map(nodes.map((node) => [node, before.get(node.inputs[0]?.producer ?? node)]));
   const known = interpret(graph, feeds, { keepAll: true });
   for (const [i, node] of nodes.entries()) {
     const made = smooth[node.op]?.(new GraphBuilder(graph, nodes[i + 1]), node, {
       known,
       held: before.get(node),
+      source: sources.get(node),
     });
     if (!made) continue;
     node.outputs.forEach((output, i) => {
@@ -81,10 +83,18 @@ function takeApart(graph: Graph): void {
   }
 }
 
-/** What is known at the point: all values, and of a node that rounds what it rounds. */
+/** What a node rounds: the real numbers in units of its scale, and the same around its zero point. */
+interface Rounded {
+  readonly node: Node;
+  readonly scaled: Value;
+  readonly exact: Value;
+}
+
+/** What is known at the point: all values, what a node rounds, and what was rounded to its first input. */
 interface Point {
   readonly known: Arrays;
-  readonly held: Value | undefined;
+  readonly held: Rounded | undefined;
+  readonly source: Rounded | undefined;
 }
 type Smooth = (g: GraphBuilder, node: Node, point: Point) => readonly Value[];
 
@@ -94,26 +104,46 @@ const constantOf = (g: GraphBuilder, name: string, { dtype, dims, data }: NdArra
 /** Reals of a value that may still be whole numbers. */
 const real = (g: GraphBuilder, x: Value): Value => g.cast(x, "float32");
 
-/** x / scale + zero point, cut off where the quantised type ends. */
-function unrounded(g: GraphBuilder, node: Node, scale: Value, zero: Value | undefined): Value {
+function unrounded(g: GraphBuilder, node: Node, scale: Value, zero: Value | undefined): Rounded {
   const attrs = attributesOf(node, "QuantizeLinear");
   const x = node.inputs[0]!;
   const scaled = g.div(x, overElements(g, node, scale, x, attrs));
   const exact = zero ? g.add(scaled, real(g, overElements(g, node, zero, x, attrs))) : scaled;
-  const [least, greatest] = keptRange(quantizedType(node, 0));
-  return g.op("Clip", [exact, g.scalar(least, exact), g.scalar(greatest, exact)]);
+  return { node, scaled, exact };
 }
 
 /** What a node rounds, by its operator. */
-const held: { readonly [op: string]: (g: GraphBuilder, node: Node) => Value } = {
+const held: { readonly [op: string]: (g: GraphBuilder, node: Node) => Rounded } = {
   QuantizeLinear: (g, node) => unrounded(g, node, node.inputs[1]!, node.inputs[2]),
   DynamicQuantizeLinear: (g, node) => unrounded(g, node, node.outputs[1]!, node.outputs[2]),
 };
 
-function rounded(g: GraphBuilder, node: Node, { known, held }: Point): Value {
-  const [exact, whole] = [known.get(held!.name)!, known.get(node.outputs[0]!.name)!];
-  const data = exact.data.map((value, i) => whole.data[i]! - value);
-  return g.add(held!, constantOf(g, "rounding", { dtype: "float64", dims: exact.dims, data }));
+/**
+ * What a node rounded at the point, as constants, and by how much that has moved: not at all where it was cut off.
+ *
+ * They are two values because a scale may be so large (of a mask of −3·10³⁸) that the sum shows nothing of a small step.
+ */
+function parted(g: GraphBuilder, { node, scaled, exact }: Rounded, known: Arrays): [whole: Value, by: Value] {
+  const dtype = quantizedType(node, 0);
+  const [least, greatest] = keptRange(dtype);
+  const isHeld = (value: number) =>
+    value >= least && (dtype.startsWith("float") ? value <= greatest : value < greatest);
+  const fixed = (name: string, { dims }: NdArray, data: Float64Array) =>
+    constantOf(g, name, { dtype: "float64", dims, data });
+  const [from, at] = [known.get(scaled.name)!, known.get(exact.name)!];
+  const slope = fixed(
+    "held",
+    at,
+    at.data.map((value) => (isHeld(value) ? 1 : 0)),
+  );
+  const by = g.mul(g.sub(scaled, fixed("from", from, from.data)), slope);
+  const whole = known.get(node.outputs[0]!.name)!;
+  return [fixed("rounded", whole, whole.data), by];
+}
+
+function rounded(g: GraphBuilder, _: Node, { known, held }: Point): Value {
+  const [whole, by] = parted(g, held!, known);
+  return g.add(by, whole);
 }
 
 function centred(g: GraphBuilder, x: Value, zero: Value | undefined, behind: readonly number[] = []): Value {
@@ -127,11 +157,13 @@ function centred(g: GraphBuilder, x: Value, zero: Value | undefined, behind: rea
 
 const smooth: { readonly [op: string]: Smooth } = {
   QuantizeLinear: (g, node, point) => [rounded(g, node, point)],
-  DequantizeLinear: (g, node) => {
+  DequantizeLinear: (g, node, { known, source }) => {
     const attrs = attributesOf(node, "DequantizeLinear");
     const [x, scale, zero] = node.inputs as [Value, Value, Value | undefined];
     const spread = (parameter: Value) => real(g, overElements(g, node, parameter, x, attrs));
-    return [g.mul(zero ? g.sub(real(g, x), spread(zero)) : real(g, x), spread(scale))];
+    const [whole, by] = source ? parted(g, source, known) : [real(g, x)];
+    const centred = zero ? g.sub(whole, spread(zero)) : whole;
+    return [g.mul(by ? g.add(by, centred) : centred, spread(scale))];
   },
   // the scale is measured: a constant
   DynamicQuantizeLinear: (g, node, point) => {

@@ -22,7 +22,11 @@ export async function cpuRuntime(options: CpuOptions = {}): Promise<Runtime> {
       if (hasBlocked(graph)) block ??= channelBlock(runtime);
       const size = await block;
       const blocked = size === undefined ? graph : blockConvolutions(graph, size);
-      return { graph: pinOrder(exactScatter(blocked)), gradients: whole, rowGradients: rows };
+      return {
+        graph: pinOrder(exactScatter(blocked, { inOrder: true })),
+        gradients: whole,
+        rowGradients: rows,
+      };
     },
   });
   return runtime;

@@ -82,22 +82,29 @@ test.each([
     updates: floats([4, 2], (i) => i + 2),
   };
   const y = (reduction: string) =>
-    computed(scatter(shapes as unknown as [Shape, Shape, Shape], reduction), feeds);
+    computed(
+      exactScatter(scatter(shapes as unknown as [Shape, Shape, Shape], reduction), { inOrder: true }),
+      feeds,
+    );
   expect(await y("add")).toEqual([1, 1, 15, 17, 1, 1, 1, 1, 1, 1, 7, 9]);
   expect(await y("mul")).toEqual([1, 1, 48, 63, 1, 1, 1, 1, 1, 1, 8, 15]);
+  expect(await y("none")).toEqual([1, 1, 8, 9, 1, 1, 1, 1, 1, 1, 4, 5]);
   expect(await y("max")).toEqual([1, 1, 8, 9, 1, 1, 1, 1, 1, 1, 4, 5]);
 });
 
-test("constant places that differ, and a scatter that replaces, stay as they are", () => {
-  const kept = (indices: readonly number[], reduction: string) => {
+test("constant places that differ, and a scatter that replaces in any order, stay as they are", () => {
+  const kept = (indices: readonly number[], reduction: string, inOrder = false) => {
     const graph = new Graph("constant");
     const g = new GraphBuilder(graph);
     const data = graph.addInput("data", "float32", [4, 2]);
     const updates = graph.addInput("updates", "float32", [2, 2]);
     graph.addOutput(g.op("ScatterND", [data, g.constant(indices, "int64", [2, 1]), updates], { reduction }));
-    return exactScatter(graph) === graph;
+    return exactScatter(graph, { inOrder }) === graph;
   };
   expect(kept([0, 3], "add")).toBe(true);
   expect(kept([3, 3], "none")).toBe(true);
   expect(kept([3, 3], "add")).toBe(false);
+  expect(kept([3, -1], "add")).toBe(false);
+  expect(kept([0, 3], "none", true)).toBe(true);
+  expect(kept([3, 3], "none", true)).toBe(false);
 });

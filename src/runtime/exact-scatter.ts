@@ -1,33 +1,29 @@
 import { attributesOf, opNameOf } from "../graph/attributes.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import { replaceNode } from "../graph/expansions/expand.ts";
-import { inferShapes, knownNumbers } from "../graph/infer.ts";
+import { inferShapes } from "../graph/infer.ts";
 import { type Graph, type Node, type Value, withBodies } from "../graph/ir.ts";
+import { namesPlacesOnce } from "../graph/scatter-places.ts";
 
 /**
- * A graph whose scatters count every update: a copy where it has to change.
+ * A graph whose scatters count every update: a copy where it has to change. `inOrder`: also of those that replace, the last
+ * update of a place is the one that stays, as their gradients take it.
  *
  * ONNX Runtime's ScatterND on the CPU shares its updates out among threads, and loses what two of them add to one place at
- * the same time (1.30): of 4096 rows added to three places a quarter is missing, another quarter each time. ScatterElements
- * takes them one after the other. Constant indices that name no place twice stay.
+ * the same time (1.30): of 4096 rows added to three places a quarter is missing, another quarter each time; of rows that
+ * replace each other another one stays. ScatterElements takes them one after the other. Known indices that name no place
+ * twice stay.
  */
-export function exactScatter(source: Graph): Graph {
+export function exactScatter(source: Graph, { inOrder = false } = {}): Graph {
+  const mayLose = (node: Node) =>
+    opNameOf(node) === "ScatterND" &&
+    (inOrder || attributesOf(node, "ScatterND").reduction !== "none") &&
+    !namesPlacesOnce(node);
   if (![...withBodies(source)].some(([, node]) => mayLose(node))) return source;
   const graph = source.clone();
   inferShapes(graph);
   for (const [owner, node] of [...withBodies(graph)]) if (mayLose(node)) replace(owner, node);
   return graph;
-}
-
-function mayLose(node: Node): boolean {
-  if (opNameOf(node) !== "ScatterND" || attributesOf(node, "ScatterND").reduction === "none") return false;
-  const indices = node.inputs[1]!;
-  const known = knownNumbers(indices);
-  const depth = indices.shape?.at(-1);
-  if (!known || typeof depth !== "number" || depth === 0) return true;
-  const places = new Set<string>();
-  for (let at = 0; at < known.length; at += depth) places.add(String(known.slice(at, at + depth)));
-  return places.size < known.length / depth;
 }
 
 /** [...places, ...block] becomes [all places, block], and each index the number of a row. */

@@ -30,6 +30,14 @@ export const indexing: { readonly [title: string]: GradCase } = {
   ScatterElements: grad("3x3, 2x3", (g, x, updates) =>
     g.op("ScatterElements", [x, g.constant([1, 0, 2, 0, 2, 1], "int64", [2, 3]), updates], { axis: 0 }),
   ),
+  "ScatterElements, the last of a place stays": grad("2x3, 2x4", (g, x, updates) =>
+    twice(g, x, updates, "none"),
+  ),
+  "ScatterElements, the last of a place stays, sizes unknown": grad(
+    "2x3, 2x4",
+    (g, x, updates) => twice(g, x, updates, "none"),
+    { symbolic: true },
+  ),
   "ScatterElements, adding": grad("3x3, 2x3", (g, x, updates) =>
     g.op("ScatterElements", [x, g.constant([1, 0, 2, 1, 0, 2], "int64", [2, 3]), updates], {
       axis: 0,
@@ -56,6 +64,14 @@ export const indexing: { readonly [title: string]: GradCase } = {
   ),
   "ScatterND of nothing": grad("4x3, 0x3", (g, x, updates) =>
     g.op("ScatterND", [x, g.constant([], "int64", [0, 1]), updates]),
+  ),
+  "ScatterND, the last of a place stays": grad("3x2, 3x2", (g, x, updates) =>
+    rowsTwice(g, x, updates, "none"),
+  ),
+  "ScatterND, the last of a place stays, sizes unknown": grad(
+    "3x2, 3x2",
+    (g, x, updates) => rowsTwice(g, x, updates, "none"),
+    { symbolic: true },
   ),
   "ScatterND, adding": grad("4x3, 2x3", (g, x, updates) =>
     g.op("ScatterND", [x, g.constant([1, 1], "int64", [2, 1]), updates], { reduction: "add" }),

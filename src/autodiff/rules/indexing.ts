@@ -1,5 +1,6 @@
 import { type GraphBuilder, range, rankOf } from "../../graph/builder.ts";
 import type { Value } from "../../graph/ir.ts";
+import { namesPlacesOnce } from "../../graph/scatter-places.ts";
 import { type Backward, type GradRules, type InputRule, noGradient } from "../rule.ts";
 
 type Scatter = "ScatterElements" | "ScatterND";
@@ -39,9 +40,39 @@ function productWithout(b: Backward<Scatter>): Value {
 }
 
 /**
- * By reduction. Indices that name a place twice are undefined in ONNX without a reduction: of "none" every update of the
- * place then gets its gradient.
+ * What reads the places that updates replace, of those that stay: where indices name a place twice the last update does,
+ * and the others get nothing. ONNX leaves the order open; the reference kernels and our runtimes keep it while training.
  */
+function replaced(b: Backward<Scatter>): Value {
+  const { g, node, dy, x } = b;
+  const read = placesOf(b).read(dy);
+  if (namesPlacesOnce(node)) return read;
+  const [data, indices] = x;
+  const isND = node.op === "ScatterND";
+  const depth = isND ? lastSize(indices) : rankOf(data);
+  if (depth === undefined)
+    return noGradient(
+      node,
+      "the number of coordinates of its indices is not known and they may name a place twice",
+    );
+  const from = (value: Value, end: number) => g.op("Shape", [value], { end });
+  const counted = isND ? from(indices, rankOf(indices) - 1) : g.shapeOf(indices);
+  const all = g.op("ReduceProd", [counted], { keepdims: 0 });
+  const scalar = (value: number) => g.constant([value], "int64", []);
+  const numbered = g.cast(g.op("Range", [scalar(0), all, scalar(1)]), "int32");
+  const positions = g.reshapeTo(numbered, counted);
+  const table = g.zeros(from(data, depth), positions);
+  const places = { ...b, x: [table, indices, positions] } as unknown as Backward<Scatter>;
+  const stays = g.equal(placesOf(places).read(placesOf(places).write(table, positions, "none")), positions);
+  return g.where(g.unsqueeze(stays, range(rankOf(positions), rankOf(read))), read, 0);
+}
+
+function lastSize(x: Value): number | undefined {
+  const size = x.shape?.at(-1);
+  return typeof size === "number" ? size : undefined;
+}
+
+/** By reduction. */
 const toData: { readonly [reduction: string]: InputRule<Scatter> } = {
   none: (b) => placesOf(b).write(b.dy, b.g.zerosLike(b.x[2]), "none"),
   add: ({ dy }) => dy,
@@ -49,7 +80,7 @@ const toData: { readonly [reduction: string]: InputRule<Scatter> } = {
   max: (b) => b.g.mul(extremes(b).data, extremes(b).share),
 };
 const toUpdates: { readonly [reduction: string]: InputRule<Scatter> } = {
-  none: (b) => placesOf(b).read(b.dy),
+  none: replaced,
   add: (b) => placesOf(b).read(b.dy),
   mul: productWithout,
   max: (b) => b.g.mul(extremes(b).updates, placesOf(b).read(extremes(b).share)),

@@ -1,35 +1,52 @@
 /**
- * Reads, writes, runs and checks every ONNX file of a folder: `npm run graphs -- DIR [--only TEXT] [--tune] [--write]`.
+ * Reads, writes, runs and checks every ONNX file of a folder:
+ * `npm run graphs -- DIR [--only TEXT] [--tune] [--write] [--found FILE] [--patience SECONDS]`.
  * `--tune` also tunes each for a few steps on made-up data and runs what was saved. `--write` makes docs/graphs.md of
- * what was found, with MANIFEST.json of the folder for where each file comes from.
+ * what was found, with MANIFEST.json of the folder for where each file comes from. `--found` keeps what was found of each
+ * file, one JSON object a line; a file that stands there is not looked at again, so that a run that was stopped goes on and
+ * a page is made in parts; one without an answer is tried again. `--patience`: how long to wait for one (900).
  */
 import { fork } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { page } from "./page.mjs";
 
-const patienceMs = 900_000;
-
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { only: { type: "string" }, tune: { type: "boolean" }, write: { type: "boolean" } },
+  options: {
+    only: { type: "string", default: "" },
+    tune: { type: "boolean" },
+    write: { type: "boolean" },
+    found: { type: "string" },
+    patience: { type: "string", default: "900" },
+  },
 });
 const [folder] = positionals;
-if (!folder) {
-  console.error("Usage: npm run graphs -- DIR [--only TEXT] [--tune] [--write]");
+const patienceMs = 1000 * Number(flags.patience);
+if (!folder || !(patienceMs > 0)) {
+  console.error(
+    "Usage: npm run graphs -- DIR [--only TEXT] [--tune] [--write] [--found FILE] [--patience SECONDS]",
+  );
   process.exit(2);
 }
 const manifestFile = join(folder, "MANIFEST.json");
 const manifest = existsSync(manifestFile) ? JSON.parse(readFileSync(manifestFile, "utf8")) : {};
-const files = readdirSync(folder).filter((name) => name.endsWith(".onnx") && name.includes(flags.only ?? ""));
-const results = [];
-for (const name of files) {
-  const found = await look(join(folder, name));
-  const { repo, path } = manifest[name] ?? { repo: "", path: name };
-  results.push({ name: basename(path), repo, ...found });
+const files = readdirSync(folder).filter((name) => name.endsWith(".onnx"));
+const known = new Map(
+  (flags.found && existsSync(flags.found) ? readFileSync(flags.found, "utf8") : "")
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line))
+    .filter(({ crashed }) => !crashed)
+    .map(({ file, ...found }) => [file, found]),
+);
+for (const file of files.filter((name) => name.includes(flags.only) && !known.has(name))) {
+  const found = await look(join(folder, file));
+  known.set(file, found);
+  if (flags.found) appendFileSync(flags.found, `${JSON.stringify({ file, ...found })}\n`);
   console.log(
-    basename(path),
+    shortName(file),
     JSON.stringify({
       ...found.written,
       ...found.gradient,
@@ -39,10 +56,18 @@ for (const name of files) {
     }),
   );
 }
+const results = files
+  .filter((file) => known.has(file))
+  .map((file) => ({ name: shortName(file), repo: manifest[file]?.repo ?? "", ...known.get(file) }));
 if (flags.write) writeFileSync(new URL("../../docs/graphs.md", import.meta.url), page(results));
 const isBad = ({ crashed, written, gradient }) =>
   crashed || written.failed || gradient.failed || written.identical === false || gradient.verdict === "wrong";
 process.exitCode = results.some(isBad) ? 1 : 0;
+
+/** The name that a file had where it comes from. */
+function shortName(file) {
+  return basename(manifest[file]?.path ?? file);
+}
 
 /** What a process of its own found of a graph. */
 function look(file) {

@@ -26,8 +26,24 @@ export function matmul(a: NdArray, b: NdArray): NdArray {
     const [atLeft, atRight] = [fromLeft[m]! * rows * shared, fromRight[m]! * shared * columns];
     for (let i = 0; i < rows; i++) {
       const out = (m * rows + i) * columns;
-      for (let k = 0; k < shared; k++) {
-        const factor = left.data[atLeft + i * shared + k]!;
+      const factors = atLeft + i * shared;
+      let k = 0;
+      // four rows at once: reading and writing the sum costs more than a product
+      for (; k + 3 < shared; k += 4) {
+        const [s, t] = [left.data[factors + k]!, left.data[factors + k + 1]!];
+        const [u, v] = [left.data[factors + k + 2]!, left.data[factors + k + 3]!];
+        let [p, q] = [atRight + k * columns, atRight + (k + 1) * columns];
+        let [r, w] = [q + columns, q + 2 * columns];
+        for (let j = out; j < out + columns; j++)
+          data[j] =
+            data[j]! +
+            s * right.data[p++]! +
+            t * right.data[q++]! +
+            u * right.data[r++]! +
+            v * right.data[w++]!;
+      }
+      for (; k < shared; k++) {
+        const factor = left.data[factors + k]!;
         const row = atRight + k * columns;
         for (let j = 0; j < columns; j++) data[out + j] = data[out + j]! + factor * right.data[row + j]!;
       }

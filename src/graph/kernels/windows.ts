@@ -5,6 +5,7 @@ import { type Window, windowOf } from "../window.ts";
 import { type Call, type Kernel, type Kernels, required } from "./kernel.ts";
 import { filled, type NdArray, ndArray, rangeOf, settle } from "./nd-array.ts";
 import { range, slicesAlong, stridesOf } from "./offsets.ts";
+import { addRows, rowsAtOnce } from "./weighted-rows.ts";
 
 /** A window with every size known, as it is once the input is there. */
 const resolved = (node: Node): Window & { readonly output: readonly number[] } => {
@@ -15,29 +16,27 @@ const resolved = (node: Node): Window & { readonly output: readonly number[] } =
 };
 
 /**
- * For each position of the window, row-major, then for each of its taps: the offset it touches in the array of `touched`
+ * For each tap of the window, row-major, and then for each of its positions: the offset it touches in the array of `touched`
  * sizes, or −1 for a tap outside it.
  */
 function tapsOf(
   { kernel, strides, dilations, pads }: Window,
   positions: readonly number[],
   touched: readonly number[],
-): { readonly at: Int32Array; readonly perPosition: number } {
-  const perPosition = sizeOf(kernel);
-  const at = new Int32Array(sizeOf(positions) * perPosition);
-  const [walk, tapWalk, step] = [stridesOf(positions), stridesOf(kernel), stridesOf(touched)];
-  for (let i = 0; i < at.length; i++) {
-    const [position, tap] = [Math.floor(i / perPosition), i % perPosition];
-    let offset = 0;
-    for (let axis = 0; axis < kernel.length && offset >= 0; axis++) {
-      const p = Math.floor(position / walk[axis]!) % positions[axis]!;
-      const k = Math.floor(tap / tapWalk[axis]!) % kernel[axis]!;
-      const on = p * strides[axis]! + k * dilations[axis]! - pads[axis]!;
-      offset = on < 0 || on >= touched[axis]! ? -1 : offset + on * step[axis]!;
+): readonly Int32Array[] {
+  const [tapWalk, step] = [stridesOf(kernel), stridesOf(touched)];
+  return range(sizeOf(kernel)).map((tap) => {
+    let found = Int32Array.of(0);
+    for (const [axis, count] of positions.entries()) {
+      const first = (Math.floor(tap / tapWalk[axis]!) % kernel[axis]!) * dilations[axis]! - pads[axis]!;
+      const next = new Int32Array(found.length * count);
+      for (let i = 0, to = 0; i < found.length; i++)
+        for (let p = 0, on = first; p < count; p++, on += strides[axis]!)
+          next[to++] = found[i]! < 0 || on < 0 || on >= touched[axis]! ? -1 : found[i]! + on * step[axis]!;
+      found = next;
     }
-    at[i] = offset;
-  }
-  return { at, perPosition };
+    return found;
+  });
 }
 
 /** Also of integers, whose zero points are taken away before. */
@@ -46,30 +45,38 @@ export function convolution(call: Call<"Conv" | "ConvInteger">): NdArray {
   const [batch = 0, , ...sizes] = x.dims;
   const [made = 0, reads = 0] = w.dims;
   const window = resolved(call.node);
-  const { at, perPosition } = tapsOf(window, window.output, sizes);
+  const taps = tapsOf(window, window.output, sizes);
   const [inArea, outArea] = [sizeOf(sizes), sizeOf(window.output)];
   const { group } = call.attributes;
   const madePerGroup = made / group;
   const data = new Float64Array(batch * made * outArea);
   if (bias) for (let i = 0; i < data.length; i++) data[i] = bias.data[Math.floor(i / outArea) % made]!;
-  // what one tap reads for all positions, once for every output channel: many times quicker than the sum of each position
-  const read = new Float64Array(outArea);
+  // what some taps read for all positions, once for every output channel: many times quicker than the sum of each position
+  const perChannel = reads * taps.length;
+  const rows = range(Math.min(rowsAtOnce, perChannel)).map(() => new Float64Array(outArea));
+  const weights = rows.map(() => 0);
   for (let n = 0; n < batch; n++)
-    for (let c = 0; c < reads * group; c++)
-      for (let k = 0; k < perPosition; k++) {
-        const from = (n * reads * group + c) * inArea;
-        for (let p = 0; p < outArea; p++) {
-          const offset = at[p * perPosition + k]!;
-          read[p] = offset < 0 ? 0 : x.data[from + offset]!;
+    for (let g = 0; g < group; g++)
+      for (let first = 0; first < perChannel; first += rows.length) {
+        const read = rows.slice(0, perChannel - first);
+        for (const [i, row] of read.entries()) {
+          const channel = (n * group + g) * reads + Math.floor((first + i) / taps.length);
+          readTap(row, x.data, channel * inArea, taps[(first + i) % taps.length]!);
         }
-        const first = Math.floor(c / reads) * madePerGroup;
-        for (let m = first; m < first + madePerGroup; m++) {
-          const weight = w.data[(m * reads + (c % reads)) * perPosition + k]!;
-          const to = (n * made + m) * outArea;
-          for (let p = 0; p < outArea; p++) data[to + p] = data[to + p]! + weight * read[p]!;
+        for (let m = g * madePerGroup; m < (g + 1) * madePerGroup; m++) {
+          for (let i = 0; i < read.length; i++) weights[i] = w.data[m * perChannel + first + i]!;
+          addRows(data, (n * made + m) * outArea, read, weights);
         }
       }
   return settle(ndArray(x.dtype, [batch, made, ...window.output], data));
+}
+
+/** What a tap reads of a plane for every position; 0 beside it. */
+function readTap(row: Float64Array, data: Float64Array, plane: number, tap: Int32Array): void {
+  for (let p = 0; p < row.length; p++) {
+    const offset = tap[p]!;
+    row[p] = offset < 0 ? 0 : data[plane + offset]!;
+  }
 }
 
 /** Each input element adds its weighted window to the output: Conv with reading and writing exchanged. */
@@ -77,7 +84,7 @@ const convTranspose: Kernel<"ConvTranspose"> = (call) => {
   const [x, w, bias] = [required(call, 0), required(call, 1), call.inputs[2]];
   const [batch = 0, channels = 0, ...sizes] = x.dims;
   const window = resolved(call.node);
-  const { at, perPosition } = tapsOf(window, sizes, window.output);
+  const taps = tapsOf(window, sizes, window.output);
   const [inArea, outArea] = [sizeOf(sizes), sizeOf(window.output)];
   const madePerGroup = w.dims[1]!;
   const { group } = call.attributes;
@@ -88,14 +95,13 @@ const convTranspose: Kernel<"ConvTranspose"> = (call) => {
     for (let c = 0; c < channels; c++)
       for (let m = 0; m < madePerGroup; m++) {
         const out = (n * made + Math.floor(c / (channels / group)) * madePerGroup + m) * outArea;
-        for (let p = 0; p < inArea; p++)
-          for (let k = 0; k < perPosition; k++) {
-            const offset = at[p * perPosition + k]!;
-            if (offset >= 0)
-              data[out + offset] =
-                data[out + offset]! +
-                x.data[(n * channels + c) * inArea + p]! * w.data[(c * madePerGroup + m) * perPosition + k]!;
+        for (const [k, tap] of taps.entries()) {
+          const weight = w.data[(c * madePerGroup + m) * taps.length + k]!;
+          for (let p = 0, from = (n * channels + c) * inArea; p < inArea; p++, from++) {
+            const to = tap[p]! < 0 ? -1 : out + tap[p]!;
+            if (to >= 0) data[to] = data[to]! + x.data[from]! * weight;
           }
+        }
       }
   return [settle(ndArray(x.dtype, [batch, made, ...window.output], data))];
 };
@@ -105,7 +111,7 @@ const maxPool: Kernel<"MaxPool"> = (call) => {
   const x = required(call, 0);
   const [batch = 0, channels = 0, ...sizes] = x.dims;
   const window = resolved(call.node);
-  const { at, perPosition } = tapsOf(window, window.output, sizes);
+  const taps = tapsOf(window, window.output, sizes);
   const [inArea, outArea] = [sizeOf(sizes), sizeOf(window.output)];
   const [rowMajor, columnMajor] = [stridesOf(sizes), stridesOf(sizes.toReversed()).reverse()];
   const counted = (offset: number) =>
@@ -120,9 +126,9 @@ const maxPool: Kernel<"MaxPool"> = (call) => {
   const indices = filled("int64", dims, -1);
   for (let out = 0; out < greatest.data.length; out++) {
     const plane = Math.floor(out / outArea) * inArea;
-    const position = (out % outArea) * perPosition;
-    for (let k = 0; k < perPosition; k++) {
-      const offset = at[position + k]!;
+    const position = out % outArea;
+    for (const tap of taps) {
+      const offset = tap[position]!;
       if (offset < 0 || !(x.data[plane + offset]! > greatest.data[out]! || indices.data[out] === -1))
         continue;
       greatest.data[out] = x.data[plane + offset]!;
@@ -137,21 +143,21 @@ const averagePool: Kernel<"AveragePool"> = (call) => {
   const x = required(call, 0);
   const [batch = 0, channels = 0, ...sizes] = x.dims;
   const window = resolved(call.node);
-  const { at, perPosition } = tapsOf(window, window.output, sizes);
+  const taps = tapsOf(window, window.output, sizes);
   const rank = sizes.length;
   const padded = sizes.map((size, axis) => size + window.pads[axis]! + window.pads[axis + rank]!);
   const unpadded = { ...window, pads: window.pads.map(() => 0) };
-  const counts = call.attributes.count_include_pad ? tapsOf(unpadded, window.output, padded).at : at;
+  const counts = call.attributes.count_include_pad ? tapsOf(unpadded, window.output, padded) : taps;
   const [inArea, outArea] = [sizeOf(sizes), sizeOf(window.output)];
   const mean = filled(x.dtype, [batch, channels, ...window.output]);
   for (let out = 0; out < mean.data.length; out++) {
     const plane = Math.floor(out / outArea) * inArea;
-    const position = (out % outArea) * perPosition;
+    const position = out % outArea;
     let [total, count] = [0, 0];
-    for (let k = 0; k < perPosition; k++) {
-      const offset = at[position + k]!;
+    for (let k = 0; k < taps.length; k++) {
+      const offset = taps[k]![position]!;
       if (offset >= 0) total += x.data[plane + offset]!;
-      if (counts[position + k]! >= 0) count++;
+      if (counts[k]![position]! >= 0) count++;
     }
     mean.data[out] = total / count;
   }

@@ -152,6 +152,24 @@ describe("sizes computed in the graph", () => {
     ]);
     expect(graph.get("y").shape).toEqual(["batch", 21, 8, 8]);
   });
+  test("padding that keeps a ceiling of the size, computed in floats and clipped at 0", () => {
+    const graph = chain({ x: ["batch", 16, 9, 9] }, [
+      ["shape", "Shape", ["x"]],
+      ["size", "Gather", ["shape", 2]],
+      ["real", "Cast", ["size"], { to: 1 }],
+      ["half", "Div", ["real", float32([], [2])]],
+      ["made", "Ceil", ["half"]],
+      ["walked", "Mul", ["made", float32([], [2])]],
+      ["reach", "Add", ["walked", float32([], [1])]],
+      ["missing", "Sub", ["reach", "real"]],
+      ["pad", "Clip", ["missing", float32([], [0])]],
+      ["whole", "Cast", ["pad"], { to: 7 }],
+      ["end", "Unsqueeze", ["whole", [0]]],
+      ["pads", "Concat", [[0, 0, 0, 0, 0, 0, 0], "end"], { axis: 0 }],
+      ["y", "Pad", ["x", "pads"]],
+    ]);
+    expect(graph.get("y").shape).toEqual(["batch", 16, 9, 11]);
+  });
   test("a position table cut to the tokens", () => {
     const graph = chain({ ids: ["batch", "tokens"] }, [
       ["shape", "Shape", ["ids"]],

@@ -84,6 +84,16 @@ const divided: ShapeRule<OpName> = (ask) => {
   return together(divide)(ask);
 };
 
+/** Bounds that are left out are no bounds; exporters clip the padding that they compute at 0. */
+const clipped: ShapeRule<OpName> = (ask) => {
+  const given = ask.inputs.flatMap((input, i) => (input ? [i] : []));
+  const clip = onNumbers((x, ...bounds) => {
+    const boundOf = (input: number) => bounds[given.indexOf(input) - 1];
+    return Math.min(boundOf(2) ?? x, Math.max(boundOf(1) ?? x, x));
+  });
+  return [{ dtype: ask.dtype(0), shape: ask.shape(0), values: mapped(ask, given, clip) }];
+};
+
 const chosen: OnDims = (condition, x, y) =>
   typeof condition === "number" ? (condition !== 0 ? x : y) : undefined;
 
@@ -165,7 +175,7 @@ export const elementwise = {
   Shrink: same,
   Swish: same,
   ThresholdedRelu: same,
-  Clip: same,
+  Clip: clipped,
   "com.microsoft.Gelu": same,
   Add: together((a, b) => addends(a!, b!)),
   Sub: together((a, b) => (bothNumbers(a, b) ? Number(a) - Number(b) : difference(a!, b!))),

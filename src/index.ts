@@ -77,6 +77,7 @@ export const demo = (options: app.DemoOptions = {}, context?: Context): Events<a
   app.demo.run(options, context);
 
 export type * from "./app/index.node.ts";
+export { type LocateDataOptions, type LocatedData, locateData } from "./app/located-data.node.ts";
 export { version } from "./app/version.ts";
 export { type Differentiated, type DifferentiateOptions, differentiate } from "./autodiff/differentiate.ts";
 export type { ErrorCode } from "./base/error-codes.ts";
@@ -103,7 +104,7 @@ export { mergeAdapter } from "./models/adapters/merge.ts";
 export { loadPeftAdapter, openPeftBase, savePeftAdapter } from "./models/adapters/peft.node.ts";
 export type { AdapterSpec } from "./models/adapters/spec.ts";
 export { type HeadOptions, replaceHead } from "./models/head.ts";
-export type { DownloadProgress } from "./models/hub/fetch-model.node.ts";
+export type { DownloadProgress } from "./models/hub/fetch-repo.node.ts";
 export { type LocatedModel, type LocateOptions, locateModel } from "./models/hub/locate.node.ts";
 export type { HubSettings } from "./models/hub/settings.node.ts";
 export { type LoadOptions, loadModel } from "./models/load.node.ts";

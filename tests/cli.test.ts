@@ -162,7 +162,7 @@ const mistakes: readonly {
   },
   {
     name: "no images",
-    words: () => ["--model", "model", "--data", "nowhere"],
+    words: () => ["--model", "model", "--data", "./nowhere"],
     says: "nowhere",
     code: "data/not-found",
   },

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** A repository of models: the files of each commit, and the commits of its branches. */
+/** A repository: the files of each commit, and the commits of its branches. */
 export interface Repo {
   readonly commits: Map<string, Map<string, Buffer>>;
   readonly refs: Map<string, string>;
@@ -22,6 +22,7 @@ export interface Seen {
 /** A server that speaks as much of the Hub's API as fetching and uploading models needs, on this machine. */
 export interface HubServer {
   readonly url: string;
+  /** Models by "org/name", data sets by "datasets/org/name". */
   readonly repos: Map<string, Repo>;
   readonly seen: Seen[];
   /** For a path, after how many bytes each of the next answers is cut. */
@@ -49,7 +50,7 @@ const sha = (kind: "sha1" | "sha256", ...parts: (string | Uint8Array)[]): string
   return hash.digest("hex");
 };
 const gitOid = (bytes: Uint8Array) => sha("sha1", `blob ${bytes.length}\0`, bytes);
-const isLarge = (path: string) => /\.(safetensors|bin|onnx|onnx_data|pt)$/.test(path);
+const isLarge = (path: string) => /\.(safetensors|bin|onnx|onnx_data|pt|parquet)$/.test(path);
 const oidOf = (path: string, bytes: Uint8Array) => (isLarge(path) ? sha("sha256", bytes) : gitOid(bytes));
 
 const bodyOf = async (request: IncomingMessage): Promise<Buffer> => {
@@ -134,7 +135,7 @@ export async function startHub(): Promise<HubServer> {
         return json({});
       }
       const file = rest.join("/");
-      const bytes = repos.get(repoName.replace("--", "/"))?.commits.get(commit)?.get(file);
+      const bytes = repos.get(repoName.replaceAll("--", "/"))?.commits.get(commit)?.get(file);
       return bytes ? send(file, bytes) : fail(404, "EntryNotFound", "gone");
     }
     const hasToken = authorization === `Bearer ${token}`;
@@ -157,14 +158,15 @@ export async function startHub(): Promise<HubServer> {
       });
       return json({ url: `${url}/${id}`, id });
     }
+    const isData = /^(\/api)?\/datasets\//.test(path);
     const parts = path
-      .replace(/^\/api\/models/, "")
+      .replace(/^(\/api\/models|\/api\/datasets|\/datasets)/, "")
       .replace(".git/", "/git/")
       .split("/")
       .filter(Boolean);
     // the oldest models have no owner
     const words = parts[1] === undefined || ["revision", "tree", "resolve"].includes(parts[1]) ? 1 : 2;
-    const name = parts.slice(0, words).join("/");
+    const name = `${isData ? "datasets/" : ""}${parts.slice(0, words).join("/")}`;
     const [verb, ...rest] = parts.slice(words);
     const repo = repos.get(name);
     // What may not be seen is told like what is not there, as the Hub does.
@@ -183,7 +185,7 @@ export async function startHub(): Promise<HubServer> {
       downloads: 0,
       lastModified: "2026-01-01T00:00:00.000Z",
     });
-    const revision = verb === "resolve" ? rest[0]! : verb === "tree" ? rest[0]! : rest.join("/");
+    const revision = verb === "resolve" || verb === "tree" ? rest[0]! : rest.join("/");
     const commit = repo.refs.get(revision) ?? (repo.commits.has(revision) ? revision : undefined);
     if (verb === "branch") {
       repo.refs.set(revision, repo.refs.get("main")!);
@@ -215,7 +217,7 @@ export async function startHub(): Promise<HubServer> {
       if (!bytes) return fail(404, "EntryNotFound", "Entry not found");
       if (!isLarge(file)) return send(file, bytes);
       response.writeHead(302, {
-        Location: `${storeUrl}/get/${oidOf(file, bytes)}/${commit}/${name.replace("/", "--")}/${file}`,
+        Location: `${storeUrl}/get/${oidOf(file, bytes)}/${commit}/${name.replaceAll("/", "--")}/${file}`,
         "X-Linked-Size": bytes.length,
         "X-Linked-ETag": `"${oidOf(file, bytes)}"`,
       });

@@ -17,9 +17,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { DiapasonError } from "../src/base/errors.ts";
 import { openCheckpoint, saveCheckpoint } from "../src/formats/checkpoint.node.ts";
 import { float32 } from "../src/graph/tensor.ts";
-import { type DownloadProgress, fetchModel } from "../src/models/hub/fetch-model.node.ts";
+import { fetchModel } from "../src/models/hub/fetch-model.node.ts";
+import type { DownloadProgress } from "../src/models/hub/fetch-repo.node.ts";
 import { locateModel } from "../src/models/hub/locate.node.ts";
-import { hubNameOf, parseModelId } from "../src/models/hub/model-id.ts";
+import { hubNameOf, parseRepoId } from "../src/models/hub/repo-id.ts";
 import { type HubSettings, hubSettings } from "../src/models/hub/settings.node.ts";
 import { type HubServer, startHub } from "./hub-server.ts";
 
@@ -62,7 +63,7 @@ const whole = {
 };
 
 const fetchIt = (settings: HubSettings, text = name, onProgress?: (progress: DownloadProgress) => void) =>
-  fetchModel(parseModelId(text)!, { settings, onProgress });
+  fetchModel(parseRepoId(text)!, { settings, onProgress });
 
 const mistakeOf = (work: Promise<unknown>): Promise<DiapasonError> =>
   work.then(
@@ -180,7 +181,13 @@ describe("a model of the Hub", () => {
     const told: DownloadProgress[] = [];
     await fetchIt(settingsFor(), name, (progress) => told.push(progress));
     const own = told.filter(({ file }) => file === "model.safetensors");
-    expect(own[0]).toEqual({ model: name, file: "model.safetensors", bytes: 0, total: 300_000 });
+    expect(own[0]).toEqual({
+      kind: "model",
+      repo: name,
+      file: "model.safetensors",
+      bytes: 0,
+      total: 300_000,
+    });
     expect(own.at(-1)!.bytes).toBe(300_000);
     expect(own.every(({ bytes }, i) => i === 0 || bytes > own[i - 1]!.bytes)).toBe(true);
   });
@@ -364,7 +371,7 @@ describe("a connection that fails", () => {
     const settings = settingsFor({ backoffMs: 60_000 });
     const abort = new AbortController();
     const reason = new Error("interrupted");
-    const work = fetchModel(parseModelId(name)!, {
+    const work = fetchModel(parseRepoId(name)!, {
       settings,
       signal: abort.signal,
       onProgress: ({ bytes }) => void (bytes === 1000 && setTimeout(() => abort.abort(reason), 50)),
@@ -544,10 +551,10 @@ describe("what --model may be", () => {
     ["org\\name", undefined],
     ["org/na--me", undefined],
     ["https://huggingface.co/org/name", undefined],
-  ])("the id %s", (text, id) => expect(parseModelId(text)).toEqual(id));
+  ])("the id %s", (text, id) => expect(parseRepoId(text)).toEqual(id));
 
   test.each(["org/name@../../x", "org/name@a b", "org/name@/x"])("the revision of %s", (text) =>
-    expect(() => parseModelId(text)).toThrow(/is no name of a branch/),
+    expect(() => parseRepoId(text)).toThrow(/is no name of a branch/),
   );
 });
 

@@ -106,7 +106,7 @@ async function* trainArm(
   });
   const tuning = await prepareTuning(
     { ...given, task: "image-classification", run: join(out, "runs", arm) },
-    { resume: false, modelPath: given.model },
+    { resume: false, modelPath: given.model, dataPath: given.data },
   );
   yield* runTuning(arm === "pretrained" ? tuning : fromScratch(tuning, seed), context);
 }

@@ -1,6 +1,7 @@
 import { graphFileOf } from "./graph-file.node.ts";
 import { type Evaluated, evaluateOptions, type Scored } from "./judging.ts";
 import { type Download, located } from "./located.node.ts";
+import { locatedData, namingData } from "./located-data.node.ts";
 import { parseOptions } from "./options.ts";
 import type { Note, Progress } from "./progress.ts";
 import { refuseExisting } from "./refuse-existing.node.ts";
@@ -22,9 +23,10 @@ export const evaluate: Verb<typeof evaluateOptions, Download | Note | Progress |
     const options = { ...given, ...(await graphFileOf(path, given.form)) };
     const task = await taskOfModel(options.model, options.task);
     checkTaskOptions("evaluate", input, task);
+    const data = yield* locatedData(given, context);
     const runtime = await openRuntime(options);
     try {
-      yield* tasks[task].evaluate(options, runtime, context);
+      yield* namingData(tasks[task].evaluate({ ...options, data: data.path }, runtime, context), data);
     } finally {
       await runtime.dispose();
     }

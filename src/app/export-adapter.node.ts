@@ -3,7 +3,7 @@ import { copyFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DiapasonError } from "../base/errors.ts";
 import { isPeftFolder, loadPeftAdapter, savePeftAdapter } from "../models/adapters/peft.node.ts";
-import { hubNameOf } from "../models/hub/model-id.ts";
+import { hubNameOf } from "../models/hub/repo-id.ts";
 import type { Exported } from "./export-events.ts";
 import { type Download, located } from "./located.node.ts";
 import { loadAdapterBase } from "./merged-folder.node.ts";

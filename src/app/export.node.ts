@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { rm, stat } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { z } from "zod";
 import { checkWritable } from "../base/atomic-file.node.ts";
 import { DiapasonError } from "../base/errors.ts";
@@ -16,11 +16,13 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { Metrics } from "../tune/events.ts";
 import { exportAdapter } from "./export-adapter.node.ts";
 import type { Exported, Quality } from "./export-events.ts";
+import { type Examples, examplesFor } from "./export-examples.node.ts";
 import { fileOfForm } from "./graph-file.node.ts";
-import { type Evaluated, evaluateOptions, type RunSplit, type Scored } from "./judging.ts";
+import { type Evaluated, evaluateOptions, type Scored } from "./judging.ts";
 import { type Download, located } from "./located.node.ts";
 import { copyBeside, writeMerged } from "./merged-folder.node.ts";
 import {
+  dataConfig,
   declaredOptions,
   deviceOptions,
   imageOptions,
@@ -30,7 +32,6 @@ import {
 } from "./options.ts";
 import { type Note, noteOf, type Progress } from "./progress.ts";
 import { refuseExisting } from "./refuse-existing.node.ts";
-import { readRun } from "./run-record.node.ts";
 import { openRuntime } from "./runtime.node.ts";
 import { taskOfModel } from "./task-of-model.node.ts";
 import { checkTaskOptions, tasks } from "./tasks.node.ts";
@@ -67,8 +68,9 @@ const options = z.strictObject({
     .string()
     .optional()
     .describe(
-      "examples to measure what is lost; default: those that the model was tuned with, if still there",
+      "examples to measure what is lost, also org/name of a data set of the Hugging Face Hub; default: those that the model was tuned with, if still there",
     ),
+  dataConfig,
   run: z
     .string()
     .optional()
@@ -83,7 +85,7 @@ const options = z.strictObject({
   ...deviceOptions,
 });
 export type ExportOptions = z.input<typeof options>;
-type ExportSettings = z.output<typeof options>;
+export type ExportSettings = z.output<typeof options>;
 
 type ExportEvent = Download | Note | Progress | Exported;
 
@@ -125,7 +127,7 @@ export const exportModel: Verb<typeof options, ExportEvent> = {
         };
       }
       if (places.length === 0) return;
-      const examples = await examplesFor(settings, path);
+      const examples = yield* examplesFor(settings, path, context);
       const judge = examples.data && judgeOf(examples, await taskOfModel(path, settings.task), path);
       if (judge) checkTaskOptions("evaluate", examples.given, judge.task);
       yield* examples.notes.map(noteOf);
@@ -211,65 +213,9 @@ async function bytesOf(path: string): Promise<number> {
   return (await size(path)) + (await size(`${path}_data`));
 }
 
-interface Examples {
-  /** Undefined where there are none to be judged by. */
-  readonly data: string | undefined;
-  /** What `evaluate` is told beside the model. */
-  readonly given: Readonly<Record<string, unknown>>;
-  /** How the run split them that the model is of. */
-  readonly ofRun?: RunSplit | undefined;
-  readonly notes: readonly string[];
-}
-
-/** Options of `evaluate` that are not about one call of it. */
-const lasting = Object.keys(evaluateOptions.shape).filter(
-  (name) => !["model", "data", "task", "split", "predictions", "force", "batchSize"].includes(name),
-);
-
-/** The examples that were asked for, else those of the run that made the model. */
-async function examplesFor(settings: ExportSettings, path: string): Promise<Examples> {
-  const { split, batchSize } = settings;
-  const chosen = picked(settings, lasting);
-  const told = { ...(split && { split }), batchSize };
-  const folder = settings.run ?? join("runs", basename(resolve(path)));
-  const recipe = existsSync(join(folder, "recipe.yaml")) ? (await readRun(folder)).recipe : undefined;
-  const made = recipe && resolve(String(recipe["out"])) === resolve(path) ? recipe : undefined;
-  const isSame = settings.data !== undefined && resolve(String(made?.["data"])) === resolve(settings.data);
-  const ofRun = made && splitOfRun(made);
-  if (settings.data)
-    return {
-      data: settings.data,
-      given: { ...chosen, ...told },
-      ...(isSame && { ofRun }),
-      notes: [],
-    };
-  const unmeasured = (why: string): Examples => ({
-    data: undefined,
-    given: {},
-    notes: [`What is lost is not measured: ${why}. Give --data to measure it.`],
-  });
-  if (!recipe) return unmeasured(`there is no run in ${folder}`);
-  if (!made) return unmeasured(`the run in ${folder} made another model`);
-  const { data } = made;
-  if (typeof data !== "string" || !existsSync(data)) return unmeasured(`${data} is not there any more`);
-  return { data, given: { ...picked(made, lasting), ...chosen, ...told }, ofRun, notes: [] };
-}
-
-/** What decided which examples a run held out. */
-function splitOfRun({ seed, validationShare, limit }: Readonly<Record<string, unknown>>): RunSplit {
-  return {
-    seed: Number(seed),
-    validationShare: Number(validationShare),
-    ...(typeof limit === "number" && { limit }),
-  };
-}
-
-const picked = (from: Readonly<Record<string, unknown>>, names: readonly string[]) =>
-  Object.fromEntries(names.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]])));
-
 /** How a model is judged by the task's own evaluation: as it is, or by a file that was written of it. */
 function judgeOf({ data, given, ofRun }: Examples, task: (typeof taskNames)[number], model: string) {
-  const settings = parseOptions(evaluateOptions, { ...given, model, data, task });
+  const settings = parseOptions(evaluateOptions, { ...given, model, data: data?.path, task });
   return {
     task,
     async *measure(
@@ -281,7 +227,7 @@ function judgeOf({ data, given, ofRun }: Examples, task: (typeof taskNames)[numb
       for await (const event of tasks[task].evaluate(judging, runtime, context)) {
         if (event.type === "progress") yield event;
         if (event.type === "evaluated" || event.type === "scored")
-          return { data: event.data, split: event.split, after: metricsOf(event) };
+          return { data: data?.name ?? event.data, split: event.split, after: metricsOf(event) };
       }
       return undefined;
     },

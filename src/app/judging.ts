@@ -4,6 +4,7 @@ import type { ClassificationMetrics } from "../tasks/classification-metrics.ts";
 import type { RankedLabel } from "../tasks/image-classification.ts";
 import type { Metrics } from "../tune/events.ts";
 import {
+  dataConfig,
   declaredOptions,
   deviceOptions,
   generationOptions,
@@ -29,7 +30,10 @@ const task = z
 /** What `evaluate` takes. */
 export const evaluateOptions = z.strictObject({
   model: z.string().describe("folder of a tuned model, ONNX file, or org/name of the Hugging Face Hub"),
-  data: z.string().describe("images, texts or arrays (as for tune)"),
+  data: z
+    .string()
+    .describe("images, texts or arrays (as for tune), or org/name of a data set of the Hugging Face Hub"),
+  dataConfig,
   task,
   form,
   split: z

@@ -77,6 +77,14 @@ const positive = z.number().positive();
 const count = z.int().min(1);
 const share = z.number().min(0).max(1);
 
+/** Which part of a data set of the Hub is read. */
+export const dataConfig = z
+  .string()
+  .optional()
+  .describe(
+    "config of a data set of the Hugging Face Hub that has several; default: the one it calls default",
+  );
+
 /** What a model may be tuned for. */
 export type TaskName = (typeof taskNames)[number];
 export const taskNames = [
@@ -242,8 +250,9 @@ export const tuneOptions = z.strictObject({
   data: z
     .string()
     .describe(
-      "folder of images: class folders, or metadata.csv / metadata.jsonl; texts: CSV, TSV, JSONL, JSON, Parquet or a folder of them; for the task custom named arrays: .npz, .safetensors, .jsonl, or a folder of .npy files or of splits",
+      "folder of images: class folders, or metadata.csv / metadata.jsonl; texts: CSV, TSV, JSONL, JSON, Parquet or a folder of them; for the task custom named arrays: .npz, .safetensors, .jsonl, or a folder of .npy files or of splits; or org/name (or org/name@revision) of a data set of the Hugging Face Hub",
     ),
+  dataConfig,
   out: z.string().describe("folder for the tuned model"),
   task: z.enum(taskNames).optional().describe("what the model is to do; default: what its head is for"),
   ...declaredOptions,

@@ -2,7 +2,7 @@ import { basename, join, resolve } from "node:path";
 import { writeFileAtomic } from "../base/atomic-file.node.ts";
 import type { AdaptedModel } from "../models/adapters/adapted.ts";
 import { savePeftAdapter } from "../models/adapters/peft.node.ts";
-import { hubNameOf } from "../models/hub/model-id.ts";
+import { hubNameOf } from "../models/hub/repo-id.ts";
 import type { Model } from "../models/model.ts";
 import { saveModel } from "../models/save.node.ts";
 import type { Values } from "../tune/run-state.ts";

@@ -18,7 +18,7 @@ import type { Check, Found } from "./tune-events.ts";
 
 /** Everything a run needs, opened and checked; nothing is written yet. */
 export interface Tuning {
-  /** As the run is recorded: a model of the Hub by its commit. */
+  /** As the run is recorded: a model or a data set of the Hub by its commit. */
   readonly options: TuneSettings;
   readonly resume: boolean;
   readonly task: TaskRun;
@@ -36,7 +36,8 @@ export interface Tuning {
 /**
  * Opens model, data and runtime and makes the plan.
  *
- * `modelPath`: where the model lies, which `options.model` names; `found`: the adapter on it that is to be tuned on.
+ * `modelPath`, `dataPath`: where the model and the data lie, which the options name; `found`: the adapter on the model that is
+ * to be tuned on.
  * @throws models/output-exists when the output or run folder holds something and `force` is not given,
  * base/not-writable, app/overlapping-folders.
  */
@@ -45,14 +46,16 @@ export async function prepareTuning(
   {
     resume,
     modelPath,
+    dataPath,
     adapter: found,
   }: {
     readonly resume: boolean;
     readonly modelPath: string;
+    readonly dataPath: string;
     readonly adapter?: LocatedAdapter | undefined;
   },
 ): Promise<Tuning> {
-  refuseOverlap({ ...options, model: found?.folder ?? modelPath });
+  refuseOverlap({ ...options, model: found?.folder ?? modelPath, data: dataPath });
   await checkFree(options.out, options.force);
   if (!resume) await checkFree(options.run, options.force);
   for (const path of [options.out, options.run]) await checkWritable(path);
@@ -61,8 +64,9 @@ export async function prepareTuning(
   try {
     const startOf = async (model: Model) =>
       (found && (await adapterGoingOn(model, found.folder, options)).start) ?? model;
-    task = await tasks[options.task].prepare({ ...options, model: modelPath }, runtime, startOf);
-    refuseUnproven(options, task.data);
+    const placed = { ...options, model: modelPath, data: dataPath };
+    task = await tasks[options.task].prepare(placed, runtime, startOf);
+    if (dataPath !== options.data) task = { ...task, data: { ...task.data, root: options.data } };
     if (task.data.examples.validation === 0) task = { ...task, notes: [...task.notes, lastStepNote] };
     const adapter = found
       ? await adapterGoingOn(task.model, found.folder, options)

@@ -3,6 +3,7 @@ import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { DiapasonError } from "../base/errors.ts";
 import { located } from "./located.node.ts";
+import { locatedData } from "./located-data.node.ts";
 import { parseOptions, requireNames, tuneOptions } from "./options.ts";
 import { readRecipe } from "./recipe.node.ts";
 import { readEvents } from "./run-record.node.ts";
@@ -35,8 +36,10 @@ export const tune: Verb<typeof tuneInput, TuneVerbEvent> = {
     const { path, name, adapter } = yield* located(options.model, context, { isApart: true });
     const task = await taskOfModel(path, options.task, "tune");
     checkTaskOptions("tune", given, task);
-    const settings = { ...options, run, task, model: name };
-    yield* runTuning(await prepareTuning(settings, { resume: false, modelPath: path, adapter }), context);
+    const data = yield* locatedData(options, context);
+    const settings = { ...options, run, task, model: name, data: data.name };
+    const places = { modelPath: path, dataPath: data.path, adapter };
+    yield* runTuning(await prepareTuning(settings, { resume: false, ...places }), context);
   },
 };
 
@@ -68,8 +71,10 @@ export const resume: Verb<typeof resumeOptions, TuneVerbEvent> = {
     await refuseFinished(run, options.out);
     const { path, name, adapter } = yield* located(options.model, context, { isApart: true });
     const task = await taskOfModel(path, options.task, "tune");
-    const settings = { ...options, run: resolve(run), task, model: name };
-    yield* runTuning(await prepareTuning(settings, { resume: true, modelPath: path, adapter }), context);
+    const data = yield* locatedData(options, context);
+    const settings = { ...options, run: resolve(run), task, model: name, data: data.name };
+    const places = { modelPath: path, dataPath: data.path, adapter };
+    yield* runTuning(await prepareTuning(settings, { resume: true, ...places }), context);
   },
 };
 

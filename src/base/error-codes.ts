@@ -23,7 +23,14 @@ export const errorCodes = {
   "autodiff/bad-loss": "The value to differentiate is not a single float number.",
   "autodiff/bad-parameter": "A name given as a parameter is no float input or initializer of the graph.",
   "autodiff/unknown-size": "A gradient needs a size that is still a symbol when the graph is compiled.",
-  "data/not-found": "The folder of images, or the file of arrays, does not exist, or is something else.",
+  "data/not-found":
+    "The folder of images, or the file of arrays or rows, does not exist, or is something else; nor is it a data set on the Hub.",
+  "data/bad-card":
+    "The front matter of a data set's README.md, which says which files are its splits, cannot be understood.",
+  "data/unknown-config":
+    "A data set on the Hub has no config of the name, or several of which none is the default and none is named.",
+  "data/no-data-files":
+    "A data set on the Hub has no files that are read: a script of Python that would fetch them, archives, or other formats.",
   "data/no-arrays":
     "A path given as data holds no named arrays: it is another kind of file, or a folder without any.",
   "data/bad-arrays":
@@ -89,16 +96,18 @@ export const errorCodes = {
     "There is no model at the given path, or the folder or repository holds none that can be opened.",
   "models/hub-answer":
     "The Hub, or a server in its place, gave an answer that is an error or makes no sense.",
-  "models/hub-bad-id": "The id of a model on the Hub names a revision that cannot be one.",
+  "models/hub-bad-id": "The id of a model or a data set on the Hub names a revision that cannot be one.",
   "models/hub-denied":
-    "The Hub does not let this token, or nobody without one, read or write a model: it is gated, private, or the token lacks the right.",
+    "The Hub does not let this token, or nobody without one, read or write a repository: it is gated, private, or the token lacks the right.",
   "models/hub-is-public": "A private upload is asked for, to a repository that everybody may read.",
   "models/hub-no-token": "An upload needs a token of the Hub, and none is set.",
-  "models/hub-no-revision": "A model on the Hub has no branch, tag or commit of the name.",
-  "models/hub-not-found": "The Hub has no model of the name, or it is private.",
-  "models/hub-offline": "A model is not in the cache, and the environment forbids to ask the Hub.",
+  "models/hub-no-revision": "A repository on the Hub has no branch, tag or commit of the name.",
+  "models/hub-not-found": "The Hub has no model or data set of the name, or it is private.",
+  "models/hub-offline":
+    "A model or data set is not in the cache, and the environment forbids to ask the Hub.",
   "models/hub-unreachable": "The Hub did not answer, or the connection was cut, in several attempts.",
   "models/hub-wrong-bytes": "A downloaded file has another size or checksum than the Hub says.",
+  "models/hub-wrong-kind": "A data set on the Hub is given as the model, or a model as the data.",
   "models/no-image-input":
     "The model has no float input of rank 4 with 1 or 3 channels, so it does not take images.",
   "models/no-dropout": "Dropout is asked for, and the model is built or was exported without places for it.",

@@ -9,8 +9,8 @@ import type { Tensor } from "../graph/tensor.ts";
 import { type ArrayDataset, type ArrayPart, type ArraySet, arraySetOf } from "./array-set.ts";
 import { compareCodePoints, listNames } from "./code-points.ts";
 import type { DataFinding, SplitName } from "./dataset.ts";
-import { splitOf } from "./folder-labels.node.ts";
 import { readJsonlArrays } from "./jsonl-arrays.node.ts";
+import { splitOf } from "./split-words.ts";
 
 interface Opened {
   readonly arrays: ReadonlyMap<string, Tensor>;

@@ -2,8 +2,10 @@ import { join } from "node:path";
 import { DiapasonError } from "../base/errors.ts";
 import { listNames } from "./code-points.ts";
 import type { DataFinding, SplitName } from "./dataset.ts";
+import { datasetInfo } from "./folder-classes.node.ts";
 import { findMetadata, metadataNames, readMetadata } from "./folder-metadata.node.ts";
 import { countExtensions, type FolderListing } from "./image-files.node.ts";
+import { splitOf } from "./split-words.ts";
 
 /** An image with the name of its class. `id`: path relative to the root. */
 export interface Labelled {
@@ -18,18 +20,6 @@ export interface FolderLabels {
   readonly layout: string;
   readonly findings: readonly DataFinding[];
 }
-
-/** Names of folders that mean a split, in lower case. */
-export const splitOf: Readonly<Record<string, SplitName>> = {
-  train: "train",
-  training: "train",
-  validation: "validation",
-  valid: "validation",
-  val: "validation",
-  dev: "validation",
-  test: "test",
-  testing: "test",
-};
 
 /** Reads splits and labels off the names of folders, or from metadata files. */
 export async function readLabels(
@@ -70,7 +60,8 @@ export async function readLabels(
     });
   }
   const odd = listing.others.filter(
-    (path) => !metadataNames.some((name) => path === name || path.endsWith(`/${name}`)),
+    (path) =>
+      path !== datasetInfo && !metadataNames.some((name) => path === name || path.endsWith(`/${name}`)),
   );
   if (odd.length > 0) {
     findings.push({

@@ -1,7 +1,9 @@
 import { join, resolve } from "node:path";
 import { DiapasonError, nearest } from "../base/errors.ts";
+import type { ClassNames } from "./class-names.ts";
 import { compareCodePoints, listNames } from "./code-points.ts";
 import type { DataFinding, ImageDataset, ImageExample, SplitName } from "./dataset.ts";
+import { readFolderClasses } from "./folder-classes.node.ts";
 import { type Labelled, readLabels } from "./folder-labels.node.ts";
 import { countExtensions, type FolderListing, imageExtensions, listFolder } from "./image-files.node.ts";
 import { byLabel, limitPerClass, splitStratified } from "./stratified-split.ts";
@@ -17,7 +19,7 @@ export interface ImageFolderOptions {
   readonly classes?: readonly string[];
   /** Use at most this many training images of a class, after splitting. */
   readonly limitPerClass?: number;
-  /** Column of the metadata file that holds the label. */
+  /** Column of the metadata file that holds the label; default: the one that dataset_info.json says is a class, or "label". */
   readonly labelColumn?: string;
 }
 
@@ -37,8 +39,11 @@ export async function openImageFolder(dir: string, options: ImageFolderOptions):
   const root = resolve(dir);
   const listing = await listFolder(root);
   if (listing.images.length === 0) throw noImages(dir, listing);
-  const { parts, findings, layout } = await readLabels(root, listing, options.labelColumn);
-  const classes = chooseClasses(dir, parts, options.classes);
+  const listed = await readFolderClasses(root);
+  const [only, ...more] = Object.keys(listed);
+  const column = options.labelColumn ?? (more.length === 0 ? only : undefined);
+  const { parts, findings, layout } = await readLabels(root, listing, column);
+  const classes = chooseClasses(dir, parts, options.classes, listed);
   const splits = { train: [], validation: [], test: [] } as Record<SplitName, readonly ImageExample[]>;
   for (const name of splitNames) {
     splits[name] = toExamples(root, parts[name] ?? [], name, classes, options.classes !== undefined);
@@ -110,11 +115,12 @@ function noImages(dir: string, { others, folders }: FolderListing): DiapasonErro
   );
 }
 
-/** The classes of the training images, sorted, or the given ones. */
+/** The classes of the training images: the given ones, those that dataset_info.json lists in its order, or sorted. */
 function chooseClasses(
   dir: string,
   parts: Partial<Record<SplitName, readonly Labelled[]>>,
   given: readonly string[] | undefined,
+  listed: ClassNames,
 ): readonly string[] {
   if (given) return given;
   if (!parts.train?.length) {
@@ -125,6 +131,8 @@ function chooseClasses(
     );
   }
   const classes = [...new Set(parts.train.map(({ label }) => label))].sort(compareCodePoints);
+  const known = Object.values(listed).find((names) => classes.every((name) => names.includes(name)));
+  if (known && known.length > 1) return known;
   if (classes.length > 1) return classes;
   const inner = foldersBelow(parts.train);
   throw new DiapasonError(

@@ -1,5 +1,5 @@
 import { stringify } from "yaml";
-import { hubNameOf } from "../../models/hub/model-id.ts";
+import { cardDataset, cardSources, sourceName } from "../card-sources.ts";
 import { count, duration, percent, probability } from "../numbers.ts";
 import type { CardFacts } from "../task.ts";
 import { version } from "../version.ts";
@@ -15,9 +15,8 @@ export function classifierCard(
   { task, unit, dataset, noun, files }: ClassifierKind,
 ): string {
   const { after, before, split } = result;
-  const base = hubNameOf(result.model);
   const head = stringify({
-    ...(base !== undefined && { base_model: base }),
+    ...cardSources(result),
     library_name: "transformers.js",
     pipeline_tag: task,
     tags: [task, "onnx", "diapason"],
@@ -28,7 +27,7 @@ export function classifierCard(
         results: [
           {
             task: { type: task },
-            dataset: { name: lastPart(result.data), type: dataset, split },
+            dataset: cardDataset(result, dataset, recipe),
             metrics: [
               { type: "accuracy", value: rounded(after.accuracy) },
               { type: "f1", name: "Macro F1", value: rounded(after.macroF1) },
@@ -45,7 +44,7 @@ ${head}---
 
 # ${name}
 
-${noun} for ${count(result.classes.length)} classes: ${list(result.classes)}. Fine-tuned from \`${base ?? lastPart(result.model)}\` with Diapason ${version}.
+${noun} for ${count(result.classes.length)} classes: ${list(result.classes)}. Fine-tuned from \`${sourceName(result.model)}\` with Diapason ${version}.
 
 ## How good it is
 
@@ -121,11 +120,6 @@ export const cell = (text: string): string =>
     .replace(/[&<>`]/g, (sign) => `&#${sign.charCodeAt(0)};`)
     .replace(/\|/g, "\\|");
 const rounded = (value: number): number => Number(value.toFixed(4));
-const lastPart = (path: string): string =>
-  path
-    .replace(/[\\/]+$/, "")
-    .split(/[\\/]/)
-    .at(-1)!;
 
 function list(names: readonly string[]): string {
   const quoted = names.slice(0, 12).map((name) => `\`${name.replace(/[`\p{Cc}]/gu, " ")}\``);

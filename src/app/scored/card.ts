@@ -1,5 +1,5 @@
 import { stringify } from "yaml";
-import { hubNameOf } from "../../models/hub/model-id.ts";
+import { cardDataset, cardSources, sourceName } from "../card-sources.ts";
 import { count, duration, measured } from "../numbers.ts";
 import type { CardFacts } from "../task.ts";
 import { version } from "../version.ts";
@@ -22,9 +22,8 @@ export function scoredCard(
   { library, pipeline, dataset, files }: ScoredKind,
 ): string {
   const { before, after, split } = result;
-  const base = hubNameOf(result.model);
   const head = stringify({
-    ...(base !== undefined && { base_model: base }),
+    ...cardSources(result),
     library_name: library,
     ...(pipeline && { pipeline_tag: pipeline }),
     tags: [...(pipeline ? [pipeline] : []), "onnx", "diapason"],
@@ -34,7 +33,7 @@ export function scoredCard(
         results: [
           {
             task: pipeline ? { type: pipeline } : { type: "other", name: result.loss },
-            dataset: { name: lastPart(result.data), type: dataset, split },
+            dataset: cardDataset(result, dataset, recipe),
             metrics: Object.entries(after).map(([type, value]) => ({
               type,
               value: Number(value.toPrecision(6)),
@@ -54,7 +53,7 @@ ${head}---
 
 # ${name}
 
-Fine-tuned from \`${base ?? lastPart(result.model)}\` with Diapason ${version}, to minimise \`${result.loss}\`.
+Fine-tuned from \`${sourceName(result.model)}\` with Diapason ${version}, to minimise \`${result.loss}\`.
 
 ## How good it is
 
@@ -91,9 +90,3 @@ const shown = new Set([
   "fix",
   "seed",
 ]);
-
-const lastPart = (path: string): string =>
-  path
-    .replace(/[\\/]+$/, "")
-    .split(/[\\/]/)
-    .at(-1)!;

@@ -1,4 +1,5 @@
 import { DiapasonError } from "../../base/errors.ts";
+import type { ClassNames } from "../class-names.ts";
 import { listNames } from "../code-points.ts";
 import type { DataFinding, SplitName } from "../dataset.ts";
 import { isMissing, type RawRow, readValues } from "./read-values.ts";
@@ -50,11 +51,13 @@ export async function readFiles(files: TextFiles, options: TextOptions): Promise
     );
   const found = findTableShape(model.table, options, model.file);
   const findings: DataFinding[] = [];
-  const read = opened.flatMap((file) => readRows(file, found, options, findings));
+  const every = opened.flatMap((file) => readRows(file, found, options, findings));
+  const named = classNamesOf(model.table, found, files.classNames);
+  const read = named ? withoutHidden(every, findings) : every;
   const isTags = found.columns.tags !== undefined;
   const raw = read.flatMap(({ label }) => label ?? []);
   const labels = raw.length === 0 ? undefined : isTags ? "class" : labelKindOf(raw, options);
-  const names = labels === "number" ? undefined : classNamesOf(model.table, found);
+  const names = labels === "number" ? undefined : named;
   const withLabel = ({ row, label }: ReadRow): TextValues => {
     if (label === undefined || labels === undefined) return row.values;
     if (isTags) return { ...row.values, tags: readTags(label, row.values.tokens!, names) };
@@ -209,11 +212,29 @@ function labelOf(found: FoundShape, fields: RawRow["fields"], where: string): Ra
   return { value: set, column, where };
 }
 
-/** Names of numbered classes, where the file says them. */
-function classNamesOf(table: Table, { columns }: FoundShape): readonly string[] | undefined {
+/** Names of numbered classes, where the file or else its folder says them. −1 stands for a class that is not told. */
+function classNamesOf(
+  { rows, classNames = {} }: Table,
+  { columns }: FoundShape,
+  ofFolder: ClassNames,
+): readonly string[] | undefined {
   const column = columns.label ?? columns.tags;
-  const names = column === undefined ? undefined : table.classNames?.[column];
+  if (column === undefined) return undefined;
+  const said = [classNames, ofFolder].find((names) => Object.hasOwn(names, column));
   const areNumbers = () =>
-    table.rows.every(({ fields }) => [fields[column!]].flat().every((value) => /^\d+$/.test(String(value))));
-  return names && areNumbers() ? names : undefined;
+    rows.every(({ fields }) => [fields[column]].flat().every((value) => /^(\d+|-1)$/.test(String(value))));
+  return said && areNumbers() ? said[column] : undefined;
+}
+
+/** Rows without the splits beside that for training of which every label is kept back, as in a benchmark's test rows. */
+function withoutHidden(read: readonly ReadRow[], findings: DataFinding[]): readonly ReadRow[] {
+  const told = new Set<SplitName | "all">(["train", "all"]);
+  for (const { split, label } of read) if (String(label?.value) !== "-1") told.add(split);
+  const hidden = new Set(read.map(({ split }) => split).filter((split) => !told.has(split)));
+  for (const split of hidden)
+    findings.push({
+      kind: "hidden-labels",
+      message: `The ${split} rows have no labels (−1 in every one), and are left out.`,
+    });
+  return hidden.size === 0 ? read : read.filter(({ split }) => !hidden.has(split));
 }

@@ -4,6 +4,7 @@ import { basename, extname } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { type CsvError, parse } from "csv-parse/sync";
 import { DiapasonError } from "../../base/errors.ts";
+import type { ClassNames } from "../class-names.ts";
 import { parseConll, seemsConll } from "./conll.ts";
 import { parseJsonArray } from "./json-array.ts";
 import { readParquet } from "./parquet.node.ts";
@@ -17,8 +18,8 @@ export interface Table {
   readonly columns: readonly string[];
   /** What sort of file it is, for the user. */
   readonly kind: string;
-  /** Names of the classes that whole numbers in a column stand for, where the file says them. */
-  readonly classNames?: Readonly<Record<string, readonly string[]>>;
+  /** Names of classes, where the file says them. */
+  readonly classNames?: ClassNames;
 }
 
 type Reader = (bytes: Buffer, name: string, options: TextOptions) => Table | Promise<Table>;

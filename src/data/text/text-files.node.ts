@@ -1,14 +1,18 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { DiapasonError } from "../../base/errors.ts";
+import type { ClassNames } from "../class-names.ts";
 import { compareCodePoints, listNames } from "../code-points.ts";
 import type { SplitName } from "../dataset.ts";
-import { splitOf } from "../folder-labels.node.ts";
+import { readFolderClasses } from "../folder-classes.node.ts";
+import { splitOf } from "../split-words.ts";
 import { tableExtension, tableExtensions } from "./table-files.node.ts";
 
 /** Files of rows by split; "all" where nothing divides them. Paths are relative to the root, "/" as separator. */
 export interface TextFiles {
   readonly root: string;
+  /** What the folder's dataset_info.json says, for files that do not say it themselves. */
+  readonly classNames: ClassNames;
   readonly parts: ReadonlyMap<SplitName | "all", readonly string[]>;
 }
 
@@ -36,14 +40,16 @@ export async function findTextFiles(path: string): Promise<TextFiles> {
         `"${path}" is no file of rows that is read: its name ends in none of ${tableExtensions.join(", ")}.`,
         "Save it as CSV or as JSON lines, with the extension that says so.",
       );
-    return { root: resolve(place, ".."), parts: new Map([["all", [basename(place)]]]) };
+    return { root: resolve(place, ".."), classNames: {}, parts: new Map([["all", [basename(place)]]]) };
   }
   const names = (await readdir(place, { recursive: true, encoding: "utf8" }))
     .map((name) => name.replaceAll("\\", "/"))
     .filter((name) => !name.split("/").some((part) => part.startsWith(".") || part.startsWith("_")))
     .sort(compareCodePoints);
   const files = names.filter(
-    (name) => tableExtension(name) !== undefined && !/(^|\/)(readme|license|citation)[^/]*$/i.test(name),
+    (name) =>
+      tableExtension(name) !== undefined &&
+      !/(^|\/)((readme|license|citation)[^/]*|dataset_info\.json)$/i.test(name),
   );
   if (files.length === 0)
     throw new DiapasonError(
@@ -51,6 +57,7 @@ export async function findTextFiles(path: string): Promise<TextFiles> {
       `"${path}" holds no file of rows: ${listNames(names) || "it is empty"}.`,
       `Put a file such as train.csv or train.jsonl into it; what is read ends in ${tableExtensions.join(", ")}.`,
     );
+  const classNames = await readFolderClasses(place);
   const groups = new Map<SplitName, string[]>();
   for (const file of files) {
     const split = splitOfFile(file);
@@ -58,7 +65,7 @@ export async function findTextFiles(path: string): Promise<TextFiles> {
   }
   if (groups.size > 0) {
     for (const [split, group] of groups) checkGroup(split, group, path);
-    return { root: place, parts: groups };
+    return { root: place, classNames, parts: groups };
   }
   if (files.length > 1 && !files.every((file) => [".txt", ".text", ".md"].includes(tableExtension(file)!)))
     throw new DiapasonError(
@@ -66,7 +73,7 @@ export async function findTextFiles(path: string): Promise<TextFiles> {
       `"${path}" holds ${files.length} files of rows, and no name says which is for training: ${listNames(files)}.`,
       "Name one of them, or call them train, validation and test.",
     );
-  return { root: place, parts: new Map([["all", files]]) };
+  return { root: place, classNames, parts: new Map([["all", files]]) };
 }
 
 /** The split that a file's name, or else one of its folders' from the inside out, speaks of. */

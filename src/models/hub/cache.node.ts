@@ -2,20 +2,21 @@ import { randomBytes } from "node:crypto";
 import { copyFile, mkdir, readdir, readFile, rename, rm, stat, symlink } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { asWriteError, writeFileAtomic } from "../../base/atomic-file.node.ts";
-import { isCommit } from "./model-id.ts";
+import { isCommit } from "./repo-id.ts";
+import type { RepoKind } from "./repo-kind.ts";
 
 /**
- * A model's folder in the Hub's cache, which Python's huggingface_hub shares: `blobs` has contents under the names that
+ * A repository's folder in the Hub's cache, which Python's huggingface_hub shares: `blobs` has contents under the names that
  * the Hub gives them, `snapshots/COMMIT` links to them under the names of files, `refs` has the commits of branches.
  */
-export interface ModelCache {
+export interface RepoCache {
   readonly folder: string;
   snapshot(commit: string): string;
   blob(etag: string): string;
 }
 
-export function modelCache(cache: string, name: string): ModelCache {
-  const folder = join(cache, `models--${name.replace("/", "--")}`);
+export function repoCache(cache: string, { type }: RepoKind, name: string): RepoCache {
+  const folder = join(cache, `${type}s--${name.replace("/", "--")}`);
   return {
     folder,
     snapshot: (commit) => join(folder, "snapshots", commit),
@@ -24,14 +25,14 @@ export function modelCache(cache: string, name: string): ModelCache {
 }
 
 /** The commit that a revision was when it was last asked for, or undefined where it never was. */
-export async function cachedCommit({ folder }: ModelCache, revision: string): Promise<string | undefined> {
+export async function cachedCommit({ folder }: RepoCache, revision: string): Promise<string | undefined> {
   if (isCommit(revision)) return revision;
   const text = await readFile(join(folder, "refs", revision), "utf8").catch(() => "");
   return isCommit(text.trim()) ? text.trim() : undefined;
 }
 
 /** Keeps the commit that a branch or tag is at. */
-export async function keepCommit(cache: ModelCache, revision: string, commit: string): Promise<void> {
+export async function keepCommit(cache: RepoCache, revision: string, commit: string): Promise<void> {
   if (revision === commit || (await cachedCommit(cache, revision)) === commit) return;
   await writeFileAtomic(join(cache.folder, "refs", revision), commit);
 }
@@ -56,7 +57,7 @@ export const isFile = (path: string): Promise<boolean> =>
  *
  * @throws base/not-writable, base/disk-full
  */
-export async function linkFile(cache: ModelCache, commit: string, path: string, etag: string): Promise<void> {
+export async function linkFile(cache: RepoCache, commit: string, path: string, etag: string): Promise<void> {
   const target = join(cache.snapshot(commit), path);
   if (await isFile(target)) return;
   const draft = `${target}.${randomBytes(4).toString("hex")}.tmp`;

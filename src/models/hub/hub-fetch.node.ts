@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { DiapasonError } from "../../base/errors.ts";
+import type { RepoKind } from "./repo-kind.ts";
 import type { HubSettings } from "./settings.node.ts";
 
 /** What a request is about, for what is said when it fails. */
 export interface About {
+  readonly kind: RepoKind;
   /** "org/name" */
   readonly name: string;
   readonly revision: string;
@@ -105,11 +107,11 @@ function reasonOf(error: unknown): string {
   return (cause as NodeJS.ErrnoException).code ?? (cause.message || cause.name);
 }
 
-const offline = ({ name, purpose }: About): DiapasonError =>
+const offline = ({ kind, name, purpose }: About): DiapasonError =>
   new DiapasonError(
     "models/hub-offline",
     `"${name}" cannot be ${purpose}ed: HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) forbids to ask the Hub.`,
-    "Unset HF_HUB_OFFLINE, or name a model that is in the cache or in a folder.",
+    `Unset HF_HUB_OFFLINE, or name a ${kind.noun} that is in the cache or in a folder.`,
   );
 
 /** What an answer of the Hub means. Its own words are kept. */
@@ -117,7 +119,8 @@ async function mistakeOf(answer: Response, settings: HubSettings, about: About):
   const code = answer.headers.get("X-Error-Code");
   const said = answer.headers.get("X-Error-Message") ?? messageIn(await answer.text().catch(() => ""));
   const words = said ? ` It says: ${said.replace(/\.?$/, ".")}` : "";
-  const page = `${settings.endpoint}/${about.name}`;
+  const { noun } = about.kind;
+  const page = `${settings.endpoint}/${about.kind.pages}${about.name}`;
   const { token } = settings;
   if (code === "GatedRepo" || /gated|restricted|awaiting a review/i.test(said))
     return new DiapasonError(
@@ -142,10 +145,10 @@ async function mistakeOf(answer: Response, settings: HubSettings, about: About):
   if (answer.status === 401 || answer.status === 404)
     return new DiapasonError(
       "models/hub-not-found",
-      `There is no model "${about.name}" at ${settings.endpoint}, or it is not public.`,
+      `There is no ${noun} "${about.name}" at ${settings.endpoint}, or it is not public.`,
       token
         ? "Check the spelling, and that your token may read it."
-        : "Check the spelling. For a private model set HF_TOKEN to a token that may read it.",
+        : `Check the spelling. For a private ${noun} set HF_TOKEN to a token that may read it.`,
     );
   if (answer.status === 403)
     return new DiapasonError(

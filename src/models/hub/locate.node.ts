@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
-import { DiapasonError, nearest } from "../../base/errors.ts";
+import { dirname, join, resolve } from "node:path";
+import { DiapasonError } from "../../base/errors.ts";
 import { isAdaptedFolder, writeAdaptedFolder } from "../adapters/adapted-folder.node.ts";
 import { describePeft, isPeftFolder } from "../adapters/peft.node.ts";
-import { type DownloadProgress, fetchModel } from "./fetch-model.node.ts";
-import { type ModelId, parseModelId } from "./model-id.ts";
+import { fetchModel } from "./fetch-model.node.ts";
+import type { DownloadProgress } from "./fetch-repo.node.ts";
+import { pathOrRepo } from "./path-or-repo.node.ts";
+import { repoKinds } from "./repo-kind.ts";
 import { type HubSettings, hubSettings } from "./settings.node.ts";
 
 /** Where a model that was asked for lies. */
@@ -79,56 +80,10 @@ async function locateBase(named: string, adapter: string, options: LocateOptions
 }
 
 async function locatePlain(text: string, options: LocateOptions): Promise<LocatedModel> {
-  if (existsSync(text)) return { path: text, name: text, notes: [] };
-  const id = parseModelId(text);
-  if (!id) throw await noSuchPath(text);
-  // A mistyped path must not become a question to the Hub; what names a revision is none.
-  if (!text.includes("@") && (await nearestPath(text)) !== undefined) throw await noSuchPath(text);
-  const { folder, commit, notes } = await fetchModel(id, {
-    settings: options.settings ?? hubSettings(),
-    onProgress: options.onProgress,
-    signal: options.signal,
-  }).catch((cause: unknown) => {
-    throw text.includes("/") || text.includes("@") ? cause : nowhere(text, cause);
-  });
-  return { path: folder, name: nameAt(id, commit), notes };
-}
-
-/** What the Hub is told not to have, or cannot be asked for. */
-const absent: ReadonlySet<string> = new Set([
-  "models/hub-not-found",
-  "models/hub-offline",
-  "models/hub-unreachable",
-]);
-
-/** The error about a word that may have been meant as a folder or as a model of the Hub, and is found as neither. */
-function nowhere(text: string, cause: unknown): unknown {
-  if (!(cause instanceof DiapasonError) || !absent.has(cause.code)) return cause;
-  return new DiapasonError(
-    "models/not-found",
-    `There is no file or folder "${text}"; taken for a model on the Hub: ${cause.message}`,
-    `If a file or folder was meant, give its path. If a model on the Hub: ${cause.fix}`,
-    cause,
+  const { settings = hubSettings(), onProgress, signal } = options;
+  const found = await pathOrRepo(repoKinds.model, text, (id) =>
+    fetchModel(id, { settings, onProgress, signal }),
   );
-}
-
-const nameAt = ({ name }: ModelId, commit: string): string => `${name}@${commit}`;
-
-/** What lies beside the path that was meant and has a similar name. */
-async function nearestPath(text: string): Promise<string | undefined> {
-  const folder = dirname(text);
-  const names = await readdir(folder).catch(() => []);
-  const near = nearest(basename(text), names);
-  return near === undefined ? undefined : join(folder, near);
-}
-
-async function noSuchPath(text: string): Promise<DiapasonError> {
-  const near = await nearestPath(text);
-  return new DiapasonError(
-    "models/not-found",
-    `There is no file or folder "${text}"${parseModelId(text) ? "" : ", nor is that the id of a model on the Hub, which is org/name, or one word for the oldest, and may end in @revision"}.`,
-    near === undefined
-      ? "Give the path of an .onnx file or of a model's folder, or an id such as sentence-transformers/all-MiniLM-L6-v2."
-      : `Did you mean "${near}"?`,
-  );
+  if (typeof found === "string") return { path: found, name: found, notes: [] };
+  return { path: found.folder, name: found.name, notes: found.notes };
 }

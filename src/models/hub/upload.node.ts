@@ -4,7 +4,8 @@ import { pathToFileURL } from "node:url";
 import { commitIter, createBranch, createRepo, HubApiError, modelInfo, whoAmI } from "@huggingface/hub";
 import { DiapasonError } from "../../base/errors.ts";
 import { hubFetch, unreachable } from "./hub-fetch.node.ts";
-import { isRevision, parseModelId } from "./model-id.ts";
+import { isRevision, parseRepoId } from "./repo-id.ts";
+import { repoKinds } from "./repo-kind.ts";
 import type { HubSettings } from "./settings.node.ts";
 
 export interface UploadOptions {
@@ -42,7 +43,7 @@ export async function uploadFolder(folder: string, to: string, options: UploadOp
   const files = await filesToUpload(folder);
   if (!isRevision(revision))
     throw badId(`${JSON.stringify(revision)} is no name of a branch`, "Name a branch, such as main.");
-  const plain = parseModelId(to.includes("/") ? to : `me/${to}`);
+  const plain = parseRepoId(to.includes("/") ? to : `me/${to}`);
   if (!plain || to.includes("@"))
     throw badId(
       `${JSON.stringify(to)} is no name of a model`,
@@ -108,7 +109,11 @@ const askerOf =
     hubUrl: settings.endpoint,
     // The token goes by hubFetch, so that one of a mirror may have any form.
     accessToken: "",
-    fetch: hubFetch(settings, { name, revision, purpose: "upload" }, { signal, accepted }),
+    fetch: hubFetch(
+      settings,
+      { kind: repoKinds.model, name, revision, purpose: "upload" },
+      { signal, accepted },
+    ),
   });
 
 /** Makes the repository and the branch where they are not there. */

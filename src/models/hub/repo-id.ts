@@ -1,8 +1,8 @@
 import { DiapasonError } from "../../base/errors.ts";
 
-/** A model of the Hub, at a branch, tag or commit. */
-export interface ModelId {
-  /** "org/name", or "name" alone, as the Hub's oldest models are called. */
+/** A repository of the Hub, at a branch, tag or commit. */
+export interface RepoId {
+  /** "org/name", or "name" alone, as the Hub's oldest models and data sets are called. */
   readonly name: string;
   readonly revision: string;
 }
@@ -17,11 +17,11 @@ const shape = new RegExp(`^(${part}/${part}|[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z
 export const isCommit = (revision: string): boolean => /^[0-9a-f]{40}$/.test(revision);
 
 /**
- * "org/name" or "name", also with "@revision", or undefined for what cannot be the id of a model.
+ * "org/name" or "name", also with "@revision", or undefined for what cannot be the id of a repository.
  *
  * @throws models/hub-bad-id for a revision that git does not allow.
  */
-export function parseModelId(text: string): ModelId | undefined {
+export function parseRepoId(text: string): RepoId | undefined {
   const [, name, revision = "main"] = shape.exec(text) ?? [];
   if (!name || name.length > 96 || reserved.test(name) || /--|\.\./.test(name) || name.endsWith(".git"))
     return undefined;
@@ -38,7 +38,10 @@ export function parseModelId(text: string): ModelId | undefined {
 export const isRevision = (text: string): boolean =>
   /^[\w][\w.+-]*(\/[\w][\w.+-]*)*$/.test(text) && !/\.\.|\.lock(\/|$)/.test(text);
 
-/** The "org/name" or "name" in front of "@commit", as a model of the Hub is recorded; undefined for a path. */
+/** How a repository of the Hub is recorded: by the commit that its revision was. */
+export const recordedName = ({ name }: RepoId, commit: string): string => `${name}@${commit}`;
+
+/** The "org/name" or "name" in front of "@commit", as a repository of the Hub is recorded; undefined for a path. */
 export function hubNameOf(source: string): string | undefined {
   const [name, commit, ...more] = source.split("@");
   return name !== undefined &&

@@ -67,6 +67,7 @@ export async function prepareTuning(
     const placed = { ...options, model: modelPath, data: dataPath };
     task = await tasks[options.task].prepare(placed, runtime, startOf);
     if (dataPath !== options.data) task = { ...task, data: { ...task.data, root: options.data } };
+    refuseUnproven(options, task.data);
     if (task.data.examples.validation === 0) task = { ...task, notes: [...task.notes, lastStepNote] };
     const adapter = found
       ? await adapterGoingOn(task.model, found.folder, options)

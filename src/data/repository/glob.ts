@@ -11,9 +11,6 @@ export function fitsGlob(path: string, pattern: string): boolean {
   return fitsFolders(parts, wanted);
 }
 
-/** Whether a pattern means more than the one path that it spells. */
-export const isGlob = (pattern: string): boolean => /[*?[]/.test(pattern);
-
 /** By dynamic programming over the rest of both, so that no pattern takes long. */
 function fitsFolders(parts: readonly string[], wanted: readonly string[]): boolean {
   let fits = Array.from({ length: parts.length + 1 }, (_, i) => i === parts.length);

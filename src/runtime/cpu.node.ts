@@ -3,6 +3,7 @@ import { exactScatter } from "./exact-scatter.ts";
 import { pinOrder } from "./execution-order.ts";
 import { rowGradients } from "./row-gradients.ts";
 import type { Runtime } from "./runtime.ts";
+import { splitLosses } from "./split-losses.ts";
 import { workerRuntime } from "./worker-runtime.node.ts";
 
 export interface CpuOptions {
@@ -16,7 +17,8 @@ export async function cpuRuntime(options: CpuOptions = {}): Promise<Runtime> {
   const runtime = await workerRuntime({
     device: "cpu",
     threads: options.threads,
-    async lower(source, _, { purpose, gradients }) {
+    async lower(given, _, { purpose, gradients }) {
+      const source = splitLosses(given);
       if (purpose !== "training") return { graph: exactScatter(source), gradients };
       const { graph, whole, rows } = rowGradients(source, gradients ?? new Map());
       if (hasBlocked(graph)) block ??= channelBlock(runtime);

@@ -49,11 +49,12 @@ export function labelCrossEntropy(
   labels: Value,
   { ignoreIndex = -100, weights, smoothing = 0, reduction = "mean" }: LabelOptions = {},
 ): Value {
-  const log = g.op("LogSoftmax", [logits], { axis: 1 });
-  const inputs = weights ? [log, labels, weights] : [log, labels];
   const options = { ignore_index: ignoreIndex };
-  if (smoothing === 0) return g.op("NegativeLogLikelihoodLoss", inputs, { ...options, reduction });
-  const atLabel = g.op("NegativeLogLikelihoodLoss", inputs, { ...options, reduction: "none" });
+  const labelled = weights ? [labels, weights] : [labels];
+  if (smoothing === 0)
+    return g.op("SoftmaxCrossEntropyLoss", [logits, ...labelled], { ...options, reduction });
+  const log = g.op("LogSoftmax", [logits], { axis: 1 });
+  const atLabel = g.op("NegativeLogLikelihoodLoss", [log, ...labelled], { ...options, reduction: "none" });
   const counts = g.cast(g.op("Not", [g.equal(labels, ignoreIndex)]), logits);
   const weighted = weights ? g.mul(log, g.unsqueeze(weights, range(1, rankOf(logits) - 1))) : log;
   const everywhere = g.mul(counts, g.neg(g.mean(weighted, [1])));

@@ -1,16 +1,16 @@
-import { range, rankOf } from "../../graph/builder.ts";
+import { type GraphBuilder, range, rankOf } from "../../graph/builder.ts";
 import { knownNumbers } from "../../graph/infer.ts";
 import type { Value } from "../../graph/ir.ts";
 import type { Backward, GradRules } from "../rule.ts";
 
 type Loss = "SoftmaxCrossEntropyLoss" | "NegativeLogLikelihoodLoss";
 
-/** What a loss of labelled scores multiplies each label's log-probability by, and the labels as ones among zeros. */
+/** What a loss of labelled scores multiplies each label's log-probability by, and where that stands; [batch, 1, ...]. */
 interface Labelled {
-  /** [batch, 1, ...]: gradient of the loss times the label's weight, divided by all weights for a mean. */
+  /** Gradient of the loss times the label's weight, divided by all weights for a mean. */
   readonly factor: Value;
-  /** [batch, classes, ...] */
-  readonly target: Value;
+  /** Class numbers, int64; 0 for a label that does not count. */
+  readonly place: Value;
 }
 
 function labelled(b: Backward<Loss>): Labelled {
@@ -25,25 +25,25 @@ function labelled(b: Backward<Loss>): Labelled {
   const weight = own && kept ? g.mul(own, kept) : (own ?? kept);
   const shared = attrs.reduction === "mean" ? g.div(dy, totalOf(b, weight, classes)) : dy;
   const perLabel = weight ? g.mul(shared, weight) : g.expandLike(shared, classes);
-  const values = g.constant([0, 1], scores.dtype);
-  const depth = g.squeeze(g.sizeOf(scores, 1), [0]);
-  return {
-    factor: g.unsqueeze(perLabel, [1]),
-    target: g.op("OneHot", [safe, depth, values], { axis: 1 }),
-  };
+  return { factor: g.unsqueeze(perLabel, [1]), place: g.unsqueeze(safe, [1]) };
 }
+
+/** `values`, [batch, classes, ...], with `amounts`, [batch, 1, ...], added to one class of each label. */
+const addAt = (g: GraphBuilder, values: Value, place: Value, amounts: Value): Value =>
+  g.op("ScatterElements", [values, place, amounts], { axis: 1, reduction: "add" });
 
 const totalOf = ({ g, dy }: Backward<Loss>, weight: Value | undefined, labels: Value): Value =>
   weight ? g.sum(weight, range(rankOf(weight))) : g.count(labels, dy);
 
-/** dx = factor ⊙ (softmax(x) − target), and dp − softmax(x)·Σ dp where the log-probabilities p are read too. */
+/** dx = factor ⊙ (softmax(x) − 1 at the label), and dp − softmax(x)·Σ dp where the log-probabilities p are read too. */
 function softmaxCrossEntropy(b: Backward<"SoftmaxCrossEntropyLoss">): Value {
   const { g, dys } = b;
   const probabilities = g.exp(b.output(1));
   const [dy, dp] = dys;
   const fromLoss = () => {
-    const { factor, target } = labelled(b);
-    return g.mul(factor, g.sub(probabilities, target));
+    const { factor, place } = labelled(b);
+    const minusOnes = g.expandLike(g.scalar(-1, probabilities), place);
+    return g.mul(factor, addAt(g, probabilities, place, minusOnes));
   };
   if (!dp) return fromLoss();
   const fromLog = g.sub(dp, g.mul(probabilities, g.sum(dp, [1], true)));
@@ -59,11 +59,12 @@ function keptShare({ g, node, dy }: Backward<"Dropout">): Value {
 
 export const losses = {
   SoftmaxCrossEntropyLoss: { inputs: [softmaxCrossEntropy, null, null], outputs: [0, 1] },
-  // loss = −Σ factor · x[target]
+  // loss = −Σ factor · x[label]
   NegativeLogLikelihoodLoss: [
     (b) => {
-      const { factor, target } = labelled(b);
-      return b.g.neg(b.g.mul(factor, target));
+      const { g, x } = b;
+      const { factor, place } = labelled(b);
+      return addAt(g, g.zerosLike(x[0]), place, g.neg(factor));
     },
     null,
     null,

@@ -1,6 +1,7 @@
 import { DiapasonError } from "../base/errors.ts";
 import { opNameOf } from "../graph/attributes.ts";
 import { expandNode } from "../graph/expansions/expand.ts";
+import { hasOpenPads, padApart } from "../graph/expansions/open-pads.ts";
 import { bodiesOf, bodyOf, capturedBy, type Graph, type Node, type Value } from "../graph/ir.ts";
 import { schemas } from "../graph/schemas.ts";
 import { hoistInvariants } from "./control-flow-hoist.ts";
@@ -109,7 +110,8 @@ export function refuseUnreached({ values }: GradientPath, loss: Value, parameter
 }
 
 /**
- * Replaces the composite operators between some values and others, given by name, by what they are made of, and takes out
+ * Replaces the composite operators between some values and others, given by name, by what they are made of, padding that only
+ * the run knows by Pads of its own, and takes out
  * of bodies that run many times what is the same each time: the gradient of a weight that a step transposes is then that
  * of a transposed weight, outside of the steps.
  */
@@ -119,16 +121,19 @@ export function expandOnPath(graph: Graph, ends: readonly string[], sources: rea
     const needed = new Set(ends.map((name) => graph.get(name)));
     const found: Node[] = [];
     const repeated: Node[] = [];
+    const padding: Node[] = [];
     for (const node of graph.nodes.toReversed()) {
       if (!node.outputs.some((value) => value && needed.has(value) && moved.has(value))) continue;
       const rule = ruleOf(node);
       if (rule === "expansion") found.push(node);
+      else if (hasOpenPads(node)) padding.push(node);
       if (typeof rule === "object" && "node" in rule && rule.runsBodyOften) repeated.push(node);
       for (const input of [...node.inputs, ...capturedBy(node)])
         if (input && moved.has(input)) needed.add(input);
     }
     for (const node of found) expandNode(graph, node);
-    if (found.length > 0) continue;
+    for (const node of padding) padApart(graph, node);
+    if (found.length + padding.length > 0) continue;
     for (const node of repeated) {
       const body = bodyOf(node, "body").clone();
       hoistInvariants(body, graph, node);

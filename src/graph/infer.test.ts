@@ -135,6 +135,16 @@ describe("sizes computed in the graph", () => {
     ]);
     expect(graph.get("y").shape).toEqual(["batch", 1, 6]);
   });
+  test("an Expand to rows of two axes, of which none is −1", () => {
+    const graph = chain({ x: ["batch", 2, 6], mask: [1, 6] }, [
+      ["rows", "Reshape", ["x", [-1, 6]]],
+      ["wanted", "Shape", ["rows"]],
+      ["open", "Equal", ["wanted", [-1, -1]]],
+      ["sizes", "Where", ["open", [1, 1], "wanted"]],
+      ["y", "Expand", ["mask", "sizes"]],
+    ]);
+    expect(graph.get("y").shape).toEqual(["2*batch", 6]);
+  });
   test("the pads of an older PyTorch export", () => {
     const graph = chain({ x: ["batch", 16, 8, 8] }, [
       [

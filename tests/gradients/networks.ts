@@ -104,6 +104,16 @@ export const networks: { readonly [title: string]: GradCase } = {
     "1x2x5x6, 2x2x2x3",
     conv({ auto_pad: "SAME_UPPER", strides: [2, 2] }),
   ),
+  "Conv 2-D, pixels unknown, SAME_UPPER with stride 2": grad(
+    "1x2x5x6, 2x2x2x3",
+    conv({ auto_pad: "SAME_UPPER", strides: [2, 2] }),
+    { symbolic: "pixels" },
+  ),
+  "Conv 2-D, pixels unknown, SAME_LOWER with strides 3 and 1, depthwise": grad(
+    "2x2x7x5, 2x1x3x2",
+    conv({ auto_pad: "SAME_LOWER", strides: [3, 1], group: 2 }),
+    { symbolic: "pixels" },
+  ),
   "Conv 2-D, SAME_LOWER": grad("1x2x5x6, 2x2x2x3", conv({ auto_pad: "SAME_LOWER" })),
   "Conv 2-D, VALID": grad("1x2x5x6, 2x2x2x3", conv({ auto_pad: "VALID" })),
   "Conv 1-D": grad("2x3x7, 4x3x3, 4", conv({ pads: [1, 1] })),
@@ -177,6 +187,24 @@ export const networks: { readonly [title: string]: GradCase } = {
     strides: [2],
     auto_pad: "SAME_LOWER",
   }),
+  "MaxPool 2-D, pixels unknown, SAME_UPPER": pool(
+    "MaxPool",
+    "1x2x5x7",
+    { kernel_shape: [3, 3], strides: [2, 2], auto_pad: "SAME_UPPER" },
+    { symbolic: "pixels" },
+  ),
+  "AveragePool 2-D, pixels unknown, SAME_LOWER": pool(
+    "AveragePool",
+    "1x2x5x7",
+    { kernel_shape: [3, 2], strides: [2, 2], auto_pad: "SAME_LOWER" },
+    { symbolic: "pixels" },
+  ),
+  "AveragePool 2-D, pixels unknown, SAME_UPPER, pads counted": pool(
+    "AveragePool",
+    "1x2x5x7",
+    { kernel_shape: [3, 2], strides: [2, 2], auto_pad: "SAME_UPPER", count_include_pad: 1 },
+    { symbolic: "pixels" },
+  ),
   "AveragePool 2-D, pixels unknown": pool(
     "AveragePool",
     "1x2x6x7",

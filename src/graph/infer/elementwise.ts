@@ -68,9 +68,10 @@ const compared =
 const equal: OnDims = (a, b) => {
   if (a === b) return 1;
   const isNeverSize = (dim: Dim | undefined) => typeof dim === "number" && dim < 0;
-  const isSymbol = (dim: Dim | undefined) => typeof dim === "string" && /^[A-Za-z_][\w.:]*$/.test(dim);
+  // symbols are sizes, and so are sums, products and quotients of them from which nothing is taken away
+  const isSize = (dim: Dim | undefined) => typeof dim === "string" && !dim.includes("-");
   if (typeof a === "number" && typeof b === "number") return 0;
-  return (isNeverSize(a) && isSymbol(b)) || (isNeverSize(b) && isSymbol(a)) ? 0 : undefined;
+  return (isNeverSize(a) && isSize(b)) || (isNeverSize(b) && isSize(a)) ? 0 : undefined;
 };
 
 /** Division of whole numbers cuts towards zero, that of others does not round. */

@@ -237,15 +237,14 @@ describe("refusals", () => {
     const g = new GraphBuilder(graph);
     const x = graph.addInput("x", "float32", [1, 2, "height", 8]);
     const w = graph.addInput("w", "float32", [2, 2, 3, 3]);
-    const loss = g.op("ReduceSum", [g.op("Conv", [x, w], { strides: [2, 2], auto_pad: "SAME_UPPER" })], {
-      keepdims: 0,
-    });
+    const grown = g.op("ConvTranspose", [x, w], { strides: [2, 2], output_shape: [18, 16] });
+    const loss = g.op("ReduceSum", [grown], { keepdims: 0 });
     graph.addOutput(loss);
     const error = errorOf(() => differentiate(graph, { loss: loss.name, parameters: ["w"] }));
     expect([error.code, error.message, error.fix]).toMatchInlineSnapshot(`
       [
         "autodiff/unknown-size",
-        "The gradient of Conv needs the spatial sizes of "x" as numbers; known is [height, 8].",
+        "The gradient of ConvTranspose needs the spatial sizes of "x" as numbers; known is [height, 8].",
         "Bind the symbols when differentiating, for example symbols: { height: 224 }.",
       ]
     `);

@@ -241,7 +241,13 @@ describe("pictures", () => {
       "data/validation-00000-of-00001.parquet": fixture("pictures-hidden.parquet"),
     });
     const notes: string[] = [];
-    const { path } = await locateData(name, { settings: settingsFor(), onNote: (note) => notes.push(note) });
+    const done: string[] = [];
+    const { path } = await locateData(name, {
+      settings: settingsFor(),
+      onNote: (note) => notes.push(note),
+      onPictures: (...one) => done.push(one.join(" ")),
+    });
+    expect(done).toEqual(["train 1 2", "train 2 2", "validation 1 1", "test 1 1"]);
     const { classes, splits } = await openImageFolder(path, read);
     // By name they would be blue, green, red.
     expect(classes).toEqual(["red", "green", "blue"]);

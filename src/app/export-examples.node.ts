@@ -6,7 +6,7 @@ import type { ExportSettings } from "./export.node.ts";
 import { evaluateOptions, type RunSplit } from "./judging.ts";
 import type { Download } from "./located.node.ts";
 import { type LocatedData, locatedData } from "./located-data.node.ts";
-import type { Note } from "./progress.ts";
+import type { Note, Progress } from "./progress.ts";
 import { readRun } from "./run-record.node.ts";
 import type { VerbContext } from "./verb.ts";
 
@@ -31,7 +31,7 @@ export async function* examplesFor(
   settings: ExportSettings,
   path: string,
   context: VerbContext,
-): AsyncGenerator<Download | Note, Examples> {
+): AsyncGenerator<Download | Note | Progress, Examples> {
   const { split, batchSize } = settings;
   const chosen = picked(settings, lasting);
   const told = { ...(split && { split }), batchSize };

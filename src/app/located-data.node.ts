@@ -2,7 +2,7 @@ import { basename, dirname, join } from "node:path";
 import { DiapasonError } from "../base/errors.ts";
 import { chooseDataFiles, type DataFiles } from "../data/repository/data-files.node.ts";
 import { readCard } from "../data/repository/dataset-card.ts";
-import { layOutRepository } from "../data/repository/repository-folder.node.ts";
+import { type LayOutOptions, layOutRepository } from "../data/repository/repository-folder.node.ts";
 import { type DatasetListing, fetchDataset } from "../models/hub/fetch-dataset.node.ts";
 import type { DownloadProgress } from "../models/hub/fetch-repo.node.ts";
 import { pathOrRepo } from "../models/hub/path-or-repo.node.ts";
@@ -11,7 +11,7 @@ import { type HubSettings, hubSettings } from "../models/hub/settings.node.ts";
 import { emitting } from "./emit.ts";
 import { type Download, tellingDownloads } from "./located.node.ts";
 import { bytes, count } from "./numbers.ts";
-import { type Note, noteOf } from "./progress.ts";
+import { type Note, noteOf, type Progress } from "./progress.ts";
 import type { VerbContext } from "./verb.ts";
 
 /** Where data that were asked for lie. */
@@ -28,6 +28,8 @@ export interface LocateDataOptions {
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
   /** What the user should know, such as which files are fetched, before they are. */
   readonly onNote?: ((message: string) => void) | undefined;
+  /** Of how many of a split's Parquet files the pictures have been taken out. */
+  readonly onPictures?: LayOutOptions["onPictures"];
   readonly signal?: AbortSignal | undefined;
   /** Default: what the environment says. */
   readonly settings?: HubSettings;
@@ -41,7 +43,8 @@ export interface LocateDataOptions {
  * what fetchDataset and layOutRepository throw
  */
 export async function locateData(data: string, options: LocateDataOptions = {}): Promise<LocatedData> {
-  const { config, onProgress, onNote = () => undefined, signal, settings = hubSettings() } = options;
+  const { config, onProgress, onNote = () => undefined, onPictures, signal } = options;
+  const { settings = hubSettings() } = options;
   const found = await pathOrRepo(repoKinds.dataset, data, (id) =>
     fetchDataset(id, (listing) => chosen(listing, config, onNote), { settings, signal, onProgress }),
   );
@@ -57,7 +60,7 @@ export async function locateData(data: string, options: LocateDataOptions = {}):
   const { folder, commit, choice, name } = found;
   const repository = basename(dirname(dirname(folder)));
   const within = join(dirname(settings.cache), "diapason", repository, commit);
-  const laid = await layOutRepository(choice.read, { root: folder, within, signal });
+  const laid = await layOutRepository(choice.read, { root: folder, within, signal, onPictures });
   for (const note of laid.notes) onNote(note);
   return { path: laid.path, name };
 }
@@ -66,13 +69,15 @@ export async function locateData(data: string, options: LocateDataOptions = {}):
 export async function* locatedData(
   { data, dataConfig }: { readonly data: string; readonly dataConfig?: string | undefined },
   { signal }: VerbContext,
-): AsyncGenerator<Download | Note, LocatedData> {
-  return yield* emitting<Download | Note, LocatedData>((emit) =>
+): AsyncGenerator<Download | Note | Progress, LocatedData> {
+  return yield* emitting<Download | Note | Progress, LocatedData>((emit) =>
     locateData(data, {
       config: dataConfig,
       signal,
       onProgress: tellingDownloads(emit),
       onNote: (message) => emit(noteOf(message)),
+      onPictures: (split, done, total) =>
+        emit({ type: "progress", what: `taking out the ${split} pictures, file`, done, total }),
     }),
   );
 }

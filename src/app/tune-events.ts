@@ -1,6 +1,6 @@
 import type { Metrics, TuneEvent } from "../tune/events.ts";
 import type { Download } from "./located.node.ts";
-import type { Note } from "./progress.ts";
+import type { Note, Progress } from "./progress.ts";
 import type { VerbEvent } from "./verb.ts";
 
 /** What was found before the first step. */
@@ -103,4 +103,4 @@ export interface ClassScores {
   readonly ece: number;
 }
 
-export type TuneVerbEvent = Download | Note | Found | Before | TuneEvent | Saved;
+export type TuneVerbEvent = Download | Note | Progress | Found | Before | TuneEvent | Saved;

@@ -1,11 +1,20 @@
-import type { Before, DemoArmStart, Download, Found, Note, Saved, TuneVerbEvent } from "../app/index.node.ts";
+import type {
+  Before,
+  DemoArmStart,
+  Download,
+  Found,
+  Note,
+  Progress,
+  Saved,
+  TuneVerbEvent,
+} from "../app/index.node.ts";
 import { bytes, count, duration, measured, percent, probability } from "../app/numbers.ts";
 import { narrowTable, wrapItems } from "./wrap.ts";
 
 /** What a person is told of one event: a line that stays, or the state of something under way. */
 export type Told = { readonly line: string } | { readonly progress: string };
 
-type OwnEvent = Exclude<TuneVerbEvent, Download | Note> | DemoArmStart;
+type OwnEvent = Exclude<TuneVerbEvent, Download | Note | Progress> | DemoArmStart;
 
 type TuneTeller = {
   readonly [T in OwnEvent["type"]]: (

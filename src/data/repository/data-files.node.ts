@@ -5,7 +5,7 @@ import type { SplitName } from "../dataset.ts";
 import type { DatasetCard, DatasetConfig } from "./dataset-card.ts";
 import { commonFamily, countKinds, filesOfFamily, isMetadata } from "./file-kinds.node.ts";
 import { fitsGlob } from "./glob.ts";
-import { servingSplits, splitsIn } from "./split-names.ts";
+import { type ServingSplits, servingSplits, splitsIn } from "./split-names.ts";
 
 /** What of a repository is read. */
 export interface DataFiles {
@@ -48,7 +48,8 @@ export function chooseDataFiles(repository: DataRepository, wanted: string | und
     return own.some((path) => !isMetadata(path)) ? [[split, own] as const] : [];
   });
   const serving = servingSplits(new Map(filled));
-  const parts = [...serving.parts].map(
+  const used = apart(serving.parts);
+  const parts = [...used.parts].map(
     ([split, files]) => [split, files.map((path) => `${inside}${path}`)] as const,
   );
   const { others } = config;
@@ -58,6 +59,7 @@ export function chooseDataFiles(repository: DataRepository, wanted: string | und
     classNames: card.classNames.get(config.name) ?? card.classNames.get("") ?? {},
     notes: [
       ...serving.notes,
+      ...used.notes,
       ...(others.length > 0
         ? [
             `The card's settings ${listNames(others)} of "${config.name}" are for Python's reader and not followed.`,
@@ -111,20 +113,36 @@ function chooseConfig(
   );
 }
 
-/** Files that fit the patterns of each split. One that fits several splits is the first one's, so that none is judged on what it saw. */
+/** Files that fit the patterns of each split. */
 function namedSplits(
   paths: readonly string[],
   patterns: ReadonlyMap<string, readonly string[]>,
 ): ReadonlyMap<string, readonly string[]> {
-  const left = new Set(paths);
-  const found = new Map<string, readonly string[]>();
-  for (const [split, own] of patterns) {
+  const found = [...patterns].map(([split, own]) => {
     const plain = own.map((pattern) => pattern.replace(/^\.\//, ""));
-    const files = [...left].filter((path) => plain.some((pattern) => fitsGlob(path, pattern)));
-    for (const path of files) left.delete(path);
-    found.set(split, files);
-  }
-  return found;
+    return [split, paths.filter((path) => plain.some((pattern) => fitsGlob(path, pattern)))] as const;
+  });
+  return new Map(found);
+}
+
+/** Splits of which none is judged on files that train: those are held out, unless nothing would be left to train on. */
+function apart(parts: ReadonlyMap<SplitName, readonly string[]>): ServingSplits<readonly string[]> {
+  const train = parts.get("train") ?? [];
+  const held = new Set([...parts].flatMap(([split, files]) => (split === "train" ? [] : files)));
+  const twice = new Set(train.filter((path) => held.has(path)));
+  if (twice.size === 0) return { parts, notes: [] };
+  const stays = twice.size < train.length ? "held out" : "trained on";
+  const left = [...parts].flatMap(([split, files]) => {
+    const loses = (split === "train") === (stays === "held out");
+    const own = loses ? files.filter((path) => !twice.has(path)) : files;
+    return own.length > 0 ? [[split, own] as const] : [];
+  });
+  return {
+    parts: new Map(left),
+    notes: [
+      `Files that are there for training and for judging are ${stays} alone: ${listNames([...twice], 3)}.`,
+    ],
+  };
 }
 
 const sharded = /^data\/(\w+(?:\.\w+)*)-\d{5}-of-\d{5}[^/]*\.[^/]*$/;

@@ -114,6 +114,24 @@ describe("beyond them", () => {
     );
   });
 
+  test("no file both trains and judges", () => {
+    const text = (train: string) =>
+      card(
+        `configs:\n- config_name: x\n  data_files:\n  - {split: all, path: "*"}\n  - {split: train, path: "${train}"}\n  - {split: test, path: b.csv}`,
+      );
+    expect(choose(["a.csv", "b.csv"], text("*.csv"))).toMatchObject({
+      parts: new Map([
+        ["train", ["a.csv"]],
+        ["test", ["b.csv"]],
+      ]),
+      notes: [
+        'Splits of the data set that are not used: "all".',
+        'Files that are there for training and for judging are held out alone: "b.csv".',
+      ],
+    });
+    expect(partsOf(["a.csv", "b.csv"], text("b.csv"))).toEqual({ train: ["b.csv"] });
+  });
+
   test("a config that is nearly the name of one, and settings of Python's reader", () => {
     const text = card(
       "configs:\n- config_name: english\n  data_files: a.csv\n  sep: ;\n- config_name: french\n  data_files: b.csv",

@@ -50,13 +50,20 @@ export interface WrittenPictures {
 export async function writePictures(
   files: readonly { readonly path: string; readonly name: string }[],
   folder: string,
-  classNames: ClassNames,
-  signal?: AbortSignal,
+  {
+    classNames,
+    signal,
+    onFile,
+  }: {
+    readonly classNames: ClassNames;
+    readonly signal?: AbortSignal | undefined;
+    readonly onFile: (done: number, total: number) => void;
+  },
 ): Promise<WrittenPictures | undefined> {
   const worker = workerUrl(import.meta.url, "./picture-worker.node.js");
   const rows: PictureRow[] = [];
   let about: PictureTable | undefined;
-  for (const { path, name } of files) {
+  for (const [i, { path, name }] of files.entries()) {
     signal?.throwIfAborted();
     const options: PictureOptions = { folder, first: rows.length, classNames };
     const answer = await inParquetThread<PictureOptions, PictureAnswer>(
@@ -81,6 +88,7 @@ export async function writePictures(
     if (!table) throw badParquet(name, "it has no pictures, and the files before it have");
     about = table;
     for (const row of table.rows) rows.push(row);
+    onFile(i + 1, files.length);
   }
   if (!about) return undefined;
   const classColumns = Object.keys(about.classNames);

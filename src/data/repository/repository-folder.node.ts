@@ -18,21 +18,26 @@ export interface RepositoryFolder {
   readonly notes: readonly string[];
 }
 
+export interface LayOutOptions {
+  /** Where the files lie. */
+  readonly root: string;
+  /** Folder of folders like the one that is made. */
+  readonly within: string;
+  readonly signal?: AbortSignal | undefined;
+  /** Of how many of a split's Parquet files the pictures have been taken out. */
+  readonly onPictures?: ((split: SplitName, done: number, total: number) => void) | undefined;
+}
+
 /**
  * Lays the chosen files of a repository out as a folder of splits, which is opened like any other: links to tables
  * ("train.csv", "test-00000-of-00002.parquet") and to pictures ("train/cat/1.png"), pictures out of Parquet files, and the
  * names of classes in dataset_info.json. What is there already is used again.
  *
- * `root`: where the files lie. `within`: folder of such folders.
- * @throws data/bad-row for Parquet with pictures that cannot be read, base/disk-full, base/not-writable
+ * @throws data/bad-row and data/broken-image for Parquet with pictures that cannot be read, base/disk-full, base/not-writable
  */
 export async function layOutRepository(
   files: DataFiles,
-  {
-    root,
-    within,
-    signal,
-  }: { readonly root: string; readonly within: string; readonly signal?: AbortSignal | undefined },
+  { root, within, signal, onPictures }: LayOutOptions,
 ): Promise<RepositoryFolder> {
   const key = JSON.stringify([layout, resolve(root), [...files.parts], files.classNames]);
   const mark = createHash("sha256").update(key).digest("hex").slice(0, 12);
@@ -43,18 +48,24 @@ export async function layOutRepository(
   try {
     await mkdir(draft, { recursive: true });
     const notes: string[] = [];
-    let classNames = files.classNames;
+    // What files say goes before what the card says, and those for training before others.
+    let found: ClassNames = {};
     for (const [split, paths] of files.parts) {
-      const laid = await layOutSplit(split, paths, { root, draft, classNames, signal });
+      const place = { root, draft, classNames: { ...files.classNames, ...found }, signal };
+      const laid = await layOutSplit(split, paths, {
+        ...place,
+        onFile: (done, total) => onPictures?.(split, done, total),
+      });
       notes.push(...laid.notes);
-      classNames = { ...laid.classNames, ...classNames };
+      found = { ...laid.classNames, ...found };
     }
+    const classNames = { ...files.classNames, ...found };
     const features = Object.fromEntries(
       Object.entries(classNames).map(([column, names]) => [column, { names, _type: "ClassLabel" }]),
     );
     const info = { config_name: files.config, features, diapason: { notes } };
     await writeFile(join(draft, datasetInfo), `${JSON.stringify(info, null, 2)}\n`);
-    await rm(path, { recursive: true, force: true });
+    if (!(await keptNotes(path))) await rm(path, { recursive: true, force: true });
     await rename(draft, path);
     return { path, notes };
   } catch (error) {
@@ -83,6 +94,7 @@ interface Place {
   readonly draft: string;
   readonly classNames: ClassNames;
   readonly signal?: AbortSignal | undefined;
+  readonly onFile: (done: number, total: number) => void;
 }
 
 interface LaidOut {
@@ -93,7 +105,7 @@ interface LaidOut {
 async function layOutSplit(
   split: SplitName,
   paths: readonly string[],
-  { root, draft, classNames, signal }: Place,
+  { root, draft, classNames, signal, onFile }: Place,
 ): Promise<LaidOut> {
   const put = (path: string, name: string) => link(resolve(root, path), join(draft, name));
   if (paths.some(isImage)) {
@@ -104,7 +116,7 @@ async function layOutSplit(
   if (paths[0]?.endsWith(".parquet")) {
     const folder = join(draft, split);
     const files = paths.map((path) => ({ path: join(root, path), name: path }));
-    const pictures = await writePictures(files, folder, classNames, signal);
+    const pictures = await writePictures(files, folder, { classNames, signal, onFile });
     if (pictures) {
       if (!pictures.isUnlabelled || split === "train") return pictures;
       await rm(folder, { recursive: true });

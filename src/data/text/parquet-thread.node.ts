@@ -28,14 +28,20 @@ const lookMs = 50;
 /** Memory of the thread, by the size of the file; rows as objects take much more than the bytes of a file. */
 const mostMegabytes = (bytes: number): number => 512 + Math.ceil(bytes / 2 ** 14);
 
-/** Reads a Parquet file in a thread that can be ended: nothing in a file says how long its pages will take. */
+/**
+ * Reads a Parquet file in a thread that can be ended: nothing in a file says how long its pages will take. The bytes are the
+ * thread's from then on.
+ */
 export function inParquetThread<O, R>(
   worker: URL,
   bytes: Buffer,
   options: O,
 ): Promise<Exclude<ParquetAnswer<R>, { kind: "begun" }>> {
-  // A view of a larger buffer would be read from its beginning.
-  const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+  // A view of a larger buffer would be read from its beginning; one of its own is handed over, not copied.
+  const isWhole = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
+  const file = (
+    isWhole ? bytes.buffer : bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength)
+  ) as ArrayBuffer;
   const { byteLength } = file;
   const thread = new Worker(worker, {
     workerData: { file, options } satisfies ParquetJob<O>,

@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import { parseArgs } from "node:util";
 import { cpuRuntime, loadModel } from "../dist/index.js";
 import { residentBytes, stepMemory } from "../dist/models/cost.js";
+import { assumedSizes } from "../dist/models/sizes.js";
 import { imageClassification } from "../dist/tasks/image-classification.js";
 import { planOf } from "../dist/tune/plans.js";
 import { compileStage } from "../dist/tune/program.js";
@@ -31,11 +32,12 @@ if (values.blocks === undefined) {
 async function measure(path, blocks) {
   const runtime = await cpuRuntime();
   const model = await loadModel(path);
+  const sizes = assumedSizes(model);
   const plan = planOf([{ name: blocks, blocks, epochs: 1, batchNorm: "training" }], model.blocks);
   const [stage] = plan.stages;
   const moving = model.blocks.filter(({ name }) => stage.blocks.includes(name)).flatMap((b) => b.parameters);
   const held = process.memoryUsage.rss();
-  const predicted = held + residentBytes(model, [stepMemory(model, new Set(moving), batch)]);
+  const predicted = held + residentBytes([stepMemory(model, new Set(moving), batch)]);
   const graph = model.graph.clone();
   const output = graph.get(model.output.name);
   const { loss, targets, weights } = imageClassification.attachLoss(graph, output);
@@ -49,7 +51,7 @@ async function measure(path, blocks) {
     data: new Float32Array(dims.reduce((n, d) => n * d, 1)).fill(value),
   });
   const tensors = {
-    [model.input.name]: fed([batch, ...model.input.shape.slice(1)], 0.5),
+    [model.input.name]: fed([batch, ...model.input.shape.slice(1).map((dim) => sizes.get(dim) ?? dim)], 0.5),
     [targets]: fed([batch, output.shape.at(-1)], 1 / output.shape.at(-1)),
     [weights]: fed([batch], 1),
   };

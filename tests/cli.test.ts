@@ -284,6 +284,34 @@ describe("the command line", () => {
     expect(bad.code).toBe(2);
   });
 
+  test.each([
+    ["tune --help --json", { type: "help", command: "tune" }, "--learning-rate"],
+    ["--json help tune", { type: "help", command: "tune" }, "--learning-rate"],
+    ["--json", { type: "help", command: "diapason" }, "resume"],
+    ["--version --json", { type: "version" }, "0."],
+  ])("%s is one object too, and words on standard error", async (words, record, said) => {
+    const { code, out, err } = await run(...words.split(" "));
+    expect(code).toBe(0);
+    expect(out.trim().split("\n")).toHaveLength(1);
+    expect(JSON.parse(out)).toMatchObject(record);
+    expect(err).toContain(said);
+  });
+
+  test("help says the flags of a command with what they choose among, and the commands", async () => {
+    const tuning = JSON.parse((await run("tune", "--help", "--json")).out);
+    const device = tuning.flags.find(({ flag }: { flag: string }) => flag === "--device <value>");
+    expect(device).toMatchObject({ choices: ["cpu", "webgpu", "cuda"] });
+    const { commands } = JSON.parse((await run("--json")).out);
+    expect(commands.map(({ name }: { name: string }) => name)).toEqual(verbs.map(({ name }) => name));
+  });
+
+  test("--json before the command is the same, and help for no command is a mistake", async () => {
+    const { code, out } = await run("--json", "inspect", "./nowhere");
+    expect([code, JSON.parse(out)]).toEqual([2, expect.objectContaining({ code: "models/not-found" })]);
+    const lost = await run("help", "tuen");
+    expect([lost.code, lost.err]).toEqual([2, expect.stringContaining('"diapason tune"')]);
+  });
+
   test("a model that was tuned is judged, asked and reported on", { timeout: 120_000 }, async () => {
     const tuned = await run(
       "tune",

@@ -380,3 +380,12 @@ test.each([
   };
   await expect(judge()).rejects.toThrow(refused);
 });
+
+test("an adapter on a network with dropout is merged, and what it then gives is compared", async () => {
+  const rows = opinions(48).map(({ text, isGood }) => ({ text, label: isGood ? "good" : "bad" }));
+  const data = writeRows(at("dropped"), "all.jsonl", rows);
+  const options = { model: at("encoder"), data, task: "text-classification", dropout: 0.2 } as const;
+  await tuned("dropped-lora", { ...options, adapter: "lora", epochs: 1 });
+  const { notes } = JSON.parse(readFileSync(at("dropped-lora-run/result.json"), "utf8"));
+  expect(notes.join("\n")).toMatch(/merged into the weights: outputs differ by/);
+});

@@ -93,10 +93,12 @@ export async function mergeNotes(
   values: Values,
   runtime: Runtime,
 ): Promise<readonly string[]> {
-  const whole = withValues(adapted.graph, values);
-  dropNothing(whole);
-  removeDead(whole);
-  const difference = await largestDifference(whole, mergeAdapter(adapted, values).graph, runtime);
+  const graphs = [withValues(adapted.graph, values), mergeAdapter(adapted, values).graph] as const;
+  for (const graph of graphs) {
+    dropNothing(graph);
+    removeDead(graph);
+  }
+  const difference = await largestDifference(...graphs, runtime);
   if (difference === undefined)
     return ["Whether the merged model gives what it gave with its adapter could not be tried."];
   const size = `${difference.toPrecision(2)} of the largest number`;

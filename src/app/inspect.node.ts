@@ -8,6 +8,7 @@ import { loadModel } from "../models/load.node.ts";
 import type { Model } from "../models/model.ts";
 import { nodesReaching } from "../models/parameters.ts";
 import { purposeOf } from "../models/purpose.ts";
+import { assumedSizes } from "../models/sizes.ts";
 import { normalisesBatches, planTable } from "../tune/plan-table.ts";
 import { planOf } from "../tune/plans.ts";
 import { learnShapesOrSay } from "./learn-shapes.ts";
@@ -42,6 +43,8 @@ export interface Inspected extends VerbEvent {
   readonly outputs: readonly Port[];
   readonly classes: number | undefined;
   readonly parameters: number;
+  /** Sizes of inputs that the graph leaves open, which costs are counted at: those of a usual image or text. */
+  readonly assumedSizes: Readonly<Record<string, number>>;
   /** Of a forward pass of one example; a multiplication with its addition counts two. */
   readonly flops: number;
   readonly nodes: number;
@@ -123,6 +126,7 @@ function describe(model: Model, plan: string, batchSize: number): Inspected {
     outputs: graph.outputs.map(portOf),
     classes: model.labels?.length,
     parameters: elementsOfAll,
+    assumedSizes: Object.fromEntries(assumedSizes(model)),
     flops: forwardFlops(model),
     nodes: graph.nodes.length,
     operators: countOperators(model),

@@ -9,17 +9,17 @@ import type { Before, Check, Found } from "./tune-events.ts";
 import type { Tuning } from "./tune-prepare.node.ts";
 
 /**
- * What was found, for the user to check before anything happens. `resident`: bytes the process holds already; `limit`:
- * bytes that it may hold.
+ * What was found, for the user to check before anything happens. `reached`: the most bytes that the process has held so
+ * far; `limit`: bytes that it may hold.
  */
-export function foundOf(tuning: Tuning, resident: number, limit: number): Found {
-  const { options, model, adapter, plan, task } = tuning;
+export function foundOf(tuning: Tuning, reached: number, limit: number): Found {
+  const { residentBytes: resident, options, model, adapter, plan, task } = tuning;
   const whole = task.model;
   const elements = new Map([...whole.parameters, ...model.parameters].map((p) => [p.name, p.elements]));
   const sum = (names: Iterable<string>) => [...names].reduce((n, name) => n + (elements.get(name) ?? 0), 0);
   const stages = plan.stages.map((stage) => movingIn(tuning, stage));
-  const peakMemory =
-    resident + task.keptBytes + Math.max(...stages.map((moving) => sessionBytes(tuning, moving)));
+  const toCome = Math.max(...stages.map((moving) => sessionBytes(tuning, moving)));
+  const peakMemory = Math.max(reached, resident + task.keptBytes + toCome);
   return {
     type: "found",
     model: {
@@ -115,7 +115,7 @@ const listed = (names: readonly string[]): string =>
 function sessionBytes({ model, options }: Tuning, moving: ReadonlySet<string>): number {
   const training = stepMemory(model, moving, options.batchSize);
   const evaluation = stepMemory(model, new Set(), options.batchSize);
-  return residentBytes(model, [training, evaluation]);
+  return residentBytes([training, evaluation]);
 }
 
 /** The held-out result before training; the time its forward passes took predicts that of an epoch. */

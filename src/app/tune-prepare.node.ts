@@ -30,6 +30,8 @@ export interface Tuning {
   readonly plan: Plan;
   /** What was looked at because it would go wrong in silence. */
   readonly checks: readonly Check[];
+  /** Bytes that the process held once model and data were open; what ran since is released and used again. */
+  readonly residentBytes: number;
   readonly runtime: Runtime;
 }
 
@@ -86,6 +88,7 @@ export async function prepareTuning(
       schedule: scheduleOf(options),
     };
     const stages = stagesOf(options) ?? named;
+    const residentBytes = process.memoryUsage.rss();
     const { batchNorm, check } = await chooseStatistics(
       sized,
       { task, model, plan: planOf(stages, model.blocks, planned) },
@@ -95,7 +98,7 @@ export async function prepareTuning(
     const settled = { ...sized, plan: options.stages ? options.plan : named, batchNorm };
     const checks = [...(task.checks ?? []), ...(check ? [check] : [])];
     const base = found?.base ?? options.model;
-    return { options: settled, resume, task, model, adapter, base, plan, checks, runtime };
+    return { options: settled, resume, task, model, adapter, base, plan, checks, residentBytes, runtime };
   } catch (error) {
     await task?.close();
     await runtime.dispose();

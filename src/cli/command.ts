@@ -34,7 +34,7 @@ export function commandOf(
     const option = optionOf(name, property);
     if (option) command.addOption(option);
   }
-  command.option("--json", "one JSON object a line on standard output, human text on standard error");
+  withJson(command);
   command.action(async (...args: unknown[]) => {
     const given: Record<string, unknown> = {};
     verb.positionals.forEach(({ option }, i) => {
@@ -62,6 +62,43 @@ function formatItem(this: Help, term: string, termWidth: number, description: st
 
 /** How help is laid out, also on narrow terminals. */
 export const helpLayout = { formatItem, minWidthToWrap: 20 };
+
+/** What help says, for programs: a command with its flags, or all commands. */
+export interface HelpRecord {
+  readonly type: "help";
+  readonly command: string;
+  readonly summary: string;
+  readonly usage: string;
+  /** As help spells them: "--epochs <number>". */
+  readonly flags: readonly {
+    readonly flag: string;
+    readonly description: string;
+    readonly choices?: readonly string[];
+  }[];
+  readonly commands?: readonly { readonly name: string; readonly summary: string }[];
+}
+
+export function helpRecord(command: Command): HelpRecord {
+  const { parent, commands } = command;
+  return {
+    type: "help",
+    command: command.name(),
+    summary: command.description(),
+    usage: `${parent ? `${parent.name()} ` : ""}${command.name()} ${command.usage()}`,
+    flags: command.options.map(({ flags, description, argChoices }) => ({
+      flag: flags,
+      description,
+      ...(argChoices && { choices: argChoices }),
+    })),
+    ...(commands.length > 0 && {
+      commands: commands.map((one) => ({ name: one.name(), summary: one.description() })),
+    }),
+  };
+}
+
+/** Adds the flag that every command has, also before its name. */
+export const withJson = (command: Command): Command =>
+  command.option("--json", "one JSON object a line on standard output, human text on standard error");
 
 /** Camel case to the command line's kebab-case: "learningRate" to "--learning-rate". */
 export const flagOf = (name: string): string =>

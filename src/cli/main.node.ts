@@ -3,11 +3,13 @@ import { Command, CommanderError } from "commander";
 import { type Verb, verbs, version } from "../app/index.node.ts";
 import { asWriteError } from "../base/atomic-file.node.ts";
 import { DiapasonError, nearest } from "../base/errors.ts";
-import { commandOf, helpLayout } from "./command.ts";
+import { commandOf, helpLayout, helpRecord, withJson } from "./command.ts";
 import { consolePrinter } from "./printer.node.ts";
 import { exitCodeOf } from "./render.ts";
 
 const interrupted = 130;
+/** The command and what follows it, without the flag that may also stand before. */
+const words = process.argv.slice(2).filter((word) => word !== "--json");
 const printer = consolePrinter({ json: process.argv.includes("--json") });
 
 for (const [stream, name] of [
@@ -27,18 +29,23 @@ const program = new Command("diapason")
   )
   .version(version)
   .exitOverride()
-  .configureOutput({ writeErr: () => {}, writeOut: (text) => process.stdout.write(text) })
+  .configureOutput({
+    writeErr: () => {},
+    writeOut: (text) =>
+      printer.asked(text, text.trim() === version ? { type: "version", version } : helpRecord(program)),
+  })
   .configureHelp(helpLayout)
   .showHelpAfterError(false);
+withJson(program);
 for (const verb of verbs) {
   const command = commandOf(verb, act)
     .exitOverride()
-    .configureOutput({ writeErr: () => {} });
+    .configureOutput({ writeErr: () => {}, writeOut: (text) => printer.asked(text, helpRecord(command)) });
   program.addCommand(command);
 }
 
 try {
-  if (process.argv.length > 2) await program.parseAsync();
+  if (words.length > 0) await program.parseAsync();
   else program.outputHelp();
 } catch (error) {
   const mistake = error instanceof CommanderError ? mistakeOf(error) : error;
@@ -86,10 +93,13 @@ function leave(signal: "SIGINT" | "SIGTERM"): void {
 
 /** A mistake on the command line as one of our errors; undefined for --help and --version, which are none. */
 function mistakeOf(error: CommanderError): DiapasonError | undefined {
-  if (error.exitCode === 0 || error.code === "commander.help") return undefined;
+  if (error.exitCode === 0) return undefined;
   const text = error.message.replace(/^error: /, "").split("\n")[0]!;
-  const quoted = /'([^']*)'/.exec(text)?.[1] ?? "";
+  // "help" with a command that there is not
+  const isHelp = error.code === "commander.help";
+  const quoted = (isHelp ? words[1] : /'([^']*)'/.exec(text)?.[1]) ?? "";
   if (
+    isHelp ||
     error.code === "commander.unknownCommand" ||
     (error.code === "commander.excessArguments" && !currentVerb())
   ) {
@@ -122,7 +132,7 @@ function mistakeOf(error: CommanderError): DiapasonError | undefined {
 }
 
 function currentVerb(): string | undefined {
-  return verbs.find((verb) => verb.name === process.argv[2])?.name;
+  return verbs.find((verb) => verb.name === words[0])?.name;
 }
 
 function currentCommand(): Command {

@@ -7,6 +7,8 @@ import { usualWidth, wrapText } from "./wrap.ts";
 export interface Printer {
   event(event: VerbEvent): void;
   note(text: string): void;
+  /** What was asked for about the program itself, laid out already: help, the version. */
+  asked(text: string, record: object): void;
   error(error: unknown): void;
   end(): void;
 }
@@ -55,6 +57,10 @@ export function consolePrinter({ json }: { readonly json: boolean }): Printer {
     note(text) {
       clear();
       write(process.stderr, text);
+    },
+    asked(text, record) {
+      if (json) process.stdout.write(`${JSON.stringify(record)}\n`);
+      people.write(text);
     },
     error(error) {
       clear();

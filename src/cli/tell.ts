@@ -168,6 +168,7 @@ function tunableText({ blocks, withoutGradient }: Inspected, plan: PlanCost, wid
 }
 
 function modelText(event: Inspected, width: number): string {
+  const assumed = Object.entries(event.assumedSizes).map(([symbol, size]) => `${symbol} = ${size}`);
   const port = (p: Inspected["inputs"][number]) =>
     `${p.name} ${p.dtype}${p.shape ? ` [${p.shape.join(", ")}]` : ""}`;
   return [
@@ -178,7 +179,7 @@ function modelText(event: Inspected, width: number): string {
       (p, i) =>
         `Output   ${port(p)}${event.classes === undefined || i > 0 ? "" : `, ${event.classes} classes`}`,
     ),
-    `Size     ${count(event.parameters)} parameters, ${event.nodes} nodes, ${count(event.flops)} FLOP an example`,
+    `Size     ${count(event.parameters)} parameters, ${event.nodes} nodes, ${count(event.flops)} FLOP an example${assumed.length > 0 ? ` with ${assumed.join(", ")}` : ""}`,
     ...wrapItems(
       "Ops      ",
       event.operators.map(({ op, count: n }) => `${op} ${n}`),

@@ -27,9 +27,6 @@ export interface BuildOptions extends Omit<NetworkOptions, "classes" | "dropout"
   readonly dropout?: number | "config" | undefined;
 }
 
-/** What estimates assume of texts, where nobody has looked at them. */
-const usualSizes: ReadonlyMap<string, number> = new Map([["tokens", 128]]);
-
 /** Weights that no network reads: tables that older versions stored, and copies of tied weights. */
 const neverRead = /position_ids$|inv_freq$|^lm_head\.weight$|decoder\.(?:weight|bias)$/;
 
@@ -90,7 +87,6 @@ export function buildNetwork(options: BuildOptions): Model {
     notes,
     config: { ...(isClassifier ? withLabels(config, labels) : config), architectures: [className] },
     source,
-    usualSizes,
     network: {
       architecture,
       head: kind,

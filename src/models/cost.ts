@@ -4,7 +4,7 @@ import { fuseGelu } from "../graph/passes/fuse-gelu.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 import { bitsOf, sizeOf } from "../graph/tensor.ts";
 import type { Model } from "./model.ts";
-import { sizeAt } from "./sizes.ts";
+import { assumedSizes, sizeAt } from "./sizes.ts";
 
 /** Floating-point operations of one training step, two for each multiplication with its addition. */
 export interface StepFlops {
@@ -96,38 +96,35 @@ export function stepMemory(model: Model, moving: ReadonlySet<string>, batchSize:
 }
 
 /** What a session takes besides weights and activations: the runtime's code, its threads, the graph. Measured. */
-const sessionBytes = 60e6;
+const sessionBytes = 70e6;
+
+/**
+ * Resident bytes for each byte that a step needs at once. The runtime's arena gives nothing back, and pieces of many sizes
+ * leave gaps between them; products and convolutions take work space, and gradients of weights are made in other layouts
+ * than theirs. Fitted to what bench/memory.mjs reaches, convolutional networks and transformers at two batch sizes.
+ */
+const arenaFactors = { moving: 1.25, kept: 1.25, transient: 1.6 };
 
 /**
  * Resident bytes that come to a process for sessions of these memories that live together: each with its weights and
- * activations, and the work space that convolutions take; and once the frozen weights as they lie in their file, while
- * a session packs its own copy of them.
+ * activations; and once the frozen weights as they lie in their file, while a session packs its own copy of them.
  */
-export function residentBytes(model: Model, sessions: readonly StepMemory[]): number {
-  const factor = workSpaceFactor(model);
+export function residentBytes(sessions: readonly StepMemory[]): number {
   const each = sessions.map(
-    ({ frozen, moving, kept, transient }) => sessionBytes + frozen + moving + kept + factor * transient,
+    ({ frozen, moving, kept, transient }) =>
+      sessionBytes +
+      frozen +
+      arenaFactors.moving * moving +
+      arenaFactors.kept * kept +
+      arenaFactors.transient * transient,
   );
   return each.reduce((sum, bytes) => sum + bytes, 0) + Math.max(...sessions.map(({ frozen }) => frozen));
-}
-
-/**
- * Resident bytes for each byte of activations that come and go, by the share of the operations that convolutions over
- * more than one pixel have: they rearrange images for their products. Fitted to what bench/memory.mjs reaches.
- */
-function workSpaceFactor(model: Model): number {
-  const symbols = symbolsAt(model, 1);
-  const flops = (nodes: readonly Node[]) => nodes.reduce((sum, node) => sum + nodeFlops(node, symbols), 0);
-  const isWide = ({ op, inputs: [, kernel] }: Node) =>
-    /^Conv(Transpose)?$/.test(op) && sizeAt(kernel?.shape?.slice(2), symbols) > 1;
-  const all = flops(model.graph.nodes);
-  return 1 + (all > 0 ? 0.7 * (flops(model.graph.nodes.filter(isWide)) / all) : 0);
 }
 
 function symbolsAt(model: Model, batchSize: number): ReadonlyMap<string, number> {
   const batch = model.input.shape?.[0];
   return new Map([
-    ...(model.usualSizes ?? []),
+    ...assumedSizes(model),
     ...(typeof batch === "string" ? [[batch, batchSize] as const] : []),
   ]);
 }

@@ -1,4 +1,5 @@
-import type { Dim, Shape } from "../graph/dim.ts";
+import { type Dim, type Shape, symbolsOf } from "../graph/dim.ts";
+import type { Model } from "./model.ts";
 
 /** Elements of a shape when its symbols have these sizes; other symbols count as 1, an unknown shape as 0. */
 export function sizeAt(shape: Shape | undefined, symbols: ReadonlyMap<string, number>): number {
@@ -34,4 +35,34 @@ export function dimAt(dim: Dim, symbols: ReadonlyMap<string, number>): number {
     return /^\d+$/.test(token) ? Number(token) : (symbols.get(token) ?? 1);
   };
   return sum();
+}
+
+/** What estimates assume of inputs that nobody has looked at. */
+const usualTokens = 128;
+const usualPixels = 224;
+
+/**
+ * Sizes of a model's inputs that its graph leaves open, the batch aside, by their symbols: what is known of them, else 224
+ * pixels of an image, 128 token ids, and 1 of what nothing is known of.
+ */
+export function assumedSizes({
+  graph,
+  input,
+  usualSizes,
+}: Pick<Model, "graph" | "input" | "usualSizes">): ReadonlyMap<string, number> {
+  const sizes = new Map<string, number>();
+  const batch = input.shape?.[0];
+  for (const { constant, shape, dtype, name } of graph.inputs) {
+    if (constant || !shape) continue;
+    const isImage = name === input.name && shape.length === 4 && dtype !== "int64";
+    const isIds = shape.length === 2 && /^int/.test(dtype ?? "");
+    shape.forEach((dim, axis) => {
+      for (const symbol of symbolsOf(dim)) {
+        if (symbol === batch || sizes.has(symbol)) continue;
+        const usual = isImage && axis > 1 ? usualPixels : isIds && axis === 1 ? usualTokens : 1;
+        sizes.set(symbol, usualSizes?.get(symbol) ?? usual);
+      }
+    });
+  }
+  return sizes;
 }

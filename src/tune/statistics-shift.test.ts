@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { tinyData, tinyModel } from "../../tests/tiny-problem.ts";
 import { random } from "../base/random.ts";
+import type { Graph } from "../graph/ir.ts";
 import { float32 } from "../graph/tensor.ts";
+import { nodesReaching } from "../models/parameters.ts";
 import { cpuRuntime } from "../runtime/cpu.node.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { TrainData } from "./data.ts";
@@ -86,4 +88,24 @@ test("where no statistics would move there is nothing to measure", async () => {
   const model = tinyModel();
   const plan = planOf("full", model.blocks);
   expect(await statisticsShift({ model, plan, data: tinyData(20) }, runtime, options)).toBeUndefined();
+});
+
+test("the first layer is measured first, so that what it reads is not kept until the last is", async () => {
+  const model = tinyModel({ batchNorm: true });
+  const compiled: Graph[] = [];
+  const watched: Runtime = {
+    ...runtime,
+    compile(graph, choices) {
+      compiled.push(graph);
+      expect(choices?.purpose).toBe("training");
+      return runtime.compile(graph, choices);
+    },
+  };
+  const shift = await statisticsShift({ model, plan: planOf("full", model.blocks), data }, watched, options);
+  expect(shift).toMatchObject({ layers: 2 });
+  const [graph] = compiled;
+  const ends = graph!.nodes.filter((node) => node.outputs.every((value) => value?.consumers.length === 0));
+  // the runtime begins with the last of those that nobody reads
+  const depth = ends.reverse().map((node) => nodesReaching(node.outputs[0]!).size);
+  expect(depth).toEqual([...depth].sort((a, b) => a - b));
 });

@@ -1,3 +1,4 @@
+import { freeActivationsEarly } from "../autodiff/order.ts";
 import { attributesOf } from "../graph/attributes.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Graph, Node, Value } from "../graph/ir.ts";
@@ -50,7 +51,9 @@ export async function statisticsShift(
   const probe = evaluationGraph(graph, outputs);
   const inputs = new Set(probe.inputs.map(({ name }) => name));
   const drawn = randomInputs(probe, batchSize);
-  const executable = await runtime.compile(probe);
+  // layer by layer, as a backward pass is ordered: else what each layer reads waits for the last layer's moments
+  freeActivationsEarly(probe);
+  const executable = await runtime.compile(probe, { purpose: "training" });
   const sums = new Map(outputs.map((name) => [name, new Float64Array()]));
   let batch = 0;
   let examples = 0;

@@ -5,6 +5,7 @@ import type { AdaptedModel } from "../src/models/adapters/adapted.ts";
 import { attachAdapter } from "../src/models/adapters/attach.ts";
 import { mergeAdapter } from "../src/models/adapters/merge.ts";
 import { type AdapterSpec, adapterMethodNames } from "../src/models/adapters/spec.ts";
+import { buildNetwork } from "../src/models/build-network.ts";
 import type { Model } from "../src/models/model.ts";
 import { withValues } from "../src/tune/program.ts";
 import { feedsOf, imageNetwork, moved, tokenNetwork } from "./adapted-networks.ts";
@@ -147,6 +148,16 @@ describe("what moves", () => {
     ]);
     expect(names({ ...none, bias: "all" }).slice(own.length)).toHaveLength(6);
     expect(names({ method: "bitfit" })).toHaveLength(6 + 1);
+    const sizes = {
+      vocab_size: 8,
+      hidden_size: 4,
+      num_hidden_layers: 1,
+      num_attention_heads: 1,
+      intermediate_size: 8,
+    };
+    const config = { model_type: "llama", ...sizes };
+    const plain = buildNetwork({ config, tensors: undefined, source: "x", seed: 0, head: "causal-lm" });
+    expect(() => attachAdapter(plain, { method: "bitfit" })).toThrow(/it has no bias/);
   });
 
   test("LoRA+: B and vectors move faster", () => {

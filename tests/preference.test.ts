@@ -44,6 +44,15 @@ test("an adapter that is tuned on is measured from what it was, not from its bas
   expect(found.notes).toContain("What is preferred is measured from the base with its adapter as it is now.");
 });
 
+test.each(["dora", "ia3"] as const)(
+  "is learnt by %s, whose values are counted among those of the loss",
+  async (adapter) => {
+    const data = writeRows(at("choices"), "all.jsonl", choices);
+    const { before, saved } = await tuned(adapter, { model: at("decoder"), data, adapter, epochs: 4 });
+    expect(saved.after.metrics["loss"]).toBeLessThan(before.metrics["loss"]!);
+  },
+);
+
 test("pairs whose answers are cut off are left out and counted", async () => {
   const prompt = "the film was good . ".repeat(3);
   const rows = [

@@ -295,7 +295,7 @@ export const tuneOptions = z.strictObject({
     .lt(1)
     .optional()
     .describe(
-      "share of features left out while training: before the head of image networks (default 0), in every layer and before the classifier of text encoders (default: what the model's config says)",
+      "share of features left out while training: before the head of image networks (default 0), in every layer and before the classifier of text encoders, GPT-2 and GPT-NeoX (default: what the model's config says)",
     ),
   augment: z
     .union([z.enum(["none", "light", "strong"]), augmentOptions])

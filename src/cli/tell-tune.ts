@@ -49,7 +49,7 @@ export function tuneTeller(memory: () => number): TuneTeller {
     "stage-start": ({ stage, blocks, plannedSteps }) => {
       const elements = blocks.reduce((sum, block) => sum + block.elements, 0);
       return {
-        line: `\nStage "${stage}": ${count(elements)} parameters of ${blocks.length} ${blocks.length === 1 ? "block" : "blocks"} move for ${plannedSteps} steps.`,
+        line: `\nStage "${stage}": ${count(elements)} parameters of ${blocks.length} ${blocks.length === 1 ? "block" : "blocks"} move for ${plannedSteps} ${plannedSteps === 1 ? "step" : "steps"}.`,
       };
     },
     step: ({ step, seconds, loss, rates, examplesPerSecond }) => {
@@ -93,7 +93,7 @@ export function tuneTeller(memory: () => number): TuneTeller {
 const endText = (reason: string, step: number, seconds: number, next: string): string =>
   reason === "stopped"
     ? `\nStopped ${step === 0 ? "before the first step" : `after step ${step}; a checkpoint is written`}. ${next === "demo" ? "Begin again" : "Go on"} with "diapason ${next}".`
-    : `\nTrained ${step} steps in ${duration(seconds)}${reason === "completed" ? "" : ` (${reason} reached)`}.`;
+    : `\nTrained ${step} ${step === 1 ? "step" : "steps"} in ${duration(seconds)}${reason === "completed" ? "" : ` (${reason} reached)`}.`;
 
 /** A metric's name as a person writes it. */
 const named = (metric: string): string => (metric === "macroF1" ? "macro F1" : metric);

@@ -141,7 +141,7 @@ function sharesOf(
   throw new DiapasonError(
     "models/no-dropout",
     `Dropout of ${dropout} is asked for, and networks of type "${config["model_type"]}" (${source}) are built without it.`,
-    "Leave dropout out; only encoders of texts have it in their layers.",
+    "Leave dropout out; encoders of texts, GPT-2 and GPT-NeoX have places for it.",
   );
 }
 

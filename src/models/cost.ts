@@ -65,7 +65,6 @@ export function stepMemory(model: Model, moving: ReadonlySet<string>, batchSize:
   fuseGelu(graph);
   removeDead(graph);
   const symbols = symbolsAt(model, batchSize);
-  const bytes = (value: Value) => sizeAt(value.shape, symbols) * (bitsOf[value.dtype ?? "float32"] / 8);
   let frozen = 0;
   let movingBytes = 0;
   for (const value of graph.initializers) {
@@ -75,6 +74,10 @@ export function stepMemory(model: Model, moving: ReadonlySet<string>, batchSize:
   }
   const depends = dependsOn(graph, moving);
   const kept = keptForBackward(graph, depends);
+  const bytes = (value: Value) =>
+    memoryOf(value) !== value && kept.has(memoryOf(value))
+      ? 0
+      : sizeAt(value.shape, symbols) * (bitsOf[value.dtype ?? "float32"] / 8);
   const total = (values: Iterable<Value>) => [...values].reduce((sum, value) => sum + bytes(value), 0);
   const keptBytes = total(kept);
   let largest = 0;
@@ -159,12 +162,13 @@ function nodeFlops(node: Node, symbols: ReadonlyMap<string, number>): number {
   }
 }
 
-/** The named parameters and everything computed from them. */
+/** The named parameters and every number computed from them; a shape or an index hands no gradient on. */
 function dependsOn(graph: Graph, moving: ReadonlySet<string>): Set<Value> {
   const depends = new Set<Value>([...graph.initializers].filter((value) => moving.has(value.name)));
   for (const node of graph.nodes)
     if (node.inputs.some((input) => input && depends.has(input)))
-      for (const output of node.outputs) if (output) depends.add(output);
+      for (const output of node.outputs)
+        if (output && /^float|^undefined/.test(`${output.dtype}`)) depends.add(output);
   return depends;
 }
 
@@ -216,18 +220,27 @@ const readsOf: { readonly [op: string]: Reads } = {
   LogSoftmax: "output",
 };
 
-/** Activations that live until the backward pass reads them. */
+/** Operators whose output is their first input under another shape: the runtime copies nothing. */
+const views: ReadonlySet<string> = new Set(["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"]);
+
+/** The value in whose memory a value lies. */
+const memoryOf = (value: Value): Value =>
+  value.producer && views.has(value.producer.op) && value.producer.inputs[0]
+    ? memoryOf(value.producer.inputs[0])
+    : value;
+
+/** Activations that live until the backward pass reads them, by the values in whose memory they lie. */
 function keptForBackward(graph: Graph, depends: ReadonlySet<Value>): Set<Value> {
   const kept = new Set<Value>();
   for (const node of graph.nodes) {
     if (!node.outputs.some((output) => output && depends.has(output))) continue;
     const reads = readsOf[node.op] ?? "inputs";
-    if (reads === "output" && node.outputs[0]) kept.add(node.outputs[0]);
+    if (reads === "output" && node.outputs[0]) kept.add(memoryOf(node.outputs[0]));
     if (reads !== "inputs" && reads !== "factors") continue;
     node.inputs.forEach((input, i) => {
       if (!input || input.constant) return;
       const othersMove = node.inputs.some((other, j) => j !== i && other && depends.has(other));
-      if (reads === "inputs" || othersMove) kept.add(input);
+      if (reads === "inputs" || othersMove) kept.add(memoryOf(input));
     });
   }
   return kept;

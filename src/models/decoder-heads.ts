@@ -58,7 +58,8 @@ export function decoderHeads<C>(row: DecoderHeads<C>): { readonly [K in HeadKind
       "token-classification": {
         className: classNames["token-classification"] ?? `${classStem}ForTokenClassification`,
         lacksJsClass: true,
-        build: (m, c) => m.output("logits", m.linear(token, body(m, c), m.options.classes)),
+        build: (m, c) =>
+          m.output("logits", m.linear(token, m.dropped("classifier", token, body(m, c)), m.options.classes)),
       },
     }),
   };

@@ -53,6 +53,18 @@ describe("an encoder drops what its config says, where transformers does", () =>
     expect(masksOf({ model_type, ...fields }, "sequence-classification")).toEqual(shares);
   });
 
+  test("decoders", () => {
+    const shares = { n_layer: 2, n_embd: 4, n_head: 1 };
+    const gpt2 = { model_type: "gpt2", ...shares };
+    expect(masksOf({ ...gpt2, embd_pdrop: 0.2 }, "causal-lm")).toEqual([0.2, ...tenths(4)]);
+    expect(masksOf({ ...gpt2, embd_pdrop: 0, resid_pdrop: 0 }, "token-classification")).toEqual([0.1]);
+    const neox = { model_type: "gpt_neox", hidden_size: 8 };
+    expect(masksOf(neox, "causal-lm")).toEqual([]);
+    expect(masksOf({ ...neox, hidden_dropout: 0.1 }, "causal-lm")).toEqual(tenths(5));
+    expect(masksOf({ ...neox, classifier_dropout: 0.3 }, "token-classification")).toEqual([0.3]);
+    expect(masksOf(neox, "sequence-classification")).toEqual([]);
+  });
+
   test("the classifier of tokens", () => {
     expect(masksOf({ model_type: "distilbert" }, "token-classification")).toEqual(tenths(6));
     expect(masksOf({ model_type: "bert", ...own }, "token-classification").at(-1)).toBe(0.4);

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** Where training may leave something out of an encoder of texts. */
+/** Where training may leave something out of a network of texts. */
 export const dropoutPlaces = ["embeddings", "attention", "feedforward", "classifier"] as const;
 export type DropoutPlace = (typeof dropoutPlaces)[number];
 

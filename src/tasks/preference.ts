@@ -32,6 +32,8 @@ export function attachPreference(graph: Graph, output: string, beta: number): At
   const lossOf = (answer: number) =>
     g.op("Gather", [byAnswer, g.constant([answer], "int64", [])], { axis: 1 });
   const lead = g.sub(lossOf(1), lossOf(0));
+  // a name of its own: one that is counted is another in a graph with an adapter, or another value's there
+  graph.rename(lead, graph.freshName("lead"));
   const attached = addWeightedLoss(graph, g.op("Softplus", [g.mul(g.sub(lead, reference), -beta)]));
   return { ...attached, leads: lead.name, labels: labels.name, reference: reference.name };
 }

@@ -37,6 +37,8 @@ function embeddings(graph: Graph, output: string, texts: number, pooling: Poolin
     typeof width === "number" ? width : bug("a width is unknown"),
   ]);
   byExample.shape = regroupedShape(unit, texts);
+  // a name of its own: one that is counted is another in a graph with an adapter, or another value's there
+  graph.rename(byExample, graph.freshName("vectors"));
   return byExample;
 }
 

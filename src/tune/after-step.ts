@@ -76,6 +76,8 @@ async function* warnOfZeros(
   const judged = new Set(earlier.map(({ parameter }) => parameter.name));
   const found = await zeroGradients(program, judged, optimizer);
   if (!found || found.judged === 0) return;
+  // one step proves the gradients that there are, not that one is missing: an adapter's first matrix has none in it
+  if (found.zero.length > 0 && progress.stepInStage === 1) return;
   yield record({
     type: "gradients",
     stage: plan.stages[progress.stage]!.name,
@@ -88,7 +90,7 @@ async function* warnOfZeros(
     yield record({
       type: "warning",
       kind: "zero-gradient",
-      message: `The gradient of ${listNames(found.zero)} was exactly 0 in all of the ${progress.stepInStage} steps of this stage: ${found.zero.length === 1 ? "it does not" : "they do not"} learn.`,
+      message: `The gradient of ${listNames(found.zero)} was exactly 0 in all ${progress.stepInStage} steps of this stage: ${found.zero.length === 1 ? "it does not" : "they do not"} learn.`,
       step: progress.step,
     });
 }

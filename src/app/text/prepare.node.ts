@@ -62,7 +62,8 @@ export async function prepareTexts<E extends EncodedText, V>(
     const examples = { train: train!, validation: held(validation!), test: held(test!) };
     const opened = await openTextModel(options.model, job, runtime, {
       seed: options.seed,
-      dropout: options.dropout ?? "config",
+      // what is measured from a reference is measured without masks on either side, as TRL does
+      dropout: options.dropout ?? (job.refer ? 0 : "config"),
     });
     const longest = examples.train.reduce((most, { ids }) => Math.max(most, ids.length), 1);
     const model = { ...opened, usualSizes: new Map([["tokens", longest]]) };

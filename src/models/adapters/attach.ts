@@ -44,6 +44,11 @@ export function attachAdapter(model: Model, spec: AdapterSpec): AdaptedModel {
       : beside.biases;
   const ofBase = new Set([...beside.saved, ...biases]);
   const own = made.flatMap(([, parameters]) => parameters);
+  if (!row.layers && biases.length === 0)
+    throw badAdapter(
+      `${row.title} tunes what a model adds, and this one adds nothing: it has no bias`,
+      "Take another adapter, such as lora",
+    );
   const parameters: Parameter[] = [
     ...own.map(parameterOf),
     ...model.parameters

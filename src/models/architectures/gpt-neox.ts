@@ -13,6 +13,7 @@ import {
   rotated,
 } from "../decoder.ts";
 import { decoderHeads } from "../decoder-heads.ts";
+import { dropoutShare, hiddenShares } from "../dropout-shares.ts";
 import type { Network } from "../network.ts";
 import { ropeFields, ropeOf } from "../rope.ts";
 
@@ -30,6 +31,8 @@ const gptNeoxConfig = z.object({
   attention_bias: z.boolean().default(true),
   rotary_pct: z.number().gt(0).max(1).default(0.25),
   rotary_emb_base: z.number().positive().default(10_000),
+  hidden_dropout: dropoutShare.default(0),
+  classifier_dropout: dropoutShare.default(0.1),
 });
 type GptNeoxConfig = z.output<typeof gptNeoxConfig>;
 
@@ -41,6 +44,7 @@ const gptNeox: Architecture<GptNeoxConfig> = {
   blocks: (c) => ["embed_in", ...range(c.num_hidden_layers).map((i) => `layers.${i}`)],
   // transformers 5 has a name of its own for it, and reads the older one as well
   renames: [[/^lm_head\./, "embed_out."]],
+  dropout: (c) => hiddenShares(c.hidden_dropout, c.classifier_dropout),
   heads: decoderHeads<GptNeoxConfig>({
     classStem: "GPTNeoX",
     prefix: "gpt_neox",
@@ -56,7 +60,8 @@ function decoded(m: Network, c: GptNeoxConfig): Value {
   const inputs = decoderInputs(m);
   const given = { ...c, partial_rotary_factor: c.rotary_pct, rope_theta: c.rotary_emb_base };
   const table = rotaryTable(m, inputs, ropeOf(given, c.hidden_size / c.num_attention_heads));
-  let x = m.embedding("embed_in", inputs.ids, c.vocab_size, c.hidden_size);
+  const words = m.embedding("embed_in", inputs.ids, c.vocab_size, c.hidden_size);
+  let x = m.dropped("embeddings", "embed_in", words);
   for (const i of range(c.num_hidden_layers)) x = layer(m.at(`layers.${i}`), c, x, { inputs, table, i });
   return m.layerNorm("final_layer_norm", x, c.layer_norm_eps);
 }
@@ -75,7 +80,8 @@ function layer(m: Network, c: GptNeoxConfig, x: Value, own: LayerInputs): Value 
   const read = norm("post_attention_layernorm", c.use_parallel_residual ? x : after);
   const mlp = m.at("mlp");
   const inner = m.activation(c.hidden_act, mlp.linear("dense_h_to_4h", read, c.intermediate_size));
-  return g.add(after, mlp.linear("dense_4h_to_h", inner, c.hidden_size));
+  const given = mlp.linear("dense_4h_to_h", inner, c.hidden_size);
+  return g.add(after, mlp.dropped("feedforward", "dense_4h_to_h", given));
 }
 
 function attention(m: Network, c: GptNeoxConfig, x: Value, { inputs, table, i }: LayerInputs): Value {
@@ -92,7 +98,7 @@ function attention(m: Network, c: GptNeoxConfig, x: Value, { inputs, table, i }:
     { q: part(0), k: part(1), v: part(2) },
     { layer: i, heads, keyHeads: heads, bias: inputs.bias, prepare: (head) => rotated(m, head, table) },
   );
-  return m.linear("dense", attended, width, { bias });
+  return m.dropped("attention", "dense", m.linear("dense", attended, width, { bias }));
 }
 
 export const gptNeoxArchitecture = architecture(gptNeox);

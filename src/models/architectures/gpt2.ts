@@ -6,6 +6,7 @@ import { type Architecture, architecture } from "../architecture.ts";
 import { count, layerCount } from "../config-fields.ts";
 import { causalAttention, type DecoderInputs, decoderInputs } from "../decoder.ts";
 import { decoderHeads } from "../decoder-heads.ts";
+import { dropoutShare } from "../dropout-shares.ts";
 import { type Network, numberAt } from "../network.ts";
 
 const gpt2Config = z.object({
@@ -17,6 +18,10 @@ const gpt2Config = z.object({
   n_inner: count.nullish(),
   activation_function: activationName.default("gelu_new"),
   layer_norm_epsilon: z.number().positive().default(1e-5),
+  embd_pdrop: dropoutShare.default(0.1),
+  resid_pdrop: dropoutShare.default(0.1),
+  classifier_dropout: dropoutShare.nullish(),
+  hidden_dropout: dropoutShare.nullish(),
   scale_attn_weights: z.boolean().default(true),
   scale_attn_by_inverse_layer_idx: z.boolean().default(false),
   add_cross_attention: z.literal(false).default(false),
@@ -30,6 +35,12 @@ const gpt2: Architecture<Gpt2Config> = {
   config: gpt2Config,
   prefix: "transformer",
   blocks: (c) => ["wte", "wpe", ...range(c.n_layer).map((i) => `h.${i}`)],
+  dropout: (c) => ({
+    embeddings: c.embd_pdrop,
+    attention: c.resid_pdrop,
+    feedforward: c.resid_pdrop,
+    classifier: c.classifier_dropout ?? c.hidden_dropout ?? 0.1,
+  }),
   heads: decoderHeads<Gpt2Config>({
     classStem: "GPT2",
     classNames: { "causal-lm": "GPT2LMHeadModel" },
@@ -46,7 +57,7 @@ function decoded(m: Network, c: Gpt2Config): Value {
   const inputs = decoderInputs(m);
   const words = m.embedding("wte", inputs.ids, c.vocab_size, c.n_embd);
   const places = m.embedding("wpe", inputs.positions, c.n_positions, c.n_embd);
-  let x = m.g.add(words, places);
+  let x = m.dropped("embeddings", "wte", m.g.add(words, places));
   for (const i of range(c.n_layer)) x = layer(m.at(`h.${i}`), c, x, inputs, i);
   return m.layerNorm("ln_f", x, c.layer_norm_epsilon);
 }
@@ -73,10 +84,12 @@ function layer(m: Network, c: Gpt2Config, x: Value, { bias }: DecoderInputs, i: 
     { q, k, v },
     { layer: i, heads: c.n_head, keyHeads: c.n_head, bias, scale },
   );
-  const after = g.add(x, conv1d(m.at("attn"), "c_proj", attended, width));
+  const attn = m.at("attn");
+  const after = g.add(x, attn.dropped("attention", "c_proj", conv1d(attn, "c_proj", attended, width)));
   const mlp = m.at("mlp");
   const inner = conv1d(mlp, "c_fc", m.layerNorm("ln_2", after, c.layer_norm_epsilon), c.n_inner ?? 4 * width);
-  return g.add(after, conv1d(mlp, "c_proj", m.activation(c.activation_function, inner), width));
+  const given = conv1d(mlp, "c_proj", m.activation(c.activation_function, inner), width);
+  return g.add(after, mlp.dropped("feedforward", "c_proj", given));
 }
 
 export const gpt2Architecture = architecture(gpt2);

@@ -95,6 +95,16 @@ test("texts of the Hub are tuned on, recorded by their commit, gone on with, jud
     data: pinned,
     metrics: { examples: 8, accuracy: 1 },
   });
+  // A benchmark may have nothing to train on.
+  delete process.env["HF_HUB_OFFLINE"];
+  const rows = fixture("sentences-validation.parquet");
+  hub.addRepo("datasets/some-org/benchmark", { "validation.parquet": rows, "test.parquet": rows });
+  const benchmark = await run("evaluate tuned --data some-org/benchmark --json");
+  expect(eventsIn(benchmark.out).at(-1)).toMatchObject({
+    split: "test",
+    metrics: { examples: 8, accuracy: 1 },
+  });
+  process.env["HF_HUB_OFFLINE"] = "1";
 
   const exported = await run("export tuned --to fp16 --json");
   expect(exported.err).not.toMatch(/not measured/);

@@ -27,6 +27,7 @@ export async function* evaluateTexts<E extends EncodedText, V>(
     ...kind.reading,
     ...columnsOf(options),
     ...(options.ofRun ?? { seed: 0, validationShare: 0 }),
+    mayLackTraining: true,
     ...(kept.labels && { labels: kept.labels }),
     ...(kept.classes && { classes: kept.classes }),
   });

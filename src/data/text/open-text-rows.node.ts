@@ -33,8 +33,8 @@ export async function openTextRows(path: string, options: TextSplitOptions): Pro
     ...(read.parts.get("validation") && { validation: read.parts.get("validation")! }),
     ...(read.parts.get("test") && { test: read.parts.get("test")! }),
   };
-  const { train } = parts;
-  if (!train)
+  const train = parts.train ?? [];
+  if (!parts.train && !options.mayLackTraining)
     throw new DiapasonError(
       "data/no-text",
       `"${path}" has ${listNames([...files.parts.values()].flat())}, but no rows to train on.`,
@@ -90,6 +90,7 @@ const describe = ({ found, kind }: ReadFiles) => ({
 /** Every class of validation and test must be one that training has. @throws data/unknown-label */
 function checkSplitLabels(splits: TextDataset["splits"], { labels }: ReadFiles, options: TextOptions): void {
   if (labels === undefined || labels === "number" || options.classes) return;
+  if (splits.train.length === 0) return;
   const known = new Set(splits.train.flatMap(classesOf));
   for (const split of ["validation", "test"] as const)
     for (const row of splits[split])

@@ -140,4 +140,6 @@ export interface TextSplitOptions extends TextOptions {
   readonly validationShare: number;
   /** Use at most this many training rows, chosen by the seed; a higher limit adds rows and keeps the others. */
   readonly limit?: number;
+  /** Whether rows for validation and testing alone will do, as where nothing is trained; absent: false. */
+  readonly mayLackTraining?: boolean;
 }

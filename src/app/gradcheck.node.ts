@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { gradcheck as check, type GradcheckResult, lossOnly } from "../autodiff/gradcheck.ts";
+import { type GradcheckResult, lossOnly } from "../autodiff/gradcheck.ts";
 import { parametersInSteps } from "../autodiff/path.ts";
 import { DiapasonError } from "../base/errors.ts";
 import { loadOnnx } from "../formats/onnx/file.node.ts";
@@ -9,7 +9,7 @@ import { collectParameters } from "../models/parameters.ts";
 import { prepareGraph } from "../models/prepare.ts";
 import { learnShapes } from "../runtime/probe.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { attachTestLoss, randomFeeds, runnableSizes } from "./gradcheck/inputs.ts";
+import { attachTestLoss, gradcheckWhereFinite, randomFeeds, runnableSizes } from "./gradcheck/inputs.ts";
 import { runtimeEvaluator } from "./gradcheck/runtime.ts";
 import { deviceOptions, parseOptions } from "./options.ts";
 import { openRuntime } from "./runtime.node.ts";
@@ -75,7 +75,7 @@ async function checkFile(
   const { feeds, symbols } = randomFeeds(graph, sizes, seed);
   const evaluator = precision === "float32" ? runtimeEvaluator(runtime) : undefined;
   try {
-    const result = await check(graph, {
+    const result = await gradcheckWhereFinite(graph, {
       loss,
       parameters,
       feeds,

@@ -1,3 +1,4 @@
+import { DiapasonError } from "../base/errors.ts";
 import { random } from "../base/random.ts";
 import type { Graph } from "../graph/ir.ts";
 import { interpret, type NdArray, toNdArray } from "../graph/kernels/interpret.ts";
@@ -53,7 +54,10 @@ const settings = {
   float32: { steps: [3e-2, 3e-3], large: [], tolerance: 5e-2, unit: 2 ** -23, tiny: 1e-4 },
 } as const;
 
-/** Compares the gradients of `differentiate` with central differences of the loss, element by element. */
+/**
+ * Compares the gradients of `differentiate` with central differences of the loss, element by element.
+ * @throws autodiff/loss-not-finite where the loss at the feeds is no number
+ */
 export async function gradcheck(graph: Graph, options: GradcheckOptions): Promise<GradcheckResult> {
   const { samples = 8, seed = 0, evaluate = interpret, symbols } = options;
   const { steps, large, tolerance, unit, tiny } = settings[options.precision ?? "float64"];
@@ -67,6 +71,13 @@ export async function gradcheck(graph: Graph, options: GradcheckOptions): Promis
   }
   keepOutputs(backward.graph, [loss, ...backward.gradients.values()]);
   const found = await evaluate(backward.graph, feeds);
+  const here = found.get(loss)!.data[0]!;
+  if (!Number.isFinite(here))
+    throw new DiapasonError(
+      "autodiff/loss-not-finite",
+      `"${loss}" is ${here} at the inputs of the check, so that it has no slope there.`,
+      "Check another value with --loss, or other inputs with --seed.",
+    );
   // A straight-through gradient is the slope of what is rounded, not of the steps that rounding makes of it.
   const forward =
     evaluate === interpret

@@ -21,6 +21,7 @@ export const errorCodes = {
     "A gradient is asked for through an operator, an option of one or an output that has none.",
   "autodiff/no-path": "A parameter is to move, but the loss does not depend on it in a differentiable way.",
   "autodiff/bad-loss": "The value to differentiate is not a single float number.",
+  "autodiff/loss-not-finite": "A gradient is to be checked at inputs where the loss is not a number.",
   "autodiff/bad-parameter": "A name given as a parameter is no float input or initializer of the graph.",
   "autodiff/unknown-size": "A gradient needs a size that is still a symbol when the graph is compiled.",
   "data/not-found":

@@ -8,7 +8,7 @@ import { nodesReaching } from "../../models/parameters.ts";
 import { cpuRuntime } from "../../runtime/cpu.node.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { outputOf } from "../../tasks/target.ts";
-import { attachTestLoss, randomFeeds, runnableSizes } from "./inputs.ts";
+import { attachTestLoss, gradcheckWhereFinite, randomFeeds, runnableSizes } from "./inputs.ts";
 import { runtimeEvaluator, toHost } from "./runtime.ts";
 
 let runtime: Runtime;
@@ -48,12 +48,42 @@ describe("runnableSizes", () => {
     expect(await runnableSizes(graph, runtime, {})).toEqual({ batch: 2, time: 6 });
   });
 
+  test("the first dim may be time, and too short at two", async () => {
+    const graph = new Graph("frames");
+    const frames = graph.addInput("x", "float32", ["frames", 3]);
+    const g = new GraphBuilder(graph);
+    const kernel = g.tensor(float32([1, 3, 4], new Float32Array(12).fill(1)), "kernel");
+    const valid = g.op("Conv", [g.unsqueeze(g.transpose(frames, [1, 0]), [0]), kernel]);
+    graph.addOutput(valid);
+    inferShapes(graph);
+    expect(await runnableSizes(graph, runtime, {})).toEqual({ frames: 4 });
+  });
+
   test("sizes at which nothing runs are an error that says how to give others", async () => {
     const graph = withPast();
     await expect(runnableSizes(graph, runtime, { total: 3, past: 9, mask_batch: 2 })).rejects.toMatchObject({
       code: "app/no-sizes",
       fix: "Give sizes at which it runs: --sizes batch=… sequence=….",
     });
+  });
+});
+
+test("what a logarithm is taken of is fed with magnitudes; a loss that is no number anywhere is an error", async () => {
+  const scaled = (sign: number) => {
+    const graph = new Graph("logarithm");
+    const g = new GraphBuilder(graph);
+    const x = graph.addInput("x", "float32", [4]);
+    const weight = graph.addInitializer("weight", float32([4], Float32Array.of(1, -2, 3, 4)));
+    graph.addOutput(g.mul(g.op("Log", [g.mul(sign, x)]), weight));
+    inferShapes(graph);
+    const loss = attachTestLoss(graph, 0);
+    const { feeds } = randomFeeds(graph, {}, 0);
+    return gradcheckWhereFinite(graph, { loss, parameters: ["weight"], feeds });
+  };
+  expect((await scaled(1)).verdict).toBe("right");
+  await expect(scaled(-1)).rejects.toMatchObject({
+    code: "autodiff/loss-not-finite",
+    message: '"gradcheck.loss" is NaN at the inputs of the check, so that it has no slope there.',
   });
 });
 

@@ -1,3 +1,4 @@
+import { type GradcheckOptions, type GradcheckResult, gradcheck } from "../../autodiff/gradcheck.ts";
 import { DiapasonError, nearest } from "../../base/errors.ts";
 import { random } from "../../base/random.ts";
 import { nameOfType } from "../../formats/onnx/value-types.ts";
@@ -155,7 +156,34 @@ function* candidates(
   for (const length of [first, ...tracedLengths, ...longer])
     for (const count of [usualSize, 1])
       yield Object.fromEntries(probeSizes(graph, { batch: count, isLarger: false, length, known: given }));
+  // the first dim may be time: a convolution over frames that takes no batch
+  for (const length of tracedLengths)
+    yield { ...Object.fromEntries(open.map((symbol) => [symbol, length])), ...given };
 }
+
+/**
+ * Checks gradients at the feeds, or at their magnitudes where the loss of those is no number: a variance that is an input,
+ * what a root or a logarithm is taken of.
+ * @throws autodiff/loss-not-finite
+ */
+export async function gradcheckWhereFinite(
+  graph: Graph,
+  options: GradcheckOptions,
+): Promise<GradcheckResult> {
+  try {
+    return await gradcheck(graph, options);
+  } catch (error) {
+    if (!(error instanceof DiapasonError) || error.code !== "autodiff/loss-not-finite") throw error;
+    const isInput = (name: string) => !options.parameters.includes(name);
+    const feeds = Array.from(
+      options.feeds,
+      ([name, array]) => [name, isInput(name) ? magnitudesOf(array) : array] as const,
+    );
+    return gradcheck(graph, { ...options, feeds: new Map(feeds) });
+  }
+}
+
+const magnitudesOf = (array: NdArray): NdArray => ({ ...array, data: array.data.map(Math.abs) });
 
 /** Says how long sequences are: of one that is empty, all is hidden, and its attention no number. */
 const isLength = ({ name, shape }: Value): boolean => shape?.length === 1 && /len(gth)?s?$/i.test(name);

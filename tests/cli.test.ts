@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -158,6 +159,25 @@ const mistakes: readonly {
     name: "an output folder inside the images",
     words: () => ["--model", "model", "--data", "images", "--out", "images/tuned"],
     says: "images/tuned",
+    code: "app/overlapping-folders",
+  },
+  {
+    name: "an output folder that holds the images, which --force would take along",
+    words: () => {
+      mkdirSync(at("work"));
+      images("work/images");
+      return ["--model", "model", "--data", "work/images", "--out", "work", "--force"];
+    },
+    says: "would be lost",
+    code: "app/overlapping-folders",
+  },
+  {
+    name: "the same behind a link",
+    words: () => {
+      symlinkSync(at("work"), at("beside"));
+      return ["--model", "model", "--data", "beside/images", "--out", "work", "--force"];
+    },
+    says: "would be lost",
     code: "app/overlapping-folders",
   },
   {

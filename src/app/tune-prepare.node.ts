@@ -1,4 +1,5 @@
-import { relative, resolve } from "node:path";
+import { existsSync, realpathSync } from "node:fs";
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { checkWritable } from "../base/atomic-file.node.ts";
 import { DiapasonError } from "../base/errors.ts";
 import type { LocatedAdapter } from "../models/hub/locate.node.ts";
@@ -112,10 +113,14 @@ function notesLess({ notes, model }: TaskRun, adapter: AdapterTuning | undefined
   return notes.filter((note) => left.includes(note) || !model.notes.includes(note));
 }
 
-/** What is written may not lie inside what is read, nor in place of it: a second run would read or replace it. */
+/**
+ * What is written may not lie inside what is read, nor in place of it: a second run would read or replace it. Nor may what
+ * is read lie in the output folder, which is replaced as a whole.
+ */
 function refuseOverlap({ model, data, out, run }: TuneSettings): void {
-  const isIn = (path: string, folder: string) => !relative(resolve(folder), resolve(path)).startsWith("..");
   const pairs = [
+    ["data", data, "output", out],
+    ["model", model, "output", out],
     ["output", out, "data", data],
     ["run", run, "data", data],
     ["output", out, "model", model],
@@ -128,9 +133,24 @@ function refuseOverlap({ model, data, out, run }: TuneSettings): void {
   const [what, written, of, read] = found;
   throw new DiapasonError(
     "app/overlapping-folders",
-    `The ${what} folder "${written}" lies in the folder of the ${of}, "${read}".`,
+    of === "output" && what !== "run"
+      ? `The ${what} "${written}" would be lost: the output folder "${read}", in which it lies, is replaced.`
+      : `The ${what} folder "${written}" lies in the folder of the ${of}, "${read}".`,
     `Choose a folder outside of it with --${what === "run" ? "run" : "out"}.`,
   );
+}
+
+/** Whether a path is a folder or lies in it, through links too. Between drives there is no relative path. */
+function isIn(path: string, folder: string): boolean {
+  const inside = relative(realPath(folder), realPath(path));
+  return inside !== ".." && !inside.startsWith(`..${sep}`) && !isAbsolute(inside);
+}
+
+/** A path without links, as far as there is something at it. */
+function realPath(path: string): string {
+  const place = resolve(path);
+  if (existsSync(place)) return realpathSync(place);
+  return dirname(place) === place ? place : join(realPath(dirname(place)), basename(place));
 }
 
 const smallNote = (size: number, { batchSize }: TuneSettings): string =>

@@ -1,10 +1,9 @@
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../base/atomic-file.node.ts";
 import { mergedValues } from "../models/adapters/merge.ts";
 import { jsNotes } from "../models/js-class.ts";
 import { type TuneResult, tuneLoop } from "../tune/loop.ts";
-import { createRunFolder, openRunFolder, type RunFolder } from "../tune/run-folder.node.ts";
+import { createRunFolder, openRunFolder, type RunFolder, removeRun } from "../tune/run-folder.node.ts";
 import { mergeNotes } from "./adapter.ts";
 import { memoryLimit, refuseTooLarge } from "./memory.node.ts";
 import { optimizerOf } from "./optimizer.ts";
@@ -76,7 +75,7 @@ export async function* runTuning(
       ...(pValue === undefined ? {} : { pValue }),
     };
   } catch (error) {
-    if (record && !hasStepped && !tuning.resume) await rm(options.run, { recursive: true, force: true });
+    if (record && !hasStepped && !tuning.resume) await removeRun(options.run);
     throw error;
   } finally {
     await record?.close();

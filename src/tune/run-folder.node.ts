@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { writeFileAtomic } from "../base/atomic-file.node.ts";
@@ -55,12 +55,25 @@ export async function createRunFolder(path: string, run: NewRun): Promise<RunFol
     );
   // The recipe makes the folder, and tells when it cannot be made.
   await writeFileAtomic(join(path, "recipe.yaml"), stringify(run.recipe));
-  for (const name of ["checkpoints", "metrics.jsonl"])
+  // What an earlier run came to is not what this one does.
+  for (const name of ["checkpoints", "metrics.jsonl", ...results])
     await rm(join(path, name), { recursive: true, force: true });
   await mkdir(join(path, "checkpoints"), { recursive: true });
   const about = { ...run.about, base: baseHash(run.base) };
   await writeFileAtomic(join(path, "run.json"), `${JSON.stringify(about, null, 2)}\n`);
   return runFolder(path);
+}
+
+/** What is written beside the events of a run that has ended. */
+const results = ["result.json", "report.html"];
+
+/** Removes a run, and its folder where nothing else lies in it. */
+export async function removeRun(path: string): Promise<void> {
+  const own = new Set(["recipe.yaml", "run.json", "metrics.jsonl", "checkpoints", ...results]);
+  for (const name of await readdir(path))
+    if (own.has(name) || name.includes(".tfevents."))
+      await rm(join(path, name), { recursive: true, force: true });
+  if ((await readdir(path)).length === 0) await rmdir(path);
 }
 
 /**

@@ -1,4 +1,5 @@
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -16,7 +17,7 @@ import { Graph } from "../graph/ir.ts";
 import { float32 } from "../graph/tensor.ts";
 import { type Checkpoint, type Progress, startOfRun } from "./checkpoint.ts";
 import type { TuneEvent } from "./events.ts";
-import { createRunFolder, type NewRun, openRunFolder } from "./run-folder.node.ts";
+import { createRunFolder, type NewRun, openRunFolder, removeRun } from "./run-folder.node.ts";
 
 let path: string;
 beforeEach(() => {
@@ -76,6 +77,23 @@ test("a new folder holds the recipe and what the run is about", async () => {
   });
   expect(await folder.latest()).toBeUndefined();
   await folder.close();
+});
+
+test("a run that replaces another forgets what that came to, and takes along nothing but itself", async () => {
+  for (const name of ["result.json", "report.html", "notes.txt"]) writeFileSync(join(path, name), "{}");
+  const folder = await createRunFolder(path, newRun({ force: true }));
+  expect(readdirSync(path).sort()).toEqual(["checkpoints", "notes.txt", "recipe.yaml", "run.json"]);
+  folder.append(event(1));
+  await folder.close();
+  await removeRun(path);
+  expect(readdirSync(path)).toEqual(["notes.txt"]);
+});
+
+test("a run that is removed leaves no empty folder", async () => {
+  const own = join(path, "own");
+  await (await createRunFolder(own, newRun())).close();
+  await removeRun(own);
+  expect(existsSync(own)).toBe(false);
 });
 
 test("a checkpoint comes back as it was saved", async () => {

@@ -227,7 +227,7 @@ describe("names of classes", () => {
     expect(classes).toEqual(["negative", "positive"]);
     expect([splits.train.length, splits.validation.length, splits.test.length]).toEqual([24, 8, 0]);
     expect(findings.map(({ message }) => message)).toContain(
-      "The test rows have no labels (−1 in every one), and are left out.",
+      "The test rows have no labels (missing or −1 in every one), and are left out.",
     );
   });
 });

@@ -164,6 +164,20 @@ describe("labels", () => {
     expect(format).toBe("Parquet: text and label");
   });
 
+  test("a test split whose labels are kept back proves nothing, and is left out", async () => {
+    const train = "text,label\na,0\nb,1\n";
+    for (const test of ["text,label\nc,-1\nd,-1\n", "text\nc\nd\n"]) {
+      const { splits, findings, classes } = await open(folder({ "train.csv": train, "test.csv": test }));
+      expect([splits.train.length, splits.test, classes]).toEqual([2, [], ["0", "1"]]);
+      expect(findings.map(({ message }) => message)).toContain(
+        "The test rows have no labels (missing or −1 in every one), and are left out.",
+      );
+    }
+    await expect(
+      open(folder({ "train.csv": train, "test.csv": "text,label\nc,1\nd,\n" })),
+    ).rejects.toMatchObject({ code: "data/missing-field", message: expect.stringMatching(/^test\.csv:3: /) });
+  });
+
   test("the caller's classes decide numbers, and other labels are refused", async () => {
     const path = file("a.csv", "text,label\na,x\nb,y\n");
     expect((await open(path, { classes: ["y", "x", "z"] })).classes).toEqual(["y", "x", "z"]);
@@ -182,6 +196,21 @@ describe("files", () => {
       [2, "a;b\nc"],
       [5, 'd "e"'],
     ]);
+  });
+
+  test("CSV whose lines end one way and then another, as where rows were put behind Excel's", async () => {
+    for (const csv of ['text,label\na,x\r\n"b c","y"\r\n', 'text,label\r\na,x\n"b c","y"\n']) {
+      const { splits, classes } = await open(file("a.csv", csv));
+      expect(splits.train.map(({ line, values }) => [line, values.text])).toEqual([
+        [2, "a"],
+        [3, "b c"],
+      ]);
+      expect(classes).toEqual(["x", "y"]);
+    }
+    const windows = await open(file("a.csv", 'text,label\r\n"a\r\nb",x\r\nc,y\r\n'));
+    expect(windows.splits.train.map(({ line }) => line)).toEqual([2, 4]);
+    const old = await open(file("a.csv", "text,label\ra,x\rb,y\r"));
+    expect(old.splits.train.map(({ values }) => values.text)).toEqual(["a", "b"]);
   });
 
   test("TSV whose quotation marks are text", async () => {
@@ -317,6 +346,7 @@ describe("bad input is one error with file and line", () => {
       "data/wrong-field",
       /^a\.jsonl:2: "text" holds an object/,
     ],
+    ["a label of spaces", "a.csv", "text,label\na,x\nb,  \n", "data/missing-field", /^a\.csv:3: /],
     ["an empty text", "a.csv", "text,label\na,x\n   ,y\n", "data/empty-text", /^a\.csv:3: "text" is empty/],
     [
       "Latin-1",

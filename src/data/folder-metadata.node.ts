@@ -3,6 +3,7 @@ import { join, posix } from "node:path";
 import { parse } from "csv-parse/sync";
 import { DiapasonError, nearest } from "../base/errors.ts";
 import { listNames } from "./code-points.ts";
+import { lineEndsOf } from "./line-ends.ts";
 
 /** An image as a metadata file names it. `file`: relative to the metadata's folder, normalised. `line`: from 1. */
 export interface MetadataRow {
@@ -111,6 +112,7 @@ function parseCsv(text: string, path: string): Record_[] {
   try {
     const rows = parse(text, {
       columns: true,
+      record_delimiter: lineEndsOf(text),
       info: true,
       skip_empty_lines: true,
       trim: true,

@@ -83,6 +83,17 @@ describe("layouts", () => {
     expect(labels(data)).toEqual({ "a, b.png": "cat", "sub/c.png": "dog" });
   });
 
+  test("metadata.csv whose lines end one way and then another", async () => {
+    const data = await open(
+      await folder(["a.png", "b.png"], { "metadata.csv": "file_name,label\na.png,cat\r\nb.png,dog\r\n" }),
+    );
+    expect(labels(data)).toEqual({ "a.png": "cat", "b.png": "dog" });
+    const other = await folder(["a.png", "b.png"], {
+      "metadata.csv": "file_name,label\r\na.png,cat\nb.png,dog\n",
+    });
+    expect(labels(await open(other))).toEqual({ "a.png": "cat", "b.png": "dog" });
+  });
+
   test("metadata.jsonl, with numbers as labels and a named column", async () => {
     const root = await folder(["a.png", "b.png"], {
       "metadata.jsonl": '{"file_name":"a.png","grade":1,"x":0}\n\n{"file_name":"./b.png","grade":2,"x":0}\n',

@@ -53,7 +53,7 @@ export async function readFiles(files: TextFiles, options: TextOptions): Promise
   const findings: DataFinding[] = [];
   const every = opened.flatMap((file) => readRows(file, found, options, findings));
   const named = classNamesOf(model.table, found, files.classNames);
-  const read = named ? withoutHidden(every, findings) : every;
+  const read = withoutHidden(every, named !== undefined, findings);
   const isTags = found.columns.tags !== undefined;
   const raw = read.flatMap(({ label }) => label ?? []);
   const labels = raw.length === 0 ? undefined : isTags ? "class" : labelKindOf(raw, options);
@@ -226,15 +226,27 @@ function classNamesOf(
   return said && areNumbers() ? said[column] : undefined;
 }
 
-/** Rows without the splits beside that for training of which every label is kept back, as in a benchmark's test rows. */
-function withoutHidden(read: readonly ReadRow[], findings: DataFinding[]): readonly ReadRow[] {
+/**
+ * Rows without those of splits of which none has a label, where training has labels: nothing can be proved by them.
+ * Benchmarks write −1 into what they keep to themselves; it is a class where classes have no names and training has it too.
+ */
+function withoutHidden(
+  read: readonly ReadRow[],
+  areNamed: boolean,
+  findings: DataFinding[],
+): readonly ReadRow[] {
+  const trained = read.filter(({ split, label }) => label && (split === "train" || split === "all"));
+  const isMinusOne = (label: RawLabel | undefined) => String(label?.value) === "-1";
+  const isClass = !areNamed && trained.some(({ label }) => isMinusOne(label));
+  const isTold = ({ label }: ReadRow) => label && !isMissing(label.value) && (isClass || !isMinusOne(label));
+  if (!trained.some(isTold)) return read;
   const told = new Set<SplitName | "all">(["train", "all"]);
-  for (const { split, label } of read) if (String(label?.value) !== "-1") told.add(split);
+  for (const row of read) if (isTold(row)) told.add(row.split);
   const hidden = new Set(read.map(({ split }) => split).filter((split) => !told.has(split)));
   for (const split of hidden)
     findings.push({
       kind: "hidden-labels",
-      message: `The ${split} rows have no labels (−1 in every one), and are left out.`,
+      message: `The ${split} rows have no labels (missing or −1 in every one), and are left out.`,
     });
   return hidden.size === 0 ? read : read.filter(({ split }) => !hidden.has(split));
 }

@@ -5,6 +5,7 @@ import { gunzipSync } from "node:zlib";
 import { type CsvError, parse } from "csv-parse/sync";
 import { DiapasonError } from "../../base/errors.ts";
 import type { ClassNames } from "../class-names.ts";
+import { lineEndsOf } from "../line-ends.ts";
 import { parseConll, seemsConll } from "./conll.ts";
 import { parseJsonArray } from "./json-array.ts";
 import { readParquet } from "./parquet.node.ts";
@@ -156,6 +157,7 @@ const mostOfRow = 2 ** 26;
 function readCsv(given: Buffer, name: string, delimiter: string | undefined): Table {
   const bytes = checkUtf8(given, name);
   const separator = delimiter ?? sniffDelimiter(bytes);
+  const lineEnds = lineEndsOf(bytes);
   let columns: string[] = [];
   const parseWith = (quote: string | null) =>
     parse(bytes, {
@@ -164,6 +166,7 @@ function readCsv(given: Buffer, name: string, delimiter: string | undefined): Ta
         return columns;
       },
       delimiter: separator,
+      record_delimiter: lineEnds,
       quote,
       relax_quotes: true,
       max_record_size: mostOfRow,
@@ -171,7 +174,7 @@ function readCsv(given: Buffer, name: string, delimiter: string | undefined): Ta
       skip_empty_lines: true,
     }) as unknown as readonly {
       record: Record<string, string>;
-      info: { lines: number };
+      info: { bytes: number };
     }[];
   let parsed: ReturnType<typeof parseWith>;
   try {
@@ -187,18 +190,21 @@ function readCsv(given: Buffer, name: string, delimiter: string | undefined): Ta
     }
   }
   const kind = separator === "\t" ? "TSV" : "CSV";
-  return {
-    kind,
-    columns,
-    rows: parsed.map(({ record, info }) => ({ fields: record, line: info.lines - linesWithin(record) })),
-  };
+  // A row is named by the line it starts on. The parser tells the byte it ends at, and miscounts lines of "\r\n" in fields.
+  const mark = lineEnds.at(-1)!;
+  let [line, next] = [1, bytes.indexOf(mark)];
+  const rows = parsed.map(({ record, info }) => {
+    for (; next >= 0 && next < info.bytes - 1; next = bytes.indexOf(mark, next + 1)) line++;
+    return { fields: record, line: line - linesWithin(record, mark) };
+  });
+  return { kind, columns, rows };
 }
 
-/** Line breaks inside the fields of a row: a row is named by the line it starts on, and the parser tells where it ends. */
-function linesWithin(record: Readonly<Record<string, string>>): number {
+/** Line breaks inside the fields of a row. */
+function linesWithin(record: Readonly<Record<string, string>>, mark: string): number {
   let count = 0;
   for (const value of Object.values(record))
-    for (let at = value.indexOf("\n"); at >= 0; at = value.indexOf("\n", at + 1)) count++;
+    for (let at = value.indexOf(mark); at >= 0; at = value.indexOf(mark, at + 1)) count++;
   return count;
 }
 

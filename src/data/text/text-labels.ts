@@ -47,7 +47,7 @@ export function readLabel(
       .filter((part) => part !== "")
       .map((part) => className(part, column, where, names));
   }
-  if (value === undefined || value === null || value === "")
+  if (value === undefined || value === null || (typeof value === "string" && value.trim() === ""))
     throw new DiapasonError(
       "data/missing-field",
       `${where}: the label in "${column}" is missing.`,

@@ -3,7 +3,8 @@ import { z } from "zod";
 import { writeFileAtomic } from "../base/atomic-file.node.ts";
 import { parseOptions } from "./options.ts";
 import { reportPage } from "./report/page.ts";
-import { readRun } from "./run-record.node.ts";
+import type { RunRecord } from "./report/run-report.ts";
+import { notARun, readRun } from "./run-record.node.ts";
 import { reportOf } from "./tasks.node.ts";
 import type { Verb, VerbEvent } from "./verb.ts";
 
@@ -30,7 +31,17 @@ export const report: Verb<typeof options, ReportWritten> = {
     const { run, out } = parseOptions(options, input);
     const record = await readRun(run);
     const path = out ?? join(run, "report.html");
-    await writeFileAtomic(path, reportPage(reportOf(record)));
+    await writeFileAtomic(path, pageOf(run, record));
     yield { type: "report", path, finished: record.result !== undefined };
   },
 };
+
+/** @throws app/not-a-run where files are those of a run by their names alone */
+function pageOf(run: string, record: RunRecord): string {
+  try {
+    return reportPage(reportOf(record));
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    throw notARun(run, cause.message, cause);
+  }
+}

@@ -26,16 +26,26 @@ export async function readRun(folder: string): Promise<RunRecord> {
   } catch (cause) {
     const isMissing = (cause as NodeJS.ErrnoException).code === "ENOENT";
     const reason = cause instanceof Error ? cause.message : String(cause);
+    if (!isMissing) throw notARun(folder, reason, cause);
     throw new DiapasonError(
       "app/not-a-run",
-      isMissing
-        ? `"${folder}" is not a run folder: it has no ${basename((cause as NodeJS.ErrnoException).path ?? "recipe.yaml")}.`
-        : `"${folder}" is not a run folder that can be read: ${reason}.`,
-      'List the runs with "diapason runs".',
+      `"${folder}" is not a run folder: it has no ${basename((cause as NodeJS.ErrnoException).path ?? "recipe.yaml")}.`,
+      fix,
       cause,
     );
   }
 }
+
+const fix = 'List the runs with "diapason runs".';
+
+/** A folder whose files are called like a run's, and cannot be understood. */
+export const notARun = (folder: string, reason: string, cause: unknown): DiapasonError =>
+  new DiapasonError(
+    "app/not-a-run",
+    `"${folder}" is not a run folder that can be read: ${reason}.`,
+    fix,
+    cause,
+  );
 
 /** The events of a run; a last line that a kill cut short is left out. */
 export async function readEvents(folder: string): Promise<TuneEvent[]> {

@@ -46,10 +46,15 @@ export const runs: Verb<typeof options, RunRow> = {
 
 /** A run whose files are damaged hides none of the others. */
 const rowOf = (path: string): Promise<RunRow> =>
-  readRow(path).catch((error: unknown) => {
-    if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
-    return { type: "run", path, state: "unreadable", model: "", data: "", plan: "", created: "" };
-  });
+  readRow(path).catch(() => ({
+    type: "run",
+    path,
+    state: "unreadable",
+    model: "",
+    data: "",
+    plan: "",
+    created: "",
+  }));
 
 async function readRow(path: string): Promise<RunRow> {
   const description = JSON.parse(await readFile(join(path, "run.json"), "utf8")) as Record<string, unknown>;

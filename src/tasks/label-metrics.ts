@@ -82,6 +82,9 @@ export function regressionMetrics(
 }
 
 function correlation(a: readonly number[], b: readonly number[]): number {
+  const varies = (list: readonly number[]) => list.some((x) => x !== list[0]);
+  // Of equal numbers the mean may be another by the last digit, and such differences are alike.
+  if (!varies(a) || !varies(b)) return 0;
   const mean = (list: readonly number[]) => list.reduce((sum, x) => sum + x, 0) / list.length;
   const [meanA, meanB] = [mean(a), mean(b)];
   let ab = 0;

@@ -110,16 +110,23 @@ export interface RetrievalMetrics {
   readonly ranks: readonly number[];
 }
 
-/** Each query among all documents, of which the one at its place is its own. Vectors of length 1. */
+/**
+ * Each query among all documents, of which the one at its place is its own. Vectors of length 1.
+ *
+ * `texts`: what each query and its document say. A document that says the same as a query's own, or that belongs to the same
+ * query, does not stand before it. Another one that is as near does: a model that takes all texts for the same finds none.
+ */
 export function retrievalMetrics(
   queries: readonly Float32Array[],
   documents: readonly Float32Array[],
+  texts: readonly (readonly [query: string, document: string])[],
 ): RetrievalMetrics {
+  const [asked, said] = [numbersOf(texts.map(([query]) => query)), numbersOf(texts.map(([, text]) => text))];
   const ranks = queries.map((query, i) => {
     const own = dot(query, documents[i]!);
     let rank = 1;
     documents.forEach((document, j) => {
-      if (j !== i && dot(query, document) > own) rank++;
+      if (asked[j] !== asked[i] && said[j] !== said[i] && !(dot(query, document) < own)) rank++;
     });
     return rank;
   });
@@ -131,6 +138,16 @@ export function retrievalMetrics(
     mrrAt10: share((rank) => (rank <= 10 ? 1 / rank : 0)),
     ranks,
   };
+}
+
+/** A number for each text, the same for the same. */
+function numbersOf(texts: readonly string[]): Int32Array {
+  const numbers = new Map<string, number>();
+  return Int32Array.from(texts, (text) => {
+    const number = numbers.get(text) ?? numbers.size;
+    numbers.set(text, number);
+    return number;
+  });
 }
 
 export function dot(a: Float32Array, b: Float32Array): number {

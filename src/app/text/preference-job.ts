@@ -1,6 +1,7 @@
 import { DiapasonError } from "../../base/errors.ts";
 import type { TextRow } from "../../data/text/text-dataset.ts";
 import { encodeCompletion } from "../../data/text/token-examples.ts";
+import { checkFinite } from "../../evaluate/evaluate.ts";
 import { attachPreference } from "../../tasks/preference.ts";
 import type { TaskRun } from "../task.ts";
 import type { JobContext, TextJob } from "./job.ts";
@@ -156,8 +157,10 @@ export function preferenceJob({
       return {
         add({ examples }, outputs) {
           const [found] = Object.values(outputs);
+          const all = found!.data as Float32Array;
           examples.forEach(({ id, reference }, i) => {
-            const lead = (found!.data as Float32Array)[i]!;
+            checkFinite(all.subarray(i, i + 1), id);
+            const lead = all[i]!;
             const margin = beta * (lead - reference);
             leads.set(id, lead);
             margins += margin;

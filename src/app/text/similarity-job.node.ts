@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { writeFileAtomic } from "../../base/atomic-file.node.ts";
 import { DiapasonError } from "../../base/errors.ts";
 import type { TextRow } from "../../data/text/text-dataset.ts";
+import { checkFinite } from "../../evaluate/evaluate.ts";
 import { regressionMetrics } from "../../tasks/label-metrics.ts";
 import {
   attachRanking,
@@ -35,7 +36,7 @@ export async function similarityJob(context: JobContext): Promise<TextJob<Simila
   let texts = 2;
   const encodeAll = async (rows: readonly TextRow[]): Promise<SimilarTexts[]> => {
     const lists = rows.map((row) => textsOf(row));
-    const count = Math.min(...lists.map((list) => list.length));
+    const count = lists.reduce((least, list) => Math.min(least, list.length), 3);
     const encoded = await tokenizer.encodeMany(
       lists.flatMap((list) => list.slice(0, count)),
       { maxLength: maxTokens },
@@ -116,6 +117,7 @@ export async function similarityJob(context: JobContext): Promise<TextJob<Simila
           examples.forEach((example, i) => {
             const at = (text: number) =>
               data.slice((i * count + text) * width, (i * count + text + 1) * width);
+            checkFinite(data.subarray(i * count * width, (i + 1) * count * width), example.id);
             seen.push(example);
             first.push(at(0));
             second.push(at(1));
@@ -159,7 +161,8 @@ function byRank(
   first: readonly Float32Array[],
   second: readonly Float32Array[],
 ): TextScores {
-  const { recallAt1, recallAt10, mrrAt10, ranks } = retrievalMetrics(first, second);
+  const texts = seen.map(({ parts }) => [String(parts[0]!.ids), String(parts[1]!.ids)] as const);
+  const { recallAt1, recallAt10, mrrAt10, ranks } = retrievalMetrics(first, second, texts);
   const losses = seen.map(({ id }, i) => ({ id, loss: 1 - 1 / ranks[i]! }));
   const loss = losses.reduce((sum, one) => sum + one.loss, 0) / Math.max(1, losses.length);
   return { metrics: { loss, "recall@1": recallAt1, "recall@10": recallAt10, "MRR@10": mrrAt10 }, losses };
@@ -197,7 +200,7 @@ async function poolingOf(folder: string): Promise<Pooling> {
 async function writePooling(from: string, to: string, pooling: Pooling, maxTokens: number): Promise<void> {
   await mkdir(join(to, "1_Pooling"), { recursive: true });
   const write = async (name: string, content: object) => {
-    const kept = await cp(join(from, name), join(to, name)).then(
+    const kept = await cp(join(from, name), join(to, name), { dereference: true }).then(
       () => true,
       () => false,
     );

@@ -2,6 +2,7 @@ import { bug, DiapasonError } from "../../base/errors.ts";
 import { ignored } from "../../data/text/text-batches.ts";
 import type { TextRow } from "../../data/text/text-dataset.ts";
 import type { Encoding } from "../../data/text/tokenizer.ts";
+import { checkFinite } from "../../evaluate/evaluate.ts";
 import { argmax, softmax } from "../../tasks/classification-metrics.ts";
 import { type EntityMetrics, entitiesOf, entityMetrics } from "../../tasks/entities.ts";
 import type { Metrics } from "../../tune/events.ts";
@@ -164,7 +165,7 @@ function headsOf(
 
 /** Probabilities of the tags of each word; undefined for one that was cut off. */
 function sharesOf(
-  { heads, ids }: TaggedText,
+  { id, heads, ids }: TaggedText,
   row: number,
   width: number,
   logits: Float32Array,
@@ -174,7 +175,9 @@ function sharesOf(
   return Array.from(heads, (at) => {
     if (at < 0) return undefined;
     const from = (row * width + at) * classes;
-    return softmax(logits.subarray(from, from + classes));
+    const own = logits.subarray(from, from + classes);
+    checkFinite(own, id);
+    return softmax(own);
   });
 }
 

@@ -1,5 +1,6 @@
 import { ignored } from "../../data/text/text-batches.ts";
 import type { TextTokenizer } from "../../data/text/tokenizer.ts";
+import { checkFinite } from "../../evaluate/evaluate.ts";
 import { GraphBuilder } from "../../graph/builder.ts";
 import { addWeightedLoss, tokenCrossEntropy } from "../../tasks/weighted-loss.ts";
 import type { Metrics } from "../../tune/events.ts";
@@ -66,6 +67,7 @@ export function judgedByPerplexity<E extends TokenLabelled>(
         add({ examples }, outputs) {
           const found = outputs[sums]!.data as Float32Array;
           examples.forEach((example, i) => {
+            checkFinite(found.subarray(i, i + 1), example.id);
             const count = countOf(example);
             total += found[i]!;
             tokens += count;

@@ -1,7 +1,19 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { languageTokens } from "../src/app/text/language-tokens.ts";
+import { openTokenizer } from "../src/data/text/open-tokenizer.node.ts";
 import { evaluate, predict, resume, type Saved, type TuneInput, tune } from "../src/index.ts";
 import { loadModel } from "../src/models/load.node.ts";
 import { opinions, writeRows, writeTinyDecoder, writeTinyEncoder } from "./tiny-text.ts";
@@ -29,6 +41,21 @@ async function scores(options: Parameters<typeof evaluate>[0]) {
     if (event.type === "evaluated" || event.type === "scored") return event.metrics;
   throw new Error("nothing was judged");
 }
+
+test("a model whose files are links, as in the Hub's cache, gives files of their own", async () => {
+  mkdirSync(at("linked"));
+  for (const name of readdirSync(at("encoder"), { recursive: true, encoding: "utf8" })) {
+    const from = join(at("encoder"), name);
+    if (lstatSync(from).isDirectory()) mkdirSync(join(at("linked"), name), { recursive: true });
+    else symlinkSync(from, join(at("linked"), name));
+  }
+  const rows = opinions(24).map(({ text, isGood }) => ({ text, label: isGood ? "good" : "bad" }));
+  const data = writeRows(at("linked-data"), "all.jsonl", rows);
+  await tuned("unlinked", { model: at("linked"), data, epochs: 1 });
+  const names = readdirSync(at("unlinked"), { recursive: true, encoding: "utf8" });
+  expect(names).toContain("tokenizer.json");
+  expect(names.filter((name) => lstatSync(join(at("unlinked"), name)).isSymbolicLink())).toEqual([]);
+});
 
 describe("text-classification", () => {
   test("one class of several: learns, saves, judges and says the same", async () => {
@@ -214,6 +241,33 @@ describe("causal-lm", () => {
     expect(
       await scores({ model: at("writer"), data, split: "validation" }).catch(() => "no validation"),
     ).toBe("no validation");
+  });
+
+  test("texts are told alike whichever side they are filled up on", async () => {
+    cpSync(at("decoder"), at("left"), { recursive: true });
+    const path = join(at("left"), "tokenizer_config.json");
+    const config = JSON.parse(readFileSync(path, "utf8"));
+    writeFileSync(path, JSON.stringify({ ...config, padding_side: "left" }));
+    const data = writeRows(at("uneven"), "all.jsonl", [
+      { text: "the film was good ." },
+      { text: "anna lives" },
+      { text: "a book" },
+    ]);
+    const perplexity = async (name: string) => {
+      const metrics = await scores({ model: at(name), data, task: "causal-lm", split: "train" });
+      return "perplexity" in metrics ? metrics["perplexity"]! : Number.NaN;
+    };
+    expect(await perplexity("left")).toBeCloseTo(await perplexity("decoder"), 3);
+  });
+
+  test("a text of very many tokens, as a book in a row, is read whole and ends", async () => {
+    const tokenizer = await openTokenizer(at("decoder"));
+    const text = "good ".repeat(150_000);
+    const row = { id: "books.jsonl:1", line: 1, fields: {}, values: { text } };
+    const tokensOf = async (file: string) => (await languageTokens(tokenizer, [{ ...row, file }]))[0]!.ids;
+    expect((await tokensOf("books.jsonl")).length).toBe(150_001);
+    expect((await tokensOf("book.txt.gz")).length).toBe(150_000);
+    await tokenizer.close();
   });
 
   test("only completions carry loss", async () => {

@@ -73,7 +73,7 @@ async function encodeRows(
     else if (tokens.labels) {
       longer++;
       windows.push(cut(tokens, maxTokens));
-    } else windows.push(...cutWindows(tokens.id, tokens.ids, { length: maxTokens }));
+    } else for (const part of cutWindows(tokens.id, tokens.ids, { length: maxTokens })) windows.push(part);
   }
   const some = windows.filter(({ ids }) => ids.length > 1);
   const usable = some.filter(({ labels }) => !labels || labelled(labels.subarray(1)) > 0);
@@ -86,9 +86,16 @@ async function encodeRows(
   const examples = placed.map((example) => ({
     isTruncated: false,
     ...example,
-    labels: example.labels ?? example.ids,
+    labels: toldLabels(example),
   }));
   return { examples, texts: some.length, cut: longer, mute };
+}
+
+/** Labels of an example without that of its first token: where padding stands before it, that would be told from padding. */
+function toldLabels({ ids, labels = ids }: TokenExample): Int32Array {
+  const told = labels.slice();
+  told[0] = ignored;
+  return told;
 }
 
 function nothingLeft(rows: readonly TextRow[], mute: number, maxTokens: number): DiapasonError {

@@ -1,7 +1,7 @@
 import { DiapasonError } from "../../base/errors.ts";
 import type { TokenExample } from "../../data/text/text-batches.ts";
 import type { TextRow } from "../../data/text/text-dataset.ts";
-import { encodeChat, encodeCompletion } from "../../data/text/token-examples.ts";
+import { encodeChat, encodeCompletion, withEos } from "../../data/text/token-examples.ts";
 import type { ThreadedTokenizer } from "../../data/text/tokenizer.ts";
 
 /**
@@ -32,13 +32,11 @@ export async function languageTokens(
 
 async function plainTokens(tokenizer: ThreadedTokenizer, rows: readonly TextRow[]): Promise<TokenExample[]> {
   const encodings = await tokenizer.encodeMany(rows.map(({ values }) => values.text ?? ""));
-  const eos = tokenizer.special.eos?.id;
   return encodings.map(({ ids }, i) => {
     const { id, file } = rows[i]!;
-    if (eos === undefined || ids.at(-1) === eos || isDocument(file)) return { id, ids };
-    return { id, ids: Int32Array.of(...ids, eos) };
+    return { id, ids: withEos(tokenizer, ids, !isDocument(file)) };
   });
 }
 
 /** A file of running text, of which rows are parts. */
-const isDocument = (file: string): boolean => /\.(?:txt|text|md)$/i.test(file);
+const isDocument = (file: string): boolean => /\.(?:txt|text|md)(?:\.gz)?$/i.test(file);

@@ -85,8 +85,9 @@ const tokenizerFiles =
  */
 export async function copyTokenizer(from: string, to: string, tokenizer: TextTokenizer): Promise<void> {
   await mkdir(to, { recursive: true });
+  // Of a model of the Hub's cache these are links, which would lead nowhere on another machine.
   for (const name of await readdir(from))
-    if (tokenizerFiles.test(name)) await cp(join(from, name), join(to, name));
+    if (tokenizerFiles.test(name)) await cp(join(from, name), join(to, name), { dereference: true });
   const { bos } = tokenizer.special;
   if (!bos || tokenizer.encode("").ids[0] !== bos.id) return;
   const path = join(to, "tokenizer_config.json");

@@ -65,7 +65,7 @@ export async function* predictTexts<E extends EncodedText, V>(
 export async function rowsOf(inputs: readonly string[], columns: TextOptions): Promise<TextRow[]> {
   const rows: TextRow[] = [];
   for (const [i, input] of inputs.entries())
-    if (existsSync(input)) rows.push(...(await openTextSet(input, columns)).rows);
+    if (existsSync(input)) for (const row of (await openTextSet(input, columns)).rows) rows.push(row);
     else rows.push({ id: input, file: "", line: i + 1, fields: {}, values: { text: input } });
   return rows;
 }

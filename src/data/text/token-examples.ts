@@ -128,7 +128,8 @@ function boundary(
   return { whole, upTo: whole < before.length ? Math.min(whole + 1, ids.length) : whole };
 }
 
-function withEos(tokenizer: TextTokenizer, ids: Int32Array, addEos: boolean): Int32Array {
+/** Tokens with the end-of-sequence token behind them, where there is one and they do not end in it. */
+export function withEos(tokenizer: TextTokenizer, ids: Int32Array, addEos: boolean): Int32Array {
   const { eos } = tokenizer.special;
   if (!addEos || !eos || ids.at(-1) === eos.id) return ids;
   const longer = new Int32Array(ids.length + 1);

@@ -160,7 +160,8 @@ export const errorCodes = {
   "tune/run-exists": "The folder of a new run already holds a run.",
   "app/bad-option": "An option has a value of the wrong kind or outside its range.",
   "app/missing-option": "An option that a command cannot do without is not given.",
-  "app/overlapping-folders": "A folder that would be written lies inside one that is read, or the other way round.",
+  "app/overlapping-folders":
+    "A folder that would be written lies inside one that is read, or the other way round.",
   "app/unknown-option":
     "A flag, recipe key or option name that does not exist; the nearest known one is named.",
   "app/unknown-command": "A command that does not exist; the nearest known one is named.",

@@ -46,6 +46,11 @@ describe("demo, with one labelled image of each digit", () => {
     }
     expect(done.results.pretrained.test.accuracy).toBeGreaterThan(done.results.scratch.test.accuracy);
     const page = await readFile(done.report, "utf8");
+    const cards = [...page.matchAll(/<div><b>[^<]*<\/b><span>([^<]*)/g)].map(([, label]) => label!);
+    const about = cards.map((label) => label.split(",")[0]);
+    expect(about.filter((what) => what === "training")).toHaveLength(2);
+    expect(cards.every((label) => !/\d steps/.test(label))).toBe(true);
+    expect(page).toContain("blocks: top:2, epochs: ");
     for (const text of ["Accuracy by seconds", "Accuracy by images seen", "from scratch", "CC BY 4.0"])
       expect(page).toContain(text);
     expect(existsSync(join(done.model, "onnx", "model.onnx"))).toBe(true);

@@ -102,7 +102,7 @@ function legendRows({ series }: Chart, width: number): number {
 
 /** A place on the x axis; its ends are where the data begin and end, which seconds do at any fraction. */
 const place = (value: number): string =>
-  Number.isInteger(value) ? value.toLocaleString("en") : short(value);
+  Number.isInteger(value) ? value.toLocaleString("en") : short(Number(value.toPrecision(value < 10 ? 1 : 2)));
 
 /** A number in at most six characters: 1200 as "1.2k", 0.00005 as "5e-5". */
 function short(value: number): string {

@@ -56,8 +56,8 @@ function stagesTable(blocks: readonly string[], stages: readonly StageRow[]): st
     });
     return `<tr><td>${escaped(block)}</td>${cells.join("")}</tr>`;
   });
-  return `<div class="scroll"><table><thead><tr><th>block, from the output down</th>${head}</tr></thead><tbody>${rows.join("")}</tbody></table></div>
-<p class="note">The highest learning rate of each block in each stage; frozen blocks are bit-identical afterwards.</p>`;
+  return `<div class="scroll"><table><thead><tr><th>block</th>${head}</tr></thead><tbody>${rows.join("")}</tbody></table></div>
+<p class="note">Blocks from the output down, with the highest learning rate of each in each stage; frozen blocks are bit-identical afterwards.</p>`;
 }
 
 function confusion({ classes, confusion: counts }: Report): string {

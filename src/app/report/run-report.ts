@@ -120,4 +120,11 @@ const blocksIn = (events: readonly TuneEvent[]): string[] => [
   ...new Set(events.flatMap((e) => (e.type === "stage-start" ? e.blocks.map((b) => b.name) : []))),
 ];
 
-const plain = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
+/** A setting in words: lists of objects, such as stages, a line each. */
+function plain(value: unknown): string {
+  if (typeof value !== "object" || value === null) return String(value);
+  if (Array.isArray(value))
+    return value.map(plain).join(value.some((item) => typeof item === "object") ? "\n" : ", ");
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
+  return entries.map(([key, item]) => `${key}: ${plain(item)}`).join(", ");
+}

@@ -20,7 +20,7 @@ h2 { font-size: 1.1rem; margin: 0 0 12px; }
 .chart.wide { display: none; }
 @media (min-width: 560px) { .chart.wide { display: block; } .chart.narrow { display: none; } }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: separate; border-spacing: 0; font-size: .85rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 4px 8px; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 4.5em; position: sticky; left: 0; background: var(--card); }
 .long:not(:first-child) { text-align: left; white-space: normal; min-width: 14rem; }
@@ -31,8 +31,8 @@ th:first-child, td:first-child { text-align: left; white-space: normal; min-widt
 .mistakes.texts { grid-template-columns: repeat(auto-fill, minmax(min(100%, 270px), 1fr)); gap: 18px; }
 .mistakes img { width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated; border-radius: 6px; background: var(--line); }
 .mistakes small { color: var(--soft); overflow-wrap: anywhere; }
-.settings td { white-space: normal; text-align: left; overflow-wrap: anywhere; }
+.settings td { white-space: pre-line; text-align: left; overflow-wrap: anywhere; }
 .settings td:first-child { white-space: nowrap; overflow-wrap: normal; }
-@media (max-width: 559px) { .confusion th, .confusion td { padding: 4px 2px; } .confusion td:not(:first-child) { min-width: 1.9em; } .settings td:first-child { white-space: normal; min-width: 8.5em; } }
+@media (max-width: 559px) { th, td { padding: 4px; } .confusion { font-size: .75rem; } .confusion th, .confusion td { padding: 4px 1px; } .confusion td:not(:first-child) { min-width: 1.7em; } .settings td:first-child { white-space: normal; min-width: 8.5em; } }
 .note { color: var(--soft); font-size: .85rem; margin: 8px 0 0; }
 `;

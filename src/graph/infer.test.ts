@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { GraphBuilder } from "./builder.ts";
 import type { Dim } from "./dim.ts";
 import { isComposite } from "./expansions/expand.ts";
-import { inferShapes } from "./infer.ts";
+import { inferShapes, knownNumbers } from "./infer.ts";
 import { type Attribute, Graph, type Value } from "./ir.ts";
 import { type OpName, schemas } from "./schemas.ts";
 import { type DataType, float32, int64, type Tensor } from "./tensor.ts";
@@ -209,6 +210,24 @@ describe("sizes computed in the graph", () => {
       ["y", "FusedMatMul", ["a", "b"], { transA: 1 }, "com.microsoft"],
     ]);
     expect(graph.get("y").shape).toEqual(["batch", 3, 7]);
+  });
+});
+
+describe("numbers computed in the graph are those that a runtime computes", () => {
+  test("products of sizes and factors are rounded to their type", () => {
+    const graph = new Graph("a factor");
+    const g = new GraphBuilder(graph);
+    const sizes = g.cast(g.op("Shape", [graph.addInput("x", "float32", [3, 10])]), "float32");
+    // 0.7 is a little less in float32, its product with 10 is 7 all the same
+    const scaled = g.cast(g.op("Floor", [g.mul(sizes, 0.7)]), "int64");
+    expect(knownNumbers(scaled)).toEqual([2, 7]);
+  });
+
+  test("a remainder has the sign of the divisor, with fmod that of the dividend", () => {
+    const g = new GraphBuilder(new Graph("remainders"));
+    const [a, b] = [g.ints([-5, 5]), g.ints([3, -3])];
+    expect(knownNumbers(g.op("Mod", [a, b]))).toEqual([1, -1]);
+    expect(knownNumbers(g.op("Mod", [a, b], { fmod: 1 }))).toEqual([-2, 2]);
   });
 });
 

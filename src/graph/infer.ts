@@ -1,3 +1,4 @@
+import { fromFloat16, toFloat16 } from "../base/half.ts";
 import { opNameOf } from "./attributes.ts";
 import { type Dim, product, type Shape } from "./dim.ts";
 import { foundByExpansion } from "./infer/by-expansion.ts";
@@ -6,6 +7,7 @@ import { Ask, type Found, type OpenShape, type ShapeRule } from "./infer/rule.ts
 import { shapeRules } from "./infer/shape-rules.ts";
 import { bodiesOf, type Graph, type Node, type Value } from "./ir.ts";
 import type { OpName } from "./schemas.ts";
+import type { DataType } from "./tensor.ts";
 
 export { knownNumbers } from "./infer/known-dims.ts";
 
@@ -49,7 +51,15 @@ function settle(value: Value, { dtype, shape, values }: Found): void {
   value.shape = merged(shape?.map(possible), value.shape)?.map((dim, axis) => named(dim, value, axis));
   // a damaged file may hint a shape that the elements do not fill
   const count = value.shape && product(value.shape);
-  setKnownDims(value, typeof count === "number" && count !== values?.length ? undefined : values);
+  const fits = typeof count !== "number" || count === values?.length;
+  setKnownDims(value, fits ? values?.map((dim) => held(dim, value.dtype)) : undefined);
+}
+
+/** A number as an element of a float type holds it: 10 · 0.7 is 7 in float32, and less in float64. */
+function held(dim: Dim, dtype: DataType | undefined): Dim {
+  if (typeof dim !== "number") return dim;
+  if (dtype === "float32") return Math.fround(dim);
+  return dtype === "float16" ? fromFloat16(toFloat16(dim)) : dim;
 }
 
 /** A size, or unknown where attributes that nobody meant make one that no array has. */

@@ -184,7 +184,11 @@ export const elementwise = {
   Div: divided,
   Pow: together(onNumbers(Math.pow)),
   PRelu: together(),
-  Mod: together(onNumbers((a, b) => (b === 0 ? Number.NaN : a - b! * Math.floor(a! / b!)))),
+  // the sign of the divisor, or with fmod that of the dividend
+  Mod: (ask) =>
+    together(onNumbers(ask.attributes.fmod ? (a, b) => a! % b! : (a, b) => a! - b! * Math.floor(a! / b!)))(
+      ask,
+    ),
   Sum: together(),
   Mean: together(),
   Max: together(extreme(Math.max)),

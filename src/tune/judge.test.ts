@@ -45,3 +45,11 @@ test("among equals the second metric decides", () => {
   });
   expect(found).toEqual([true, true, false, false, true]);
 });
+
+test("a second metric that is not finite decides nothing, also after a resume", () => {
+  const metric = { name: "score", mode: "max", tie: { name: "loss", mode: "max" } } as const;
+  const { progress } = judge({ score: 0.5, loss: Number.NaN }, startOfRun, { metric });
+  const resumed = JSON.parse(JSON.stringify(progress)) as typeof progress;
+  for (const from of [progress, resumed])
+    expect(judge({ score: 0.5, loss: 1 }, from, { metric }).isBest).toBe(false);
+});

@@ -32,7 +32,9 @@ export function judge(
   const sign = metric?.mode === "min" ? -1 : 1;
   const beats = (other: number | undefined, by: number) =>
     Number.isFinite(value) && (other === undefined || sign * (value - other) > by);
-  const tie = metric?.tie && metrics[metric.tie.name];
+  const second = metric?.tie && metrics[metric.tie.name];
+  // what is not finite decides nothing, and a checkpoint's JSON could not hold it
+  const tie = Number.isFinite(second) ? second : undefined;
   const isBest =
     beats(progress.best?.value, 0) || (value === progress.best?.value && winsTie(tie, progress, metric));
   const isGain = beats(progress.stageBest, earlyStopping?.minDelta ?? 0);

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { asWriteError } from "../base/atomic-file.node.ts";
 import type { TuneEvent } from "./events.ts";
 
@@ -11,15 +11,15 @@ export class EventLog {
   #writtenAt = performance.now();
 
   /**
-   * Goes on after the first `length` bytes; what comes after them is cut off.
+   * Goes on after the first `length` bytes, or after fewer where somebody has removed some; what comes after them is cut off.
    * @throws base/disk-full, base/not-writable, as do the methods
    */
   constructor(path: string, length: number) {
     this.#path = path;
-    this.#length = length;
     try {
       this.#file = openSync(path, "a");
-      ftruncateSync(this.#file, length);
+      this.#length = Math.min(length, fstatSync(this.#file).size);
+      ftruncateSync(this.#file, this.#length);
     } catch (error) {
       throw asWriteError(error, path);
     }

@@ -131,6 +131,24 @@ test("the curves of a run that goes on are written anew, without what was cut of
   expect(curves()).not.toContain("forgotten");
 });
 
+test("a run whose events somebody has removed goes on, and keeps the new ones", async () => {
+  const folder = await createRunFolder(path, newRun());
+  folder.append(event(1));
+  await folder.save(checkpointAt(1));
+  await folder.close();
+  rmSync(join(path, "metrics.jsonl"));
+  const again = await openRunFolder(path, base());
+  expect((await again.latest())!.progress.step).toBe(1);
+  again.append(event(2));
+  await again.save(checkpointAt(2));
+  await again.close();
+  expect(lines()).toEqual([event(2)]);
+  const once = await openRunFolder(path, base());
+  await once.latest();
+  await once.close();
+  expect(lines()).toEqual([event(2)]);
+});
+
 test("a long run goes on", async () => {
   const folder = await createRunFolder(path, newRun());
   for (let step = 1; step <= 150_000; step++) folder.append(event(step));

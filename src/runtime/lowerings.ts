@@ -161,8 +161,8 @@ function labelLoss(
     ignored === undefined
       ? undefined
       : g.cast(g.op("Not", [g.op("Equal", [label, g.scalar(Number(ignored), label)])]), logs);
-  const hot = g.cast(isClass(g, label, classes, 1, shape.length), logs);
-  const picked = g.op("Neg", [g.sum(g.mul(hot, logs), [1])]);
+  // chosen and not multiplied by 0 and 1: the logarithm of a class that cannot be is −∞
+  const picked = g.op("Neg", [g.sum(g.where(isClass(g, label, classes, 1, shape.length), logs, 0), [1])]);
   const losses = isCounted ? g.mul(picked, isCounted) : picked;
   if (attrs.reduction === "none") return losses;
   const axes = shape.slice(1).map((_, axis) => axis);

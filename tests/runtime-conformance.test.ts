@@ -1,7 +1,8 @@
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { writeOnnx } from "../src/formats/onnx/writer.ts";
 import { Graph } from "../src/graph/ir.ts";
 import { float32 } from "../src/graph/tensor.ts";
@@ -116,6 +117,25 @@ describe("what only the CPU promises", () => {
           expect(readdirSync(folder)).toEqual([]);
         }),
     );
+
+    test("are whole where the system writes a part at a time", async () => {
+      const file = await open(import.meta.filename);
+      const handles = Object.getPrototypeOf(file) as FileHandle;
+      await file.close();
+      const { write } = handles;
+      const inParts = vi.spyOn(handles, "write").mockImplementation(function (
+        this: FileHandle,
+        bytes: Uint8Array,
+        ...[from, length, place]: number[]
+      ) {
+        return Reflect.apply(write, this, [bytes, from, Math.min(length!, 5_000_003), place]);
+      } as never);
+      const own = await cpuRuntime();
+      expect(await lastOf(added({ reads: 0 }).graph, own)).toBe(value + 0.5);
+      expect(inParts.mock.calls.length).toBeGreaterThan(3);
+      inParts.mockRestore();
+      await own.dispose();
+    });
 
     test("go through memory where no file can be written", () =>
       withTemporary(join(folder, "absent"), async () => {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { access, constants, mkdir, open, rename, rm } from "node:fs/promises";
+import { access, constants, type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { DiapasonError } from "./errors.ts";
 
@@ -93,9 +93,11 @@ export async function checkWritable(path: string): Promise<void> {
 /** Pieces of at most this many bytes: one write call cannot take 2 GB. */
 const pieceBytes = 1 << 28;
 
-async function writeAll(file: Awaited<ReturnType<typeof open>>, chunk: Uint8Array): Promise<void> {
+/** Writes all of the bytes, where a call of the system may write a part: from a place of the file on, or where it stands. */
+export async function writeAll(file: FileHandle, chunk: Uint8Array, place?: number): Promise<void> {
   for (let at = 0; at < chunk.byteLength; ) {
-    const { bytesWritten } = await file.write(chunk, at, Math.min(pieceBytes, chunk.byteLength - at));
+    const length = Math.min(pieceBytes, chunk.byteLength - at);
+    const { bytesWritten } = await file.write(chunk, at, length, place === undefined ? null : place + at);
     at += bytesWritten;
   }
 }

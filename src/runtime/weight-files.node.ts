@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { writeAll } from "../base/atomic-file.node.ts";
 import { type ExternalPlace, writeOnnx } from "../formats/onnx/writer.ts";
 import type { Graph, Value } from "../graph/ir.ts";
 import type { ByteSource } from "../graph/tensor.ts";
@@ -73,7 +74,7 @@ export class WeightFiles {
     try {
       let offset = 0;
       for (const data of weights) {
-        await file.write(data.read(), 0, data.length, offset);
+        await writeAll(file, data.read(), offset);
         offset += Math.ceil(data.length / pageBytes) * pageBytes;
       }
     } catch (error) {

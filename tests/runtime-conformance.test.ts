@@ -145,6 +145,31 @@ describe("what only the CPU promises", () => {
       }));
   });
 
+  test("what cannot be handed to the thread is refused, and nothing waits for an answer", async () => {
+    const graph = new Graph("identity");
+    const x = graph.addInput("x", "float32", [2]);
+    graph.addOutput(graph.addNode("Identity", [x]).outputs[0]!);
+    const own = await cpuRuntime({ threads: 1 });
+    const executable = await own.compile(graph);
+    const gone = new Float32Array(2);
+    structuredClone(gone, { transfer: [gone.buffer] });
+    await expect(executable.run({ x: { dtype: "float32", dims: [2], data: gone } })).rejects.toThrow(
+      "could not be cloned",
+    );
+    await own.dispose();
+  });
+
+  test("a parameter that no memory can hold with its moments is refused by name", () => {
+    const make = () =>
+      new ParameterMemory([{ name: "words", dims: [262_144, 1152], kind: "parameter" }], false);
+    expect(make).toThrow(
+      expect.objectContaining({
+        code: "runtime/out-of-memory",
+        message: expect.stringMatching(/"words" \[262144, 1152\] takes 4\.8 GB/),
+      }),
+    );
+  });
+
   test("memory that was used shows in the peak", async () => {
     const size = 2 ** 24;
     const value = new Float32Array(size).fill(1);

@@ -1,4 +1,4 @@
-import { bug } from "../base/errors.ts";
+import { bug, DiapasonError } from "../base/errors.ts";
 import { sizeOf } from "../graph/tensor.ts";
 import type { Slot } from "./engine.ts";
 import { plainModule, sharedModule } from "./optimizer.generated.ts";
@@ -144,10 +144,7 @@ export class ParameterMemory {
   }
 
   #allocate(arrays: readonly ArrayPlace[], shared: boolean): void {
-    const total = arrays.reduce((sum, array) => sum + bytesOf(array), pageBytes);
-    const pages = Math.ceil(total / pageBytes);
-    // The shared module's import says 65,536 pages at most; a shared memory must say its own maximum.
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
+    const memory = memoryFor(arrays, shared);
     const module = new WebAssembly.Module(
       Uint8Array.from(atob(shared ? sharedModule : plainModule), (c) => c.charCodeAt(0)),
     );
@@ -165,6 +162,26 @@ export class ParameterMemory {
       }
       this.#places.set(array.name, { array, bytes, kernels, at, views, rows: new Set(), steps: 0 });
     }
+  }
+}
+
+/** @throws runtime/out-of-memory where the machine has no room, or one array is more than a memory holds. */
+function memoryFor(arrays: readonly ArrayPlace[], shared: boolean): WebAssembly.Memory {
+  const total = arrays.reduce((sum, array) => sum + bytesOf(array), pageBytes);
+  const pages = Math.ceil(total / pageBytes);
+  try {
+    // The shared module's import says 65,536 pages at most; a shared memory must say its own maximum.
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
+  } catch (cause) {
+    const [first] = arrays;
+    const what =
+      arrays.length === 1 ? `"${first!.name}" [${first!.dims.join(", ")}]` : `${arrays.length} arrays`;
+    throw new DiapasonError(
+      "runtime/out-of-memory",
+      `Training ${what} takes ${(total / 1e9).toFixed(1)} GB for values, gradients and the optimizer; one memory holds at most 4.3 GB, or the machine has less.`,
+      "Freeze the block that has it, or tune an adapter.",
+      cause,
+    );
   }
 }
 

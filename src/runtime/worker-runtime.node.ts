@@ -192,9 +192,10 @@ class RuntimeWorker {
     if (this.#ended) return Promise.reject(this.#ended);
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
+      // first: it throws where something cannot be handed over, and then no answer comes that could be waited for
+      this.#worker.postMessage({ id, kind, body }, moved as ArrayBuffer[]);
       if (this.#waiting.size === 0) this.#worker.ref();
       this.#waiting.set(id, { resolve: resolve as (reply: unknown) => void, reject });
-      this.#worker.postMessage({ id, kind, body }, moved as ArrayBuffer[]);
     });
   }
 

@@ -34,6 +34,7 @@ export const linear: { readonly [title: string]: GradCase } = {
   Gemm: grad("2x3, 3x4, 4", gemm(0, 0)),
   "Gemm, left transposed": grad("3x2, 3x4, 1x4", gemm(1, 0)),
   "Gemm, right transposed": grad("2x3, 4x3, 2x1", gemm(0, 1)),
+  "Gemm, sizes of the bias unknown": grad("2x3, 3x4, 2x1", gemm(0, 0), { symbolic: true }),
   "Gemm, both transposed": grad("3x2, 4x3, scalar", gemm(1, 1)),
   "Gemm without a bias": grad("2x3, 3x4", (g, a, b) => g.op("Gemm", [a, b])),
   "Einsum, a product": grad("2x3, 3x4", einsum("ik,kj->ij")),

@@ -1,3 +1,4 @@
+import { reduceTo } from "../reduce.ts";
 import { type GradRules, noGradient } from "../rule.ts";
 import { determinant } from "./determinant.ts";
 import { einsumGradient } from "./einsum.ts";
@@ -33,7 +34,8 @@ export const linear = {
       transB
         ? g.product(dy, a, { alpha, transA: true, transB: transA === 1 })
         : g.product(a, dy, { alpha, transA: transA === 0 }),
-    ({ g, dy, attrs: { beta } }) => (beta === 1 ? dy : g.mul(beta, dy)),
+    // which axes C was repeated along may be known at run time only
+    ({ g, dy, x: [, , c], attrs: { beta } }) => reduceTo(g, beta === 1 ? dy : g.mul(beta, dy), c),
   ],
   Det: [determinant],
   Einsum: [einsumGradient],

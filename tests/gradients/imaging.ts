@@ -36,6 +36,11 @@ export const imaging: { readonly [title: string]: GradCase } = {
   "LpPool, p = 3, the same size": grad("1x2x6x7", (g, x) =>
     g.op("LpPool", [x], { kernel_shape: [3, 2], p: 3, auto_pad: "SAME_UPPER", strides: [2, 2] }),
   ),
+  "LpPool of images of any size": grad(
+    "1x2x6x7",
+    (g, x) => g.op("LpPool", [x], { kernel_shape: [3, 2], strides: [2, 2], pads: [1, 0, 0, 1] }),
+    { symbolic: "pixels" },
+  ),
   "LpPool, a last window past the end": grad("1x1x6x7", (g, x) =>
     g.op("LpPool", [x], { kernel_shape: [3, 3], ceil_mode: 1, strides: [2, 2] }),
   ),

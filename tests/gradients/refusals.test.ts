@@ -3,7 +3,7 @@ import { differentiate } from "../../src/autodiff/differentiate.ts";
 import { DiapasonError } from "../../src/base/errors.ts";
 import type { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Value } from "../../src/graph/ir.ts";
-import { buildCase, grad } from "./grad-case.ts";
+import { buildCase, type CaseOptions, grad } from "./grad-case.ts";
 
 const number = (g: GraphBuilder, value: number) => g.constant([value], "int64", []);
 /** A whole number that only the run knows. */
@@ -15,6 +15,7 @@ const refused: readonly (readonly [
   build: (g: GraphBuilder, x: Value) => Value,
   code: string,
   why: RegExp,
+  options?: CaseOptions,
 ])[] = [
   ["a large determinant", "33x33", (g, x) => g.op("Det", [x]), "autodiff/no-gradient", /33 by 33.*up to 32/],
   ["a floor modulo of floats", "3", (g, x) => g.op("Mod", [x, x]), "autodiff/no-gradient", /fmod is 0/],
@@ -55,10 +56,19 @@ const refused: readonly (readonly [
     "graph/no-expansion",
     /neither a window nor a frame length/,
   ],
+  [
+    "a last window past the end of images of any size",
+    "1x1x6x7",
+    (g, x) => g.op("LpPool", [x], { kernel_shape: [2, 2], ceil_mode: 1, strides: [3, 2] }),
+    "graph/no-expansion",
+    /ceil_mode asks for the sizes of the pixels/,
+    { symbolic: "pixels" },
+  ],
 ];
 
-test.each(refused)("%s is refused with its reason", (_title, shape, build, code, why) => {
-  const { graph, parameters } = buildCase(grad(shape, build));
+test.each(refused.map((row) => [row[0], row] as const))("%s is refused with its reason", (_title, row) => {
+  const [, shape, build, code, why, options] = row;
+  const { graph, parameters } = buildCase(grad(shape, build, options));
   let error: unknown;
   try {
     differentiate(graph, { loss: "loss", parameters });

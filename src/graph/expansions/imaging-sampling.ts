@@ -81,17 +81,24 @@ export const along = (index: number, sizes: readonly number[], axis: number): nu
   Math.floor(index / count(sizes.slice(axis + 1))) % sizes[axis]!;
 
 /** The root of the sum of powers, over zeros put around the input; 0, with no slope, where that sum is 0. */
-function lpPool({ g, node, x: [x], attrs: { p } }: Composite<"LpPool">): Value {
+function lpPool({ g, node, x: [x], attrs }: Composite<"LpPool">): Value {
   const window = windowOf({ ...node, inputs: [x] });
   if (!window) return noExpansion(node, "its window is not known before running");
   const { kernel, strides, dilations, pads, output } = window;
   const rank = kernel.length;
   const ends = kernel.map((size, axis) => {
     const [from, to] = [x.shape![axis + 2], output[axis]];
-    if (typeof from !== "number" || typeof to !== "number") return pads[axis + rank]!;
+    if (typeof from !== "number" || typeof to !== "number")
+      return attrs.ceil_mode === 0
+        ? pads[axis + rank]!
+        : noExpansion(
+            node,
+            "its ceil_mode asks for the sizes of the pixels, which are not known before running",
+          );
     return (to - 1) * strides[axis]! + (size - 1) * dilations[axis]! + 1 - from - pads[axis]!;
   });
   const padded = g.pad(g.abs(x), [0, 0, ...pads.slice(0, rank), 0, 0, ...ends]);
+  const { p } = attrs;
   const powers = p === 1 ? padded : p === 2 ? g.square(padded) : g.pow(padded, p);
   const mean = g.op("AveragePool", [powers], { kernel_shape: kernel, strides, dilations });
   const sum = g.mul(mean, count(kernel));

@@ -69,7 +69,7 @@ async function checkFile(
   const { samples, seed, precision, model } = options;
   const graph = await loadOnnx(await onnxFileOf(model));
   await prepareGraph(graph, (unknown) => learnShapes(unknown, runtime, options.sizes));
-  const loss = options.loss ?? attachTestLoss(graph, seed);
+  const loss = options.loss ?? attachTestLoss(graph, seed, options.parameters);
   const parameters = chosenParameters(graph, loss, options.parameters);
   const sizes = await runnableSizes(lossOnly(graph, loss), runtime, options.sizes);
   const { feeds, symbols } = randomFeeds(graph, sizes, seed);

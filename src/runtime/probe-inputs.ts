@@ -129,7 +129,11 @@ const fills: { readonly [D in DataType]?: Fill } = {
   float16: (size, draw) => Uint16Array.from({ length: size }, () => toFloat16(draw.normal())),
   int64: (size, draw) => BigInt64Array.from({ length: size }, () => BigInt(draw.integer(2))),
   int32: (size, draw) => Int32Array.from(bits(size, draw) as Uint8Array),
+  int16: (size, draw) => Int16Array.from(bits(size, draw) as Uint8Array),
   int8: (size, draw) => Int8Array.from(bits(size, draw) as Uint8Array),
+  uint64: (size, draw) => BigUint64Array.from({ length: size }, () => BigInt(draw.integer(2))),
+  uint32: (size, draw) => Uint32Array.from(bits(size, draw) as Uint8Array),
+  uint16: (size, draw) => Uint16Array.from(bits(size, draw) as Uint8Array),
   uint8: bits,
   bool: bits,
 };

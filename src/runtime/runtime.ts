@@ -8,11 +8,14 @@ export interface HostTensor {
   readonly data:
     | Float32Array
     | Float64Array
-    | Int32Array
-    | Uint8Array
     | Int8Array
+    | Int16Array
+    | Int32Array
+    | BigInt64Array
+    | Uint8Array
     | Uint16Array
-    | BigInt64Array;
+    | Uint32Array
+    | BigUint64Array;
 }
 
 /** Room for one array that training changes: a moving parameter, or a buffer (a running statistic) that graph outputs replace. */

@@ -68,6 +68,22 @@ describe("runnableSizes", () => {
   });
 });
 
+test("outputs that depend on no weight do not count, unless what they depend on is asked for", () => {
+  const made = (asked?: readonly string[]) => {
+    const graph = new Graph("two outputs");
+    const g = new GraphBuilder(graph);
+    const x = graph.addInput("x", "float32", [4]);
+    const weight = graph.addInitializer("weight", float32([4], Float32Array.of(1, -2, 3, 4)));
+    graph.addOutput(g.op("Acosh", [x]));
+    graph.addOutput(g.mul(graph.addInput("y", "float32", [4]), weight));
+    inferShapes(graph);
+    const loss = graph.get(attachTestLoss(graph, 0, asked));
+    return [...nodesReaching(loss)].map(({ op }) => op);
+  };
+  expect(made()).not.toContain("Acosh");
+  expect(made(["x"])).toContain("Acosh");
+});
+
 test("what a logarithm is taken of is fed with magnitudes; a loss that is no number anywhere is an error", async () => {
   const scaled = (sign: number) => {
     const graph = new Graph("logarithm");

@@ -9,7 +9,7 @@ import { bodiesOf, type Graph, type Node, type Value } from "../../graph/ir.ts";
 import type { NdArray } from "../../graph/kernels/interpret.ts";
 import { tensorsIn } from "../../graph/passes/fold-sequences.ts";
 import { int64, sizeOf } from "../../graph/tensor.ts";
-import { nodesReaching } from "../../models/parameters.ts";
+import { collectParameters, nodesReaching } from "../../models/parameters.ts";
 import {
   batchSymbolOf,
   fedInputs,
@@ -29,16 +29,23 @@ const usualSize = 2;
 /**
  * Appends a scalar on which every float output depends: Σ over outputs and elements of w · element, with weights
  * w = cos(position), so that no symmetry (a Softmax sums to 1) hides a gradient. An output that is a sequence counts by
- * its tensors; one that an operator makes of which nothing is known is left out where there are others. Result: its name.
+ * its tensors; one that depends on no weight, or that an operator makes of which nothing is known, is left out where there
+ * are others. `asked`: the parameters that are meant; default: the graph's weights. Result: its name.
  */
-export function attachTestLoss(graph: Graph, seed: number): string {
+export function attachTestLoss(graph: Graph, seed: number, asked?: readonly string[]): string {
   const scalar = graph.outputs.find((value) => value.dtype === "float32" && value.shape?.length === 0);
   if (scalar) return scalar.name;
   const all = graph.outputs
     .flatMap((value) => (value.opaqueType ? (tensorsIn(value) ?? []) : [value]))
     .filter(({ dtype, shape }) => (dtype === "float32" || dtype === "float64") && shape !== undefined);
-  const known = all.filter((value) => ![...nodesReaching(value)].some((node) => isUnknown(node)));
-  const outputs = new Set(known.length > 0 ? known : all);
+  const isKnown = (value: Value) => ![...nodesReaching(value)].some((node) => isUnknown(node));
+  const learns = (value: Value) =>
+    asked
+      ? [...nodesReaching(value)].some((node) =>
+          node.inputs.some((input) => input && asked.includes(input.name)),
+        )
+      : collectParameters(graph, value).parameters.length > 0;
+  const outputs = new Set(narrowed(narrowed(all, learns), isKnown));
   if (outputs.size === 0) throw nothingToCheck(graph);
   const g = new GraphBuilder(graph);
   const sums = [...outputs].map((value) => g.cast(weightedSum(g, value, seed), "float32"));
@@ -46,6 +53,12 @@ export function attachTestLoss(graph: Graph, seed: number): string {
   graph.addOutput(loss);
   graph.rename(loss, graph.freshName("gradcheck.loss"));
   return loss.name;
+}
+
+/** Those that a test takes, or all where it takes none. */
+function narrowed<T>(all: readonly T[], takes: (one: T) => boolean): readonly T[] {
+  const some = all.filter(takes);
+  return some.length > 0 ? some : all;
 }
 
 function nothingToCheck({ outputs }: Graph): DiapasonError {

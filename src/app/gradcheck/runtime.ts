@@ -33,7 +33,11 @@ const arrays: { readonly [D in DataType]?: (numbers: Float64Array) => HostTensor
   float16: (numbers) => Uint16Array.from(numbers, toFloat16),
   int64: (numbers) => BigInt64Array.from(numbers, (value) => BigInt(value)),
   int32: (numbers) => Int32Array.from(numbers),
+  int16: (numbers) => Int16Array.from(numbers),
   int8: (numbers) => Int8Array.from(numbers),
+  uint64: (numbers) => BigUint64Array.from(numbers, (value) => BigInt(value)),
+  uint32: (numbers) => Uint32Array.from(numbers),
+  uint16: (numbers) => Uint16Array.from(numbers),
   uint8: (numbers) => Uint8Array.from(numbers),
   bool: (numbers) => Uint8Array.from(numbers),
 };

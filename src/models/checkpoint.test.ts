@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { Graph } from "../graph/ir.ts";
 import { float32, type Tensor } from "../graph/tensor.ts";
 import { nameAfterCheckpoint, transpose } from "./checkpoint.ts";
-import { labelsOf, parseConfig, withLabels } from "./config.ts";
+import { labelsOf, parseConfig, withGraphFile, withLabels, withPurpose } from "./config.ts";
+import { isBuiltType } from "./open-network.node.ts";
 
 const matrix = float32([2, 3], [1, 2, 3, 4, 5, 6]);
 const turned = float32([3, 2], [1, 4, 2, 5, 3, 6]);
@@ -71,5 +72,26 @@ describe("config.json", () => {
       num_labels: 2,
     });
     expect(withLabels({}, ["a"])["model_type"]).toBe("resnet");
+  });
+  test("a borrowed type stays known as such, whatever a model is tuned for next", () => {
+    const text = withLabels(withPurpose({}, { task: "text-classification", maxTokens: 8 }), ["a"]);
+    expect(text["diapason"]).toMatchObject({ task: "text-classification", maxTokens: 8 });
+    expect(isBuiltType(text)).toBe(false);
+    const image = withPurpose(text, { task: "image-classification" });
+    expect(isBuiltType(image)).toBe(false);
+    expect(image["diapason"]).toMatchObject({ task: "image-classification" });
+    expect(image["diapason"]).not.toHaveProperty("maxTokens");
+  });
+  test("what the base told transformers.js of its own files is not told of others", () => {
+    const stale = { dtype: "q4f16", kv_cache_dtype: { q4f16: "float16" }, use_external_data_format: true };
+    const config = { model_type: "llama", "transformers.js_config": stale };
+    expect(withGraphFile(config, { isApart: false })).toEqual({
+      model_type: "llama",
+      "transformers.js_config": { dtype: "fp32" },
+    });
+    expect(withGraphFile(config, { isApart: true })["transformers.js_config"]).toEqual({
+      dtype: "fp32",
+      use_external_data_format: { "model.onnx": 1 },
+    });
   });
 });

@@ -56,11 +56,13 @@ export function labelsOf(config: ModelConfig, path: string): readonly string[] |
  */
 export function withLabels(config: ModelConfig, labels: readonly string[]): ModelConfig {
   const borrowed = config["model_type"] === undefined;
+  const told = config["diapason"] as object | undefined;
   return {
     ...config,
     ...(borrowed && {
       model_type: "resnet",
       diapason: {
+        ...told,
         model_type:
           "borrowed, so that transformers.js loads onnx/model.onnx; the weights are not those of this type",
       },
@@ -72,6 +74,27 @@ export function withLabels(config: ModelConfig, labels: readonly string[]): Mode
     "transformers.js_config": { dtype: "fp32" },
   };
 }
+
+/** The config of a model that was tuned for something else than before. That its type is borrowed stays true. */
+export function withPurpose(config: ModelConfig, purpose: Readonly<Record<string, unknown>>): ModelConfig {
+  const { model_type: borrowed } = (config["diapason"] ?? {}) as Readonly<Record<string, unknown>>;
+  return { ...config, diapason: { ...purpose, ...(borrowed !== undefined && { model_type: borrowed }) } };
+}
+
+/**
+ * The config of a folder in which `onnx/model.onnx` of float32 lies: what another folder's config told transformers.js of
+ * its files (their type, caches of half precision, weights apart) is not true of it. `isApart`: its weights lie beside it.
+ */
+export const withGraphFile = (
+  config: ModelConfig,
+  { isApart }: { readonly isApart: boolean },
+): ModelConfig => ({
+  ...config,
+  "transformers.js_config": {
+    dtype: "fp32",
+    ...(isApart && { use_external_data_format: { "model.onnx": 1 } }),
+  },
+});
 
 function badConfig(path: string, what: string, cause?: unknown): DiapasonError {
   return new DiapasonError(

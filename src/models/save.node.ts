@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { asWriteError, writeFileAtomic } from "../base/atomic-file.node.ts";
@@ -12,7 +13,7 @@ import { asStored, toStoredTypes } from "../graph/passes/stored-types.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { exportedAs } from "./architecture.ts";
 import { transpose } from "./checkpoint.ts";
-import { withLabels } from "./config.ts";
+import { withGraphFile, withLabels } from "./config.ts";
 import type { BuiltNetwork, Model } from "./model.ts";
 import { rebuilt } from "./rebuild.ts";
 
@@ -46,7 +47,10 @@ export async function saveModel(model: Model, path: string, options: SaveOptions
     await saveOnnx(graph, join(draft, "onnx", "model.onnx"));
     await saveCheckpoint(draft, weightsOf(model));
     const config = model.labels ? withLabels(model.config, model.labels) : model.config;
-    await writeFileAtomic(join(draft, "config.json"), `${jsonText(config)}\n`);
+    const isApart = existsSync(join(draft, "onnx", "model.onnx_data"));
+    // A graph of no known type is nothing that transformers.js opens.
+    const told = config["model_type"] === undefined ? config : withGraphFile(config, { isApart });
+    await writeFileAtomic(join(draft, "config.json"), `${jsonText(told)}\n`);
     await options.more?.(draft);
     await putInPlace(draft, target);
   } catch (error) {

@@ -1,4 +1,5 @@
 import { DiapasonError } from "../../base/errors.ts";
+import { withPurpose } from "../../models/config.ts";
 import type { Model } from "../../models/model.ts";
 
 /** What a tuning of the task custom minimises, measures and feeds, in the words of its options. */
@@ -57,7 +58,5 @@ function keptIn({ config }: Model): Given | undefined {
 export const lossFile = "loss/loss.onnx";
 
 /** The config.json of a tuned model: what was there, with what it was tuned for. */
-export const configWith = (model: Model, { loss, metric, fix }: CustomSettings): Model["config"] => ({
-  ...model.config,
-  diapason: { task: "custom", loss: isLossFile(loss) ? lossFile : loss, metric, fix },
-});
+export const configWith = (model: Model, { loss, metric, fix }: CustomSettings): Model["config"] =>
+  withPurpose(model.config, { task: "custom", loss: isLossFile(loss) ? lossFile : loss, metric, fix });

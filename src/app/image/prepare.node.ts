@@ -6,9 +6,11 @@ import { savePreprocessor } from "../../data/preprocessor.node.ts";
 import { readThumbnail } from "../../data/thumbnail.node.ts";
 import { compareEvaluations } from "../../evaluate/compare.ts";
 import type { Evaluation } from "../../evaluate/evaluate.ts";
+import { withPurpose } from "../../models/config.ts";
 import { replaceHead } from "../../models/head.ts";
 import type { Model } from "../../models/model.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
+import { problemTypes } from "../../tasks/label-loss.ts";
 import { type ClassifierResult, mistakesOf, scoresOf } from "../classifier/result.ts";
 import type { TuneSettings } from "../options.ts";
 import type { Judged, TaskRun } from "../task.ts";
@@ -71,7 +73,12 @@ export async function prepareImages(options: TuneSettings, runtime: Runtime): Pr
     },
     tuned(network, values) {
       const tuned = withTuned(network, classes, values);
-      return { judged: tuned, saved: tuned };
+      // A base that told several labels, or a number, would else be read as one that still does.
+      const config = withPurpose(
+        { ...tuned.config, problem_type: problemTypes.class },
+        { task: "image-classification" },
+      );
+      return { judged: tuned, saved: { ...tuned, config } };
     },
     saving: { keepNames: false, more: (folder) => savePreprocessor(folder, opened.preprocessor) },
     close: () => loader.close(),

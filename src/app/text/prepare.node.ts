@@ -2,6 +2,7 @@ import { openTextRows } from "../../data/text/open-text-rows.node.ts";
 import type { TextDataset, TextOptions } from "../../data/text/text-dataset.ts";
 import type { ThreadedTokenizer } from "../../data/text/tokenizer.ts";
 import { roundToStored } from "../../graph/passes/stored-types.ts";
+import { withPurpose } from "../../models/config.ts";
 import { sharesInWords } from "../../models/dropout-shares.ts";
 import type { Model } from "../../models/model.ts";
 import { rebuilt } from "../../models/rebuild.ts";
@@ -185,7 +186,7 @@ function textRun<E extends EncodedText, V>(job: TextJob<E, V>, opened: Opened<E>
     },
     tuned(network, values) {
       const tuned = withGraph(network, roundToStored(withValues(network.graph, values)));
-      const config = { ...tuned.config, ...job.config, diapason: { task: facts.task, maxTokens } };
+      const config = withPurpose({ ...tuned.config, ...job.config }, { task: facts.task, maxTokens });
       const drops = (tuned.network?.dropout.size ?? 0) > 0;
       const plain = job.network || drops ? rebuilt(tuned, { seed: options.seed }) : tuned;
       return { judged: tuned, saved: { ...plain, config } };

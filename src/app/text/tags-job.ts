@@ -5,8 +5,10 @@ import type { Encoding } from "../../data/text/tokenizer.ts";
 import { checkFinite } from "../../evaluate/evaluate.ts";
 import { argmax, softmax } from "../../tasks/classification-metrics.ts";
 import { type EntityMetrics, entitiesOf, entityMetrics } from "../../tasks/entities.ts";
+import { problemTypes } from "../../tasks/label-loss.ts";
 import type { Metrics } from "../../tune/events.ts";
 import type { Table } from "../report/report.ts";
+import { textOf } from "./encode.ts";
 import type { JobContext, TextJob } from "./job.ts";
 import { encoderRate } from "./rates.ts";
 import { labelled, labelsInput, type TokenLabelled, tokenLoss } from "./token-loss-job.ts";
@@ -40,8 +42,9 @@ export function tagsJob({
 }: JobContext): TextJob<TaggedText, TagEvaluation> {
   const numbers = new Map(classes.map((name, i) => [name, i]));
   const { attach } = tokenLoss(labelSmoothing);
-  const encode = ({ id, values }: TextRow): TaggedText => {
-    const words = values.tokens ?? wordsOf(values.text ?? "");
+  const encode = (row: TextRow): TaggedText => {
+    const { id, values } = row;
+    const words = values.tokens ?? wordsOf(textOf(row));
     const tags = values.tags ?? words.map(() => "O");
     const encoding = tokenizer.encodeWords(words, { maxLength: maxTokens });
     const heads = headsOf(encoding, words.length);
@@ -63,7 +66,8 @@ export function tagsJob({
     head: "token-classification",
     learningRate: encoderRate,
     labels: classes,
-    config: {},
+    // What a base was for would else be taken for what the tags are.
+    config: { problem_type: problemTypes.class },
     encode: async (rows) => rows.map(checked),
     encodeUnlabelled: async (rows) => rows.map(encode),
     attach: (graph, model) => ({ ...attach(graph, model), outputs: [output] }),

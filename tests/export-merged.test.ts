@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { env, pipeline } from "@huggingface/transformers";
@@ -14,6 +14,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 beforeAll(async () => {
   await writeTinyDecoder(at("decoder"));
+  mkdirSync(at("decoder/1_Pooling"));
+  writeFileSync(at("decoder/1_Pooling/config.json"), "{}");
   const rows = opinions(32).map(({ text }) => ({ text }));
   const data = writeRows(at("rows"), "stories.jsonl", rows);
   const settings = { task: "causal-lm", adapter: "lora", plan: "full", epochs: 2, batchSize: 8 } as const;
@@ -56,6 +58,18 @@ test("a base with its adapter becomes the folder that tuning wrote, and runs", a
   }
   expect(moved).toBeGreaterThan(0);
   expect(existsSync(at("merged/tokenizer.json"))).toBe(true);
+  expect(existsSync(at("merged/1_Pooling/config.json"))).toBe(true);
+});
+
+test("what is merged is not replaced by it", async () => {
+  const given = { adapter: at("tuned/adapter"), force: true };
+  for (const out of ["tuned", "decoder"])
+    await expect(
+      messages({ ...given, to: ["merged"], model: at("decoder"), out: at(out) }),
+    ).rejects.toMatchObject({
+      code: "app/overlapping-folders",
+    });
+  expect(existsSync(at("tuned/adapter/adapter_config.json"))).toBe(true);
 });
 
 test.each(["fp32", "q8"] as const)("transformers.js goes on with a text in %s", async (dtype) => {

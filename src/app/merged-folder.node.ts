@@ -2,6 +2,8 @@ import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { asWriteError } from "../base/atomic-file.node.ts";
+import { DiapasonError } from "../base/errors.ts";
+import { isIn } from "../base/inside.node.ts";
 import { mergeAdapter } from "../models/adapters/merge.ts";
 import { loadPeftAdapter, openPeftBase } from "../models/adapters/peft.node.ts";
 import { loadModel } from "../models/load.node.ts";
@@ -16,16 +18,26 @@ import { mergeNotes } from "./adapter.ts";
 const isBeside = (name: string): boolean =>
   /\.(?:json|txt|model|spm|jinja)$/.test(name) && !/^adapter_config\.json$|\.index\.json$/.test(name);
 
+/** Folders of sentence-transformers, which modules.json names: "1_Pooling" says how tokens become one vector. */
+const isModule = /^\d+_[A-Za-z]+$/;
+
 /**
  * Writes a model with an adapter in its weights as a folder of its own, with what lies beside the base.
  *
  * `base`: folder or ONNX file. Result: how far the merged model is from the one with its adapter.
- * @throws what loadPeftAdapter, loadModel and saveModel throw
+ * @throws app/overlapping-folders, what loadPeftAdapter, loadModel and saveModel throw
  */
 export async function writeMerged(
   { base, adapter, out, force }: Record<"base" | "adapter" | "out", string> & { readonly force: boolean },
   runtime: Runtime,
 ): Promise<readonly string[]> {
+  for (const [what, path] of Object.entries({ base, adapter }))
+    if (isIn(path, out))
+      throw new DiapasonError(
+        "app/overlapping-folders",
+        `The ${what} "${path}" would be lost: the output folder "${out}", in which it lies, is replaced.`,
+        "Choose a folder outside of it with --out.",
+      );
   const model = await loadAdapterBase(adapter, base, runtime);
   const adapted = await loadPeftAdapter(adapter, model);
   const notes = await mergeNotes({ adapted }, new Map(), runtime);
@@ -53,8 +65,8 @@ export async function copyBeside(from: string, to: string): Promise<void> {
   try {
     await mkdir(to, { recursive: true });
     for (const name of names)
-      if (isBeside(name) && !existsSync(join(to, name)))
-        await cp(join(from, name), join(to, name), { dereference: true });
+      if ((isBeside(name) || isModule.test(name)) && !existsSync(join(to, name)))
+        await cp(join(from, name), join(to, name), { dereference: true, recursive: true });
   } catch (error) {
     throw asWriteError(error, to);
   }

@@ -1,7 +1,6 @@
-import { existsSync, realpathSync } from "node:fs";
-import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { checkWritable } from "../base/atomic-file.node.ts";
 import { DiapasonError } from "../base/errors.ts";
+import { isIn } from "../base/inside.node.ts";
 import type { LocatedAdapter } from "../models/hub/locate.node.ts";
 import type { Model } from "../models/model.ts";
 import { checkFree } from "../models/save.node.ts";
@@ -138,19 +137,6 @@ function refuseOverlap({ model, data, out, run }: TuneSettings): void {
       : `The ${what} folder "${written}" lies in the folder of the ${of}, "${read}".`,
     `Choose a folder outside of it with --${what === "run" ? "run" : "out"}.`,
   );
-}
-
-/** Whether a path is a folder or lies in it, through links too. Between drives there is no relative path. */
-function isIn(path: string, folder: string): boolean {
-  const inside = relative(realPath(folder), realPath(path));
-  return inside !== ".." && !inside.startsWith(`..${sep}`) && !isAbsolute(inside);
-}
-
-/** A path without links, as far as there is something at it. */
-function realPath(path: string): string {
-  const place = resolve(path);
-  if (existsSync(place)) return realpathSync(place);
-  return dirname(place) === place ? place : join(realPath(dirname(place)), basename(place));
 }
 
 const smallNote = (size: number, { batchSize }: TuneSettings): string =>

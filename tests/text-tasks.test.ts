@@ -13,6 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { languageTokens } from "../src/app/text/language-tokens.ts";
+import { similarityJob } from "../src/app/text/similarity-job.node.ts";
 import { openTokenizer } from "../src/data/text/open-tokenizer.node.ts";
 import { evaluate, predict, resume, type Saved, type TuneInput, tune } from "../src/index.ts";
 import { loadModel } from "../src/models/load.node.ts";
@@ -114,6 +115,14 @@ describe("text-classification", () => {
       problem_type: "multi_label_classification",
       id2label: { 0: "book", 1: "good" },
     });
+    const other = writeRows(at("other"), "pairs.jsonl", [{ anchor: "the film", positive: "a book" }]);
+    const asked = async () => {
+      for await (const _ of predict({ model: at("several"), inputs: [other] }));
+    };
+    await expect(asked()).rejects.toMatchObject({
+      code: "data/no-text",
+      message: "pairs.jsonl:1 has no text, but anchor and positive.",
+    });
     for await (const event of predict({ model: at("several"), inputs: ["the book was good"], top: 2 }))
       if (event.type === "prediction")
         expect(event.labels.every(({ probability }) => probability > 0.5)).toBe(true);
@@ -161,7 +170,16 @@ describe("token-classification", () => {
       ner_tags: ["B-PER", "O", "O", isBook ? "B-LOC" : "O", "O"].slice(i % 2),
     }));
     const data = writeRows(at("names"), "all.jsonl", rows);
-    const saved = await tuned("tagger", { model: at("encoder"), data, task: "token-classification" });
+    // The base told a number, and its file told transformers.js of forms that the tuned folder lacks.
+    cpSync(at("encoder"), at("rated"), { recursive: true });
+    const config = JSON.parse(readFileSync(join(at("rated"), "config.json"), "utf8"));
+    const stale = { problem_type: "regression", "transformers.js_config": { dtype: "q4" } };
+    writeFileSync(join(at("rated"), "config.json"), JSON.stringify({ ...config, ...stale }));
+    const saved = await tuned("tagger", { model: at("rated"), data, task: "token-classification" });
+    expect(JSON.parse(readFileSync(join(at("tagger"), "config.json"), "utf8"))).toMatchObject({
+      problem_type: "single_label_classification",
+      "transformers.js_config": { dtype: "fp32" },
+    });
     expect(saved.after.metrics["F1"]).toBeGreaterThan(0.95);
     const { worst } = JSON.parse(readFileSync(join(at("tagger-run"), "result.json"), "utf8"));
     expect(worst[0]).toMatchObject({
@@ -322,6 +340,29 @@ describe("sentence-similarity", () => {
       a.reduce((sum, x, i) => sum + x * b[i]!, 0);
     expect(cosine(vectors[0]!, vectors[0]!)).toBeCloseTo(1, 5);
     expect(cosine(vectors[0]!, vectors[1]!)).toBeGreaterThan(cosine(vectors[0]!, vectors[2]!) + 0.2);
+  });
+
+  test("scores of held-out pairs are on the scale of those for training", async () => {
+    const tokenizer = await openTokenizer(at("encoder"));
+    const job = await similarityJob({
+      folder: at("encoder"),
+      shape: "pair-score",
+      classes: [],
+      labels: undefined,
+      tokenizer,
+      maxTokens: 16,
+      labelSmoothing: 0,
+      seed: 0,
+    });
+    const row = (score: number) => {
+      const values = { text: "a film", pair: "a book", score };
+      return { id: `row of ${score}`, file: "", line: 1, fields: {}, values };
+    };
+    const splits = [[row(5), row(1)], [row(1)]];
+    const [train, held] = await Promise.all(splits.map((rows) => job.encode(rows)));
+    expect(train!.map(({ score }) => score)).toEqual([1, 0.2]);
+    expect(held!.map(({ score }) => score)).toEqual([0.2]);
+    await tokenizer.close();
   });
 
   test("scores of pairs are learnt", async () => {

@@ -5,7 +5,7 @@ export interface Entity {
   readonly end: number;
 }
 
-/** A tag taken apart: "B-PER" is the prefix B of PER; "PER-B" is read too where the prefix stands behind. */
+/** A tag taken apart: "B-PER" is the prefix B of PER. */
 function parts(tag: string): { readonly prefix: string; readonly type: string } {
   if (tag === "O" || tag === "") return { prefix: "O", type: "" };
   const match = /^([BIESLUM])[-_](.+)$/.exec(tag);

@@ -3,6 +3,7 @@ import { random } from "../../base/random.ts";
 import { ignored } from "../../data/text/text-batches.ts";
 import type { TextRow } from "../../data/text/text-dataset.ts";
 import { softmax } from "../../tasks/classification-metrics.ts";
+import { textOf } from "./encode.ts";
 import type { JobContext, TextJob } from "./job.ts";
 import {
   judgedByPerplexity,
@@ -85,10 +86,7 @@ async function encodeRows(
   { tokenizer, maxTokens }: JobContext,
   rows: readonly TextRow[],
 ): Promise<TokenLabelled[]> {
-  const plain = await tokenizer.encodeMany(
-    rows.map(({ values }) => values.text ?? ""),
-    { addSpecial: false },
-  );
+  const plain = await tokenizer.encodeMany(rows.map(textOf), { addSpecial: false });
   const { cls, sep } = tokenizer.special;
   const room = maxTokens - (cls ? 1 : 0) - (sep ? 1 : 0);
   return plain.flatMap(({ ids }, i) => {

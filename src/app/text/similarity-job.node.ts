@@ -13,6 +13,7 @@ import {
   pooledOnHost,
   retrievalMetrics,
 } from "../../tasks/similarity.ts";
+import { textOf } from "./encode.ts";
 import type { JobContext, TextJob } from "./job.ts";
 import { encoderRate } from "./rates.ts";
 import { collateGroups, groupFeeds, groupOf, type TextGroup } from "./text-groups.ts";
@@ -34,15 +35,17 @@ export async function similarityJob(context: JobContext): Promise<TextJob<Simila
   const isScored = shape === "pair-score";
   let scoresInput = "";
   let texts = 2;
+  /** Of all rows so far: a few held-out ones may all be of low scores. */
+  let most = 0;
   const encodeAll = async (rows: readonly TextRow[]): Promise<SimilarTexts[]> => {
     const lists = rows.map((row) => textsOf(row));
+    most = rows.reduce((largest, { values }) => Math.max(largest, values.score ?? 0), most);
+    const range = largestScores.find((one) => most <= one) ?? most;
     const count = lists.reduce((least, list) => Math.min(least, list.length), 3);
     const encoded = await tokenizer.encodeMany(
       lists.flatMap((list) => list.slice(0, count)),
       { maxLength: maxTokens },
     );
-    const most = rows.reduce((largest, { values }) => Math.max(largest, values.score ?? 0), 0);
-    const range = largestScores.find((one) => most <= one) ?? most;
     return rows.map(({ id, values }, i) => {
       const parts = encoded.slice(i * count, (i + 1) * count).map((encoding) => ({ id, ...encoding }));
       return { ...groupOf(id, parts), score: (values.score ?? 0) / range };
@@ -61,10 +64,7 @@ export async function similarityJob(context: JobContext): Promise<TextJob<Simila
       return examples;
     },
     encodeUnlabelled: async (rows) => {
-      const encoded = await tokenizer.encodeMany(
-        rows.map(({ values }) => values.text ?? ""),
-        { maxLength: maxTokens },
-      );
+      const encoded = await tokenizer.encodeMany(rows.map(textOf), { maxLength: maxTokens });
       return encoded.map((encoding, i) => ({
         ...groupOf(rows[i]!.id, [{ id: rows[i]!.id, ...encoding }]),
         typeIds: encoding.typeIds,

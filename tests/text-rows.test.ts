@@ -225,6 +225,12 @@ describe("files", () => {
     const json = '[\n {"text": "a [", "label": "x"},\n\n {\n  "text": "b", "label": "y"}]';
     const { splits } = await open(file("a.json", json));
     expect(splits.train.map(({ id }) => id)).toEqual(["a.json:2", "a.json:4"]);
+    const oneLine = await open(file("a.json", '[{"text": "a"}, {"text": "b"}, {"text": "c"}]'));
+    expect(oneLine.splits.train.map(({ id }) => id)).toEqual([
+      "a.json:1",
+      "a.json:1 row 2",
+      "a.json:1 row 3",
+    ]);
     const zipped = await open(file("a.jsonl.gz", gzipSync(lines({ text: "a" }, { text: "b" }))));
     expect(zipped.splits.train.length).toBe(2);
   });

@@ -103,6 +103,14 @@ describe("text-classification", () => {
     expect(said).toEqual(["bad", "good"]);
   });
 
+  test("rows of a JSON list in one line are told apart", async () => {
+    const rows = opinions(48).map(({ text, isGood }) => ({ text, label: isGood ? "good" : "bad" }));
+    mkdirSync(at("one-line"));
+    writeFileSync(join(at("one-line"), "all.json"), JSON.stringify(rows));
+    const saved = await tuned("of-one-line", { model: at("encoder"), data: at("one-line"), epochs: 1 });
+    expect(saved.after.metrics).toHaveProperty("accuracy");
+  });
+
   test("any number of classes", async () => {
     const rows = opinions(96).map(({ text, isGood, isBook }) => ({
       text,

@@ -119,11 +119,14 @@ function readRows(
   const read: ReadRow[] = [];
   const empty: number[] = [];
   const wanted = Object.values(found.columns);
+  let [last, nth] = [0, 0];
   eachOrThrow(
     table.rows,
     ({ line }) => line,
     ({ line, fields }) => {
-      const where = `${file}:${line}`;
+      [last, nth] = [line, line === last ? nth + 1 : 1];
+      // A JSON list may lie in one line; each row has a name of its own all the same, by which it is found again.
+      const where = nth === 1 ? `${file}:${line}` : `${file}:${line} row ${nth}`;
       if (Object.values(fields).every((value) => value === "" || value === null)) {
         empty.push(line);
         return;

@@ -492,3 +492,29 @@ test("an adapter on a network with dropout is merged, and what it then gives is 
   const { notes } = JSON.parse(readFileSync(at("dropped-lora-run/result.json"), "utf8"));
   expect(notes.join("\n")).toMatch(/merged into the weights: outputs differ by/);
 });
+
+test("texts that all have one label teach nothing, and are refused by name", async () => {
+  const data = writeRows(
+    at("one"),
+    "all.jsonl",
+    opinions(12).map(({ text }) => ({ text, label: "good" })),
+  );
+  await expect(
+    tuned("one-class", { model: at("encoder"), data, task: "text-classification" }),
+  ).rejects.toMatchObject({
+    code: "data/single-class",
+    message: 'All rows of all.jsonl have the label "good".',
+  });
+  expect(readdirSync(folder).filter((name) => name.startsWith("one-class"))).toEqual([]);
+});
+
+test("columns of other names: those that were taken are named", async () => {
+  const rows = opinions(12).map(({ text, isGood }) => ({ review: text, verdict: String(isGood) }));
+  const data = writeRows(at("verdicts"), "all.jsonl", rows);
+  await expect(
+    tuned("verdict", { model: at("encoder"), data, task: "text-classification" }),
+  ).rejects.toMatchObject({
+    message: expect.stringMatching(/^The rows of all\.jsonl are JSON lines: text;/),
+    fix: expect.stringContaining('"review" is taken as text'),
+  });
+});

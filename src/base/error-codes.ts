@@ -47,7 +47,7 @@ export const errorCodes = {
   "data/no-labels":
     "Images lie in a folder without class folders and without a metadata file, so nothing says what they show.",
   "data/no-training-images": "The folder has a validation or test part, but none to train on.",
-  "data/single-class": "All images have the same label; telling classes apart needs two.",
+  "data/single-class": "All images or texts have the same label; telling classes apart needs two.",
   "data/class-too-small": "A class has too few images to be split: training and validation each need one.",
   "data/unknown-label":
     "Validation or test images carry a label that training (or the given list of classes) does not have.",

@@ -7,13 +7,29 @@ import type { TextTaskKind } from "./task-kind.ts";
 /** @throws data/unknown-shape where rows are not what a task learns from */
 export function checkShape<E extends EncodedText, V>(
   { name, shapes }: Pick<TextTaskKind<E, V>, "name" | "shapes">,
-  { root, shape, format }: Pick<TextDataset, "root" | "shape" | "format">,
+  { origin, shape, format, columns }: Pick<TextDataset, "origin" | "shape" | "format" | "columns">,
 ): void {
   if (shapes.includes(shape)) return;
+  const taken = Object.entries(columns).map(([role, name]) => `"${name}" is taken as ${role}`);
   const wanted = textShapes.filter((one) => shapes.includes(one.shape) && !one.isPrompt);
   throw new DiapasonError(
     "data/unknown-shape",
-    `The rows of "${root}" are ${format}; the task ${name} takes ${wanted.map((one) => one.format).join(", or ")}.`,
-    "Name the columns (textColumn, pairColumn, labelColumn), or choose a task for what the rows are.",
+    `The rows of ${origin.split(";")[0]} are ${format}; the task ${name} takes ${wanted.map((one) => one.format).join(", or ")}.`,
+    `Name the columns (${["textColumn, pairColumn, labelColumn", ...taken].join("; ")}), or choose a task for what the rows are.`,
+  );
+}
+
+/** @throws data/single-class where all labels are the same, which any model tells and none need learn */
+export function checkClasses({
+  classes,
+  labels,
+  columns,
+  origin,
+}: Pick<TextDataset, "classes" | "labels" | "columns" | "origin">): void {
+  if (labels !== "class" || columns.tags !== undefined || classes.length !== 1) return;
+  throw new DiapasonError(
+    "data/single-class",
+    `All rows of ${origin.split(";")[0]} have the label "${classes[0]}".`,
+    "Add rows of at least one other class, or name the column that holds labels with --label-column.",
   );
 }

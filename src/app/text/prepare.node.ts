@@ -12,7 +12,7 @@ import type { TrainData } from "../../tune/data.ts";
 import { withValues } from "../../tune/program.ts";
 import type { TuneSettings } from "../options.ts";
 import type { Judged, StartOf, TaskRun } from "../task.ts";
-import { checkShape } from "./check-shape.ts";
+import { checkClasses, checkShape } from "./check-shape.ts";
 import type { AttachedText, EncodedText, TextJob } from "./job.ts";
 import {
   exampleBatches,
@@ -42,6 +42,7 @@ export async function prepareTexts<E extends EncodedText, V>(
     ...(options.limit === undefined ? {} : { limit: options.limit }),
   });
   checkShape(kind, dataset);
+  checkClasses(dataset);
   const { tokenizer, maxTokens } = await openTextTokenizer(options.model, options.maxTokens);
   try {
     const job = await kind.job({

@@ -197,6 +197,14 @@ test("a name that a body has for itself hides the one around it", () => {
   expect(then.type === "graph" && then.value.nodes[0]!.inputs[0]!.constant).toBeTruthy();
 });
 
+test("what a branch of If declares as an input is the value around it, as ONNX Runtime takes it", () => {
+  const inner = { input: [x], node: [node("Neg", ["x"], ["z"])], output: [{ name: "z" }] };
+  const graph = read({ input: [x], node: [node("If", ["x"], ["y"], branches(inner))], output: [y] });
+  const then = graph.nodes[0]!.attributes.get("then_branch")!;
+  if (then.type !== "graph") throw new Error("there is no branch");
+  expect([then.value.inputs, then.value.nodes[0]!.inputs]).toEqual([[], [graph.get("x")]]);
+});
+
 test("20,000 nodes backwards are read in a moment", () => {
   const nodes = Array.from({ length: 20_000 }, (_, i) => node("Relu", [`v${i}`], [`v${i + 1}`]));
   const bytes = bytesOf({ input: [{ name: "v0" }], node: nodes.reverse(), output: [{ name: "v20000" }] });

@@ -101,10 +101,14 @@ function opsetsOf(imports: readonly OperatorSetIdProto[]): Map<string, number> {
   return new Map(imports.map(({ domain, version }) => [mainDomain(domain), Number(version)]));
 }
 
-/** Fills an empty graph from its proto. */
-function fill(graph: Graph, proto: GraphProto, context: Context): void {
+/**
+ * Fills an empty graph from its proto. A branch of If is given nothing: what it declares as inputs, as some exporters write,
+ * are values around it.
+ */
+function fill(graph: Graph, proto: GraphProto, context: Context, isBranch = false): void {
   const own = new Map<string, Value>();
   for (const info of proto.input) {
+    if (isBranch && graph.outer?.find(info.name)) continue;
     if (own.has(info.name)) throw badGraph(`two inputs are called "${info.name}"`);
     const input = graph.addInput(info.name);
     hint(input, info, context.symbols);
@@ -181,9 +185,10 @@ function attributesOf(proto: NodeProto, graph: Graph, context: Context): Map<str
 }
 
 function readAttribute(proto: AttributeProto, graph: Graph, context: Context): Attribute {
+  const isBranch = proto.name === "then_branch" || proto.name === "else_branch";
   const body = (g: GraphProto) => {
     const inner = new Graph(g.name || "body", graph.opsets, graph);
-    fill(inner, g, context);
+    fill(inner, g, context, isBranch);
     return inner;
   };
   switch (proto.type || kindOf(proto)) {

@@ -197,7 +197,7 @@ test("a name that a body has for itself hides the one around it", () => {
   expect(then.type === "graph" && then.value.nodes[0]!.inputs[0]!.constant).toBeTruthy();
 });
 
-test("what a branch of If declares as an input is the value around it, as ONNX Runtime takes it", () => {
+test("what a branch of If declares as an input is the value around it", () => {
   const inner = { input: [x], node: [node("Neg", ["x"], ["z"])], output: [{ name: "z" }] };
   const graph = read({ input: [x], node: [node("If", ["x"], ["y"], branches(inner))], output: [y] });
   const then = graph.nodes[0]!.attributes.get("then_branch")!;

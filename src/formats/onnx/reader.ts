@@ -103,13 +103,15 @@ function opsetsOf(imports: readonly OperatorSetIdProto[]): Map<string, number> {
 
 /**
  * Fills an empty graph from its proto. A branch of If is given nothing: what it declares as inputs, as some exporters write,
- * are values around it.
+ * are values around it; ONNX Runtime refuses such a file, but not what is written of it.
  */
 function fill(graph: Graph, proto: GraphProto, context: Context, isBranch = false): void {
   const own = new Map<string, Value>();
+  const declared = new Set<string>();
   for (const info of proto.input) {
+    if (declared.has(info.name)) throw badGraph(`two inputs are called "${info.name}"`);
+    declared.add(info.name);
     if (isBranch && graph.outer?.find(info.name)) continue;
-    if (own.has(info.name)) throw badGraph(`two inputs are called "${info.name}"`);
     const input = graph.addInput(info.name);
     hint(input, info, context.symbols);
     own.set(info.name, input);

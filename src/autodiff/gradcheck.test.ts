@@ -59,6 +59,34 @@ test("gradients that are not finite are wrong", async () => {
   expect(result.verdict).toBe("wrong");
 });
 
+test("a step to where the loss has no value says nothing", async () => {
+  const graph = new Graph("root");
+  const g = new GraphBuilder(graph);
+  // 1e-5 below it there is no root, 1e-7 below it there is
+  const w = graph.addInitializer("w", float32([1], [5e-6]));
+  const loss = g.sum(g.sqrt(w), [0]);
+  graph.rename(loss, "loss");
+  graph.addOutput(loss);
+  const check = await gradcheck(graph, { loss: "loss", parameters: ["w"], feeds: new Map() });
+  expect(check.largestRelativeError).toBeLessThan(1e-4);
+  expect(check.verdict).toBe("right");
+});
+
+test("a gradient that no step can confirm is not right", async () => {
+  const w = Float32Array.of(0.5, -1, 2, 0.3);
+  const result = await gradcheck(graphOf(), {
+    ...options,
+    parameters: ["w"],
+    evaluate(program, given) {
+      const outputs = interpret(program, given);
+      const isAbove = given.get("w")!.data.some((value, i) => value > w[i]!);
+      if (isAbove) outputs.get("loss")!.data[0] = Number.POSITIVE_INFINITY;
+      return outputs;
+    },
+  });
+  expect(result.verdict).toBe("wrong");
+});
+
 test("single precision is judged by its own tolerance", async () => {
   const rounded = await gradcheck(graphOf(), {
     ...options,

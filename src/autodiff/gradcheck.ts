@@ -115,11 +115,13 @@ export async function gradcheck(graph: Graph, options: GradcheckOptions): Promis
         // what rounding the loss alone makes of a difference
         const noise = (unit * Math.max(Math.abs(above), Math.abs(below))) / h;
         const numeric = (above - below) / (2 * h);
+        // a step to where the loss has no finite value says nothing
+        if (!Number.isFinite(numeric)) continue;
         if (!isLarge) tried.push({ numeric, h });
         best = Math.min(best, relativeError(analytic[element]!, numeric, floor, noise));
         if (best <= tolerance / 10) break;
       }
-      if (best > tolerance) {
+      if (best > tolerance && tried.length > 0) {
         // a gradient far smaller than the loss: what all the layers round may be all that is seen of it
         const losses: number[] = [];
         for (let i = -4; i <= 4; i++) losses.push(await lossAt(name, element, i * tiny * size));

@@ -53,8 +53,15 @@ test("one-cycle over steps follows torch's golden values", () => {
 const kinds = ["constant", "linear", "cosine", "slanted-triangular", "one-cycle", "wsd", "restarts"] as const;
 test.each(kinds)("%s stays within 0 … 1 and trains, however short the stage", (kind) => {
   for (const steps of [1, 2, 3, 7, 19])
-    for (const warmupShare of [0, 0.1, 0.5, 1]) {
-      const schedule = scheduleOf({ kind, warmupShare }, steps);
+    for (const shares of [
+      {},
+      { warmupShare: 0.1 },
+      { warmupShare: 1 },
+      { cut: 0 },
+      { cut: 1 },
+      { warmupShare: 0.5, cut: 1 },
+    ]) {
+      const schedule = scheduleOf({ kind, ...shares }, steps);
       const multipliers = Array.from({ length: steps }, (_, step) => schedule(step));
       expect(Math.min(...multipliers)).toBeGreaterThanOrEqual(0);
       expect(Math.max(...multipliers)).toBeLessThanOrEqual(1);

@@ -32,7 +32,8 @@ export const slantedTriangular =
 export const oneCycle =
   (peak = 0.25, first = 1 / 25, last = 1e-5): Schedule =>
   (t) =>
-    t < peak ? halfCosine(first, 1, t / peak) : halfCosine(1, last, (t - peak) / (1 - peak));
+    // at a peak of 1, as at one of 0, one of the two has no length
+    peak > 0 && t <= peak ? halfCosine(first, 1, t / peak) : halfCosine(1, last, (t - peak) / (1 - peak));
 
 /** 1 until the last `decayShare`, then down to `floor`. Source: Hu et al. 2024 (MiniCPM), §4.3. */
 export const wsd =

@@ -255,6 +255,17 @@ describe("what cannot be told", () => {
     expect(y.shape).toEqual([4, 3]);
     expect(other.shape).toEqual(["k", 2]);
   });
+  test("of an operator that is made of others the type is told without the sizes", () => {
+    const graph = new Graph("unpool");
+    const [x, at] = [["x", "float32"] as const, ["at", "int64"] as const].map(([name, dtype]) =>
+      graph.addInput(name, dtype, ["batch", 3, "height", "width"]),
+    );
+    const y = graph.addNode("MaxUnpool", [x, at], {
+      attributes: [["kernel_shape", { type: "ints", value: [2, 2] }]],
+    }).outputs[0]!;
+    inferShapes(graph);
+    expect([y.dtype, y.shape]).toEqual(["float32", undefined]);
+  });
   test("open dims of inputs get a name each", () => {
     const graph = new Graph("open");
     const a = graph.addInput("a", "float32", ["d0?", 3]);

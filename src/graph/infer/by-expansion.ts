@@ -3,6 +3,8 @@ import { GraphBuilder } from "../builder.ts";
 import { type Dim, substitute, symbolsOf } from "../dim.ts";
 import { appendExpansion } from "../expansions/expand.ts";
 import { Graph, type Node, type Value } from "../ir.ts";
+import { isFloat } from "../kernels/nd-array.ts";
+import type { DataType } from "../tensor.ts";
 import { knownDims, setKnownDims } from "./known-dims.ts";
 import type { Found } from "./rule.ts";
 
@@ -41,9 +43,14 @@ export function foundByExpansion(node: Node): readonly Found[] {
   try {
     return appendExpansion(new GraphBuilder(graph), node, inputs).map(found);
   } catch (error) {
-    if (error instanceof DiapasonError && openShapes.has(error.code)) return [];
+    if (error instanceof DiapasonError && openShapes.has(error.code)) return [{ dtype: realType(node) }];
     throw error;
   }
+}
+
+/** Real numbers stay of their type, but for the classical operators, which give float32; what is made of others is open. */
+function realType({ domain, inputs: [x] }: Node): DataType | undefined {
+  return domain !== "ai.onnx.ml" && x?.dtype && isFloat(x.dtype) ? x.dtype : undefined;
 }
 
 /** What an expansion says when too little is known of its inputs. */

@@ -1,5 +1,9 @@
 import { createHash } from "node:crypto";
 import type { Graph } from "../graph/ir.ts";
+import { type ByteSource, inMemory, readInto } from "../graph/tensor.ts";
+
+/** What is hashed at once: one call takes less than 2 GB, and a file's weight need not be in memory whole. */
+const pieceBytes = 1 << 24;
 
 /** SHA-256, in hexadecimal, of a graph's operators and constants: two graphs with the same one compute the same. */
 export function baseHash(graph: Graph): string {
@@ -9,7 +13,18 @@ export function baseHash(graph: Graph): string {
   for (const { name, constant } of graph.initializers) {
     hash.update(`${name} ${constant!.dtype} [${constant!.dims}]\n`);
     if (constant!.strings) hash.update(JSON.stringify(constant!.strings));
-    else hash.update(constant!.data.read());
+    else for (const piece of piecesOf(constant!.data)) hash.update(piece);
   }
   return hash.digest("hex");
+}
+
+/** The bytes in order; a piece holds until the next one is asked for. */
+function* piecesOf(data: ByteSource): Generator<Uint8Array> {
+  const source = data.readInto ? data : inMemory(data.read());
+  const buffer = new Uint8Array(Math.min(pieceBytes, data.length));
+  for (let from = 0; from < data.length; from += pieceBytes) {
+    const piece = buffer.subarray(0, Math.min(pieceBytes, data.length - from));
+    readInto(source, piece, from);
+    yield piece;
+  }
 }

@@ -77,7 +77,7 @@ export const demo = (options: app.DemoOptions = {}, context?: Context): Events<a
   app.demo.run(options, context);
 
 export type * from "./app/index.node.ts";
-export { type LocateDataOptions, type LocatedData, locateData } from "./app/located-data.node.ts";
+export { type LocateDataOptions, type LocatedData, locateData } from "./app/opening/located-data.node.ts";
 export { version } from "./app/version.ts";
 export { type Differentiated, type DifferentiateOptions, differentiate } from "./autodiff/differentiate.ts";
 export type { ErrorCode } from "./base/error-codes.ts";

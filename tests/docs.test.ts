@@ -15,12 +15,12 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { lettersModel, unpackDigits } from "../src/app/demo/data.node.ts";
-import { parseOptions, tuneOptions } from "../src/app/options.ts";
+import { parseOptions, tuneOptions } from "../src/app/options/options.ts";
 import { version } from "../src/app/version.ts";
 import { saveNpz } from "../src/formats/npz.node.ts";
 import { saveOnnx } from "../src/formats/onnx/file.node.ts";
-import { policyExamples, tinyPolicy } from "./tiny-policy.ts";
-import { opinions, writeRows, writeTinyDecoder, writeTinyEncoder } from "./tiny-text.ts";
+import { policyExamples, tinyPolicy } from "./custom/tiny-policy.ts";
+import { opinions, writeRows, writeTinyDecoder, writeTinyEncoder } from "./text/tiny-text.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const run = promisify(execFile);

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { loadSafetensors } from "../src/formats/safetensors.node.ts";
 import { evaluate, type Saved, type TuneInput, tune } from "../src/index.ts";
 import { assets, haveAssets } from "./assets.ts";
-import { diapason } from "./command-line.ts";
+import { diapason } from "./cli/command-line.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "diapason-main-job-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

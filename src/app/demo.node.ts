@@ -9,13 +9,13 @@ import { type DemoDone, type DemoEvent, DemoRecord, type DemoResult } from "./de
 import { type DemoArm, demoSettings, demoTraining } from "./demo/plan.ts";
 import { demoReport, leadOf } from "./demo/report.ts";
 import { untrained } from "./demo/weights.ts";
-import { deviceOptions, parseOptions, tuneOptions } from "./options.ts";
+import { deviceOptions, parseOptions, tuneOptions } from "./options/options.ts";
 import { reportPage } from "./report/page.ts";
 import { readRun } from "./run-record.node.ts";
 import { reportOf } from "./tasks.node.ts";
-import type { TuneVerbEvent } from "./tune-events.ts";
-import { prepareTuning, type Tuning } from "./tune-prepare.node.ts";
-import { runTuning } from "./tune-run.node.ts";
+import type { TuneVerbEvent } from "./tune/events.ts";
+import { prepareTuning, type Tuning } from "./tune/prepare.node.ts";
+import { runTuning } from "./tune/run.node.ts";
 import type { Verb, VerbContext } from "./verb.ts";
 
 const options = z.strictObject({

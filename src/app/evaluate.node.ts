@@ -1,12 +1,12 @@
-import { graphFileOf } from "./graph-file.node.ts";
 import { type Evaluated, evaluateOptions, type Scored } from "./judging.ts";
-import { type Download, located } from "./located.node.ts";
-import { locatedData, namingData } from "./located-data.node.ts";
-import { parseOptions } from "./options.ts";
+import { graphFileOf } from "./opening/graph-file.node.ts";
+import { type Download, located } from "./opening/located.node.ts";
+import { locatedData, namingData } from "./opening/located-data.node.ts";
+import { taskOfModel } from "./opening/task-of-model.node.ts";
+import { parseOptions } from "./options/options.ts";
 import type { Note, Progress } from "./progress.ts";
 import { refuseExisting } from "./refuse-existing.node.ts";
 import { openRuntime } from "./runtime.node.ts";
-import { taskOfModel } from "./task-of-model.node.ts";
 import { checkTaskOptions, tasks } from "./tasks.node.ts";
 import type { Verb } from "./verb.ts";
 

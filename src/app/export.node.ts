@@ -14,13 +14,14 @@ import { inferenceGraph, weightsOf } from "../models/save.node.ts";
 import { learnShapes } from "../runtime/probe.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { Metrics } from "../tune/events.ts";
-import { exportAdapter } from "./export-adapter.node.ts";
-import type { Exported, Quality } from "./export-events.ts";
-import { type Examples, examplesFor } from "./export-examples.node.ts";
-import { fileOfForm } from "./graph-file.node.ts";
+import { exportAdapter } from "./export/adapter.node.ts";
+import type { Exported, Quality } from "./export/events.ts";
+import { type Examples, examplesFor } from "./export/examples.node.ts";
 import { type Evaluated, evaluateOptions, type Scored } from "./judging.ts";
-import { type Download, located } from "./located.node.ts";
-import { copyBeside, writeMerged } from "./merged-folder.node.ts";
+import { fileOfForm } from "./opening/graph-file.node.ts";
+import { type Download, located } from "./opening/located.node.ts";
+import { copyBeside, writeMerged } from "./opening/merged-folder.node.ts";
+import { taskOfModel } from "./opening/task-of-model.node.ts";
 import {
   dataConfig,
   declaredOptions,
@@ -29,11 +30,10 @@ import {
   parseOptions,
   type taskNames,
   textOptions,
-} from "./options.ts";
+} from "./options/options.ts";
 import { type Note, noteOf, type Progress } from "./progress.ts";
 import { refuseExisting } from "./refuse-existing.node.ts";
 import { openRuntime } from "./runtime.node.ts";
-import { taskOfModel } from "./task-of-model.node.ts";
 import { checkTaskOptions, tasks } from "./tasks.node.ts";
 import type { Verb, VerbContext } from "./verb.ts";
 

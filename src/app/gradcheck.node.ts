@@ -11,7 +11,7 @@ import { learnShapes } from "../runtime/probe.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { attachTestLoss, gradcheckWhereFinite, randomFeeds, runnableSizes } from "./gradcheck/inputs.ts";
 import { runtimeEvaluator } from "./gradcheck/runtime.ts";
-import { deviceOptions, parseOptions } from "./options.ts";
+import { deviceOptions, parseOptions } from "./options/options.ts";
 import { openRuntime } from "./runtime.node.ts";
 import type { Verb, VerbEvent } from "./verb.ts";
 

@@ -13,8 +13,8 @@ import type { Verb } from "./verb.ts";
 export type { CurvePoint, DemoArmStart, DemoDone, DemoEvent, DemoResult } from "./demo/events.ts";
 export type { DemoArm } from "./demo/plan.ts";
 export type { DemoOptions } from "./demo.node.ts";
+export type { Exported, Quality } from "./export/events.ts";
 export type { ExportOptions } from "./export.node.ts";
-export type { Exported, Quality } from "./export-events.ts";
 export type { Gradchecked, GradcheckOptions } from "./gradcheck.node.ts";
 export type { Inspected, InspectOptions, PlanCost, Port } from "./inspect.node.ts";
 export type {
@@ -31,14 +31,14 @@ export type {
   Scored,
   Written,
 } from "./judging.ts";
-export type { Download } from "./located.node.ts";
-export type { TaskName, TuneOptions } from "./options.ts";
+export type { Download } from "./opening/located.node.ts";
+export type { TaskName, TuneOptions } from "./options/options.ts";
 export type { Note, Progress } from "./progress.ts";
 export type { Pushed, PushOptions, Upload } from "./push.node.ts";
 export type { ReportOptions, ReportWritten } from "./report.node.ts";
 export type { RunRow, RunsOptions } from "./runs.node.ts";
+export type { Before, ClassScores, Found, Saved, Scores, TuneVerbEvent } from "./tune/events.ts";
 export type { ResumeOptions, TuneInput } from "./tune.node.ts";
-export type { Before, ClassScores, Found, Saved, Scores, TuneVerbEvent } from "./tune-events.ts";
 export type { Positional, Verb, VerbContext, VerbEvent } from "./verb.ts";
 export { version } from "./version.ts";
 export { demo, evaluate, exportModel, gradcheck, inspect, predict, push, report, resume, runs, tune };

@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import { DiapasonError } from "../base/errors.ts";
 import type { TuneEvent } from "../tune/events.ts";
 import type { RunRecord } from "./report/run-report.ts";
-import type { RunResult } from "./run-result.ts";
+import type { RunResult } from "./tune/run-result.ts";
 
 /**
  * Reads the folder of a run.

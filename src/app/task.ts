@@ -15,12 +15,12 @@ import type {
   Scored,
   Written,
 } from "./judging.ts";
-import type { TaskName, TuneSettings } from "./options.ts";
+import type { TaskName, TuneSettings } from "./options/options.ts";
 import type { Note, Progress } from "./progress.ts";
 import type { Report } from "./report/report.ts";
 import type { RunRecord } from "./report/run-report.ts";
-import type { RunResult } from "./run-result.ts";
-import type { Found, Scores } from "./tune-events.ts";
+import type { Found, Scores } from "./tune/events.ts";
+import type { RunResult } from "./tune/run-result.ts";
 import type { VerbContext } from "./verb.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { DiapasonError } from "../base/errors.ts";
 import { customTask } from "./custom/task.node.ts";
 import { imageTask } from "./image/task.node.ts";
-import { nameOf, type TaskName, type TuneSettings, taskNames } from "./options.ts";
+import { nameOf, type TaskName, type TuneSettings, taskNames } from "./options/options.ts";
 import type { Report } from "./report/report.ts";
 import { type RunRecord, runReport } from "./report/run-report.ts";
 import type { Task } from "./task.ts";

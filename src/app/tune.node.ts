@@ -2,16 +2,16 @@ import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { DiapasonError } from "../base/errors.ts";
-import { located } from "./located.node.ts";
-import { locatedData } from "./located-data.node.ts";
-import { parseOptions, requireNames, tuneOptions } from "./options.ts";
-import { readRecipe } from "./recipe.node.ts";
+import { located } from "./opening/located.node.ts";
+import { locatedData } from "./opening/located-data.node.ts";
+import { taskOfModel } from "./opening/task-of-model.node.ts";
+import { parseOptions, requireNames, tuneOptions } from "./options/options.ts";
+import { readRecipe } from "./options/recipe.node.ts";
 import { readEvents } from "./run-record.node.ts";
-import { taskOfModel } from "./task-of-model.node.ts";
 import { checkTaskOptions } from "./tasks.node.ts";
-import type { TuneVerbEvent } from "./tune-events.ts";
-import { prepareTuning } from "./tune-prepare.node.ts";
-import { runTuning } from "./tune-run.node.ts";
+import type { TuneVerbEvent } from "./tune/events.ts";
+import { prepareTuning } from "./tune/prepare.node.ts";
+import { runTuning } from "./tune/run.node.ts";
 import type { Verb } from "./verb.ts";
 
 const tuneInput = tuneOptions.partial({ model: true, data: true, out: true }).extend({

@@ -1,6 +1,6 @@
 import type { z } from "zod";
-import type { DropoutShares } from "./dropout-shares.ts";
-import type { Network, NetworkOptions } from "./network.ts";
+import type { DropoutShares } from "./network/dropout-shares.ts";
+import type { Network, NetworkOptions } from "./network/network.ts";
 
 /** What a network gives, beside what it is made of. Each has one name for its outputs, whatever the architecture. */
 export type HeadKind =

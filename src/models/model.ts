@@ -1,7 +1,7 @@
 import type { Graph, Value } from "../graph/ir.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Architecture, HeadKind } from "./architecture.ts";
-import type { DropoutPlace } from "./dropout-shares.ts";
+import type { DropoutPlace } from "./network/dropout-shares.ts";
 
 /** A named float tensor of the model that training may change. Its value is the graph's initializer of the same name. */
 export interface Parameter {

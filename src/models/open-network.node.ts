@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { DiapasonError } from "../base/errors.ts";
 import { openCheckpoint } from "../formats/checkpoint.node.ts";
 import { architectureOf } from "./architectures/table.ts";
-import { type BuildOptions, buildNetwork } from "./build-network.ts";
 import { type ModelConfig, parseConfig } from "./config.ts";
 import type { Model } from "./model.ts";
+import { type BuildOptions, buildNetwork } from "./network/build-network.ts";
 
 /** What may be asked of a network that is built from a folder. */
 export type OpenNetworkOptions = Omit<BuildOptions, "config" | "tensors" | "source">;

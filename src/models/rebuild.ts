@@ -1,6 +1,6 @@
 import { bug } from "../base/errors.ts";
-import { type BuildOptions, buildNetwork } from "./build-network.ts";
 import type { Model } from "./model.ts";
+import { type BuildOptions, buildNetwork } from "./network/build-network.ts";
 
 /**
  * The network of a model built again, with another head, other classes or other inputs, over the weights it has now.

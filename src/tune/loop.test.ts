@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { MemoryRecord } from "../../tests/memory-record.ts";
-import { tinyBatch, tinyData, tinyModel } from "../../tests/tiny-problem.ts";
+import { MemoryRecord } from "../../tests/tune/memory-record.ts";
+import { tinyBatch, tinyData, tinyModel } from "../../tests/tune/tiny-problem.ts";
 import { DiapasonError } from "../base/errors.ts";
 import { cpuRuntime } from "../runtime/cpu.node.ts";
 import type { Executable, Runtime } from "../runtime/runtime.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { tinyData, tinyModel } from "../../tests/tiny-problem.ts";
+import { tinyData, tinyModel } from "../../tests/tune/tiny-problem.ts";
 import { random } from "../base/random.ts";
 import type { Graph } from "../graph/ir.ts";
 import { float32 } from "../graph/tensor.ts";

@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { lettersModel, unpackDigits } from "../../dist/app/demo/data.node.js";
 import { demoSettings, demoTraining } from "../../dist/app/demo/plan.js";
 import { untrained } from "../../dist/app/demo/weights.js";
-import { parseOptions, tuneOptions } from "../../dist/app/options.js";
-import { prepareTuning } from "../../dist/app/tune-prepare.node.js";
-import { runTuning } from "../../dist/app/tune-run.node.js";
+import { parseOptions, tuneOptions } from "../../dist/app/options/options.js";
+import { prepareTuning } from "../../dist/app/tune/prepare.node.js";
+import { runTuning } from "../../dist/app/tune/run.node.js";
 
 const seeds = [100, 101, 102, 103, 104];
 const arms = process.argv[2] ? [process.argv[2]] : ["pretrained", "scratch"];

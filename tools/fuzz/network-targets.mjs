@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseOptions, tuneOptions } from "../../dist/app/options.js";
-import { readRecipe } from "../../dist/app/recipe.node.js";
+import { parseOptions, tuneOptions } from "../../dist/app/options/options.js";
+import { readRecipe } from "../../dist/app/options/recipe.node.js";
 import { readRun } from "../../dist/app/run-record.node.js";
 import { decodeImage } from "../../dist/data/decode-image.node.js";
 import { loadPreprocessor } from "../../dist/data/preprocessor.node.js";

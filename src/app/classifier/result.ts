@@ -2,8 +2,8 @@ import type { McNemar } from "../../evaluate/compare.ts";
 import type { Evaluation } from "../../evaluate/evaluate.ts";
 import type { ClassificationMetrics } from "../../tasks/classification-metrics.ts";
 import type { Mistake } from "../report/report.ts";
-import type { RunResult } from "../run-result.ts";
-import type { Scores } from "../tune-events.ts";
+import type { Scores } from "../tune/events.ts";
+import type { RunResult } from "../tune/run-result.ts";
 
 /** What came of tuning a classifier. */
 export interface ClassifierResult extends RunResult {

@@ -19,7 +19,7 @@ import { type AttachedLoss, attachDeclaredLoss, parseLoss } from "../../tasks/de
 import { type DeclaredMetric, parseMetrics, resolveMetrics } from "../../tasks/declared-metrics.ts";
 import { attachLossGraph } from "../../tasks/loss-graph.ts";
 import { type ArrayInfo, described, findOutput } from "../../tasks/target.ts";
-import { learnShapesOrSay } from "../learn-shapes.ts";
+import { learnShapesOrSay } from "../opening/learn-shapes.ts";
 import { type CustomSettings, fixedOf, isLossFile, settingsOf } from "./settings.ts";
 
 interface Given {

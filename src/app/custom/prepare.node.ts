@@ -17,10 +17,10 @@ import { arrayText } from "../../tasks/target.ts";
 import type { TrainData } from "../../tune/data.ts";
 import { withValues } from "../../tune/program.ts";
 import type { Values } from "../../tune/run-state.ts";
-import type { TuneSettings } from "../options.ts";
+import type { TuneSettings } from "../options/options.ts";
 import { type ScoredResult, signOf, worstOf } from "../scored/result.ts";
 import type { Judged, TaskRun } from "../task.ts";
-import type { Scores } from "../tune-events.ts";
+import type { Scores } from "../tune/events.ts";
 import { inBatchesOf } from "./one-at-a-time.ts";
 import { type CustomModel, infosOf, openCustom } from "./open.node.ts";
 import { configWith, isLossFile, lossFile } from "./settings.ts";
@@ -89,7 +89,7 @@ export async function prepareCustom(options: TuneSettings, runtime: Runtime): Pr
         async against(tuned) {
           const after = await evaluated(tuned);
           const sign = signOf(before, after);
-          const details: Omit<ScoredResult, keyof import("../run-result.ts").RunResult> = {
+          const details: Omit<ScoredResult, keyof import("../tune/run-result.ts").RunResult> = {
             loss: settings.loss,
             trained: trained.data.size,
             examples: after.examples,

@@ -1,4 +1,4 @@
-import type { ClassScores, Scores, TuneVerbEvent } from "../tune-events.ts";
+import type { ClassScores, Scores, TuneVerbEvent } from "../tune/events.ts";
 import type { VerbEvent } from "../verb.ts";
 import type { DemoArm } from "./plan.ts";
 

@@ -4,9 +4,9 @@ import { preprocessedSize, resolvePreprocessor } from "../../data/preprocessor.n
 import { type Evaluation, evaluateClassifier } from "../../evaluate/evaluate.ts";
 import type { HeadKind } from "../../models/architecture.ts";
 import { architectureOf } from "../../models/architectures/table.ts";
-import { headOf } from "../../models/build-network.ts";
 import { loadModel } from "../../models/load.node.ts";
 import type { Model } from "../../models/model.ts";
+import { headOf } from "../../models/network/build-network.ts";
 import { readConfig } from "../../models/open-network.node.ts";
 import { rebuilt } from "../../models/rebuild.ts";
 import { learnShapes } from "../../runtime/probe.ts";

@@ -4,9 +4,9 @@ import type { ImageBatch, ImageExample } from "../../data/dataset.ts";
 import { imageLoader } from "../../data/image-loader.node.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { imageClassification } from "../../tasks/image-classification.ts";
-import { refuseFreshHead } from "../fresh-head.ts";
 import type { Predicted, PredictSettings } from "../judging.ts";
 import { type Note, noteOf } from "../progress.ts";
+import { refuseFreshHead } from "../tune/fresh-head.ts";
 import type { VerbContext } from "../verb.ts";
 import { labelsOf, openImageModel } from "./classifier.node.ts";
 

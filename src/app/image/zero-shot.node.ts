@@ -3,8 +3,8 @@ import { openTokenizer } from "../../data/text/open-tokenizer.node.ts";
 import { collate } from "../../data/text/text-batches.ts";
 import { float32, sizeOf } from "../../graph/tensor.ts";
 import type { Model } from "../../models/model.ts";
+import { zeroShotHead } from "../../models/network/two-towers.ts";
 import { openNetwork } from "../../models/open-network.node.ts";
-import { zeroShotHead } from "../../models/two-towers.ts";
 import type { HostTensor, Runtime } from "../../runtime/runtime.ts";
 
 /** Where the name of a class stands in a prompt. */

@@ -1,7 +1,7 @@
 import type { EvaluationDone, StageStart, StepDone, TuneEvent } from "../../tune/events.ts";
 import { bytes, count, duration } from "../numbers.ts";
-import type { RunResult } from "../run-result.ts";
 import type { ReportPart } from "../task.ts";
+import type { RunResult } from "../tune/run-result.ts";
 import type { Chart, Report } from "./report.ts";
 
 /** The files of a run folder, read. */

@@ -1,6 +1,6 @@
 import { stringify } from "yaml";
-import { cardDataset, cardSources, sourceName } from "../card-sources.ts";
 import { count, duration, measured } from "../numbers.ts";
+import { cardDataset, cardSources, sourceName } from "../report/card-sources.ts";
 import type { CardFacts } from "../task.ts";
 import { version } from "../version.ts";
 import { leadOf } from "./report.ts";

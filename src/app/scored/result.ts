@@ -2,7 +2,7 @@ import { signTest } from "../../evaluate/compare.ts";
 import type { Metrics } from "../../tune/events.ts";
 import type { LossOf } from "../judging.ts";
 import type { Table } from "../report/report.ts";
-import type { RunResult } from "../run-result.ts";
+import type { RunResult } from "../tune/run-result.ts";
 
 /** What came of tuning a model that is judged by a loss and metrics. */
 export interface ScoredResult extends RunResult {

@@ -16,7 +16,7 @@ import type { Metrics } from "../../tune/events.ts";
 import type { ClassifierResult } from "../classifier/result.ts";
 import { mistakesOf, scoresOf } from "../classifier/result.ts";
 import type { OutputsOf, Predicted } from "../judging.ts";
-import type { RunResult } from "../run-result.ts";
+import type { RunResult } from "../tune/run-result.ts";
 import { encodeTexts } from "./encode.ts";
 import { excerpt } from "./excerpt.ts";
 import type { EncodedText, JobContext, TextJob } from "./job.ts";

@@ -3,10 +3,10 @@ import type { ClassifierKind } from "../classifier/kind.ts";
 import { classifierReport } from "../classifier/report.ts";
 import type { ClassifierResult } from "../classifier/result.ts";
 import type { RunRecord } from "../report/run-report.ts";
-import type { RunResult } from "../run-result.ts";
 import { type ScoredKind, scoredCard } from "../scored/card.ts";
 import { scoredReport } from "../scored/report.ts";
 import type { ScoredResult } from "../scored/result.ts";
+import type { RunResult } from "../tune/run-result.ts";
 import { classificationJob, type LabelledText } from "./classification-job.ts";
 import type { TextTaskKind } from "./task-kind.ts";
 

@@ -4,13 +4,13 @@ import type { ThreadedTokenizer } from "../../data/text/tokenizer.ts";
 import type { Graph } from "../../graph/ir.ts";
 import type { HeadKind } from "../../models/architecture.ts";
 import type { Model } from "../../models/model.ts";
-import type { NetworkOptions } from "../../models/network.ts";
+import type { NetworkOptions } from "../../models/network/network.ts";
 import type { HostTensor } from "../../runtime/runtime.ts";
 import type { WeightedLoss } from "../../tasks/weighted-loss.ts";
 import type { GoalMetric } from "../../tune/options.ts";
 import type { EntitiesOf, Evaluated, OutputsOf, Predicted, Scored } from "../judging.ts";
 import type { TaskRun } from "../task.ts";
-import type { Scores } from "../tune-events.ts";
+import type { Scores } from "../tune/events.ts";
 
 /** A text as numbers. */
 export interface EncodedText extends TokenExample {

@@ -2,8 +2,8 @@ import type { TextTokenizer } from "../../data/text/tokenizer.ts";
 import type { Metrics } from "../../tune/events.ts";
 import type { LossOf } from "../judging.ts";
 import type { Table } from "../report/report.ts";
-import type { RunResult } from "../run-result.ts";
 import { type ScoredResult, signOf, worstOf } from "../scored/result.ts";
+import type { RunResult } from "../tune/run-result.ts";
 import { readText } from "./excerpt.ts";
 import type { EncodedText, TextJob } from "./job.ts";
 

@@ -1,7 +1,7 @@
 import { bug } from "../../base/errors.ts";
 import { float32 } from "../../graph/tensor.ts";
-import { withFound } from "../build-network.ts";
 import type { Model } from "../model.ts";
+import { withFound } from "../network/build-network.ts";
 import { type AdaptedModel, type ArraysByName, currentOf, floatsOf } from "./adapted.ts";
 import { adapterMethods } from "./methods.ts";
 

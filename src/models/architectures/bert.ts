@@ -1,9 +1,9 @@
 import { z } from "zod";
 import type { Value } from "../../graph/ir.ts";
 import { type Architecture, architecture } from "../architecture.ts";
-import { paddingBias } from "../attention.ts";
-import { count } from "../config-fields.ts";
-import type { Network } from "../network.ts";
+import { paddingBias } from "../network/attention.ts";
+import { count } from "../network/config-fields.ts";
+import type { Network } from "../network/network.ts";
 import {
   bertDropout,
   bertFields,
@@ -17,7 +17,7 @@ import {
   postNormLayers,
   textInputs,
   wordLogits,
-} from "../text-encoder.ts";
+} from "../network/text-encoder.ts";
 
 const bertConfig = z.object({
   ...bertFields,

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { range } from "../../graph/builder.ts";
 import type { Value } from "../../graph/ir.ts";
-import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
-import { count, layerCount } from "../config-fields.ts";
+import { activationName } from "../network/activations.ts";
+import { count, layerCount } from "../network/config-fields.ts";
 import {
   anyPixelInput,
   type ImageFeatures,
@@ -12,8 +12,8 @@ import {
   sides,
   squareSide,
   stagePaths,
-} from "../image-encoder.ts";
-import { type Network, numberAt } from "../network.ts";
+} from "../network/image-encoder.ts";
+import { type Network, numberAt } from "../network/network.ts";
 
 const convnextConfig = z
   .object({

@@ -2,12 +2,12 @@ import { z } from "zod";
 import { range } from "../../graph/builder.ts";
 import { fromHeads, intoHeads } from "../../graph/expansions/attention-core.ts";
 import type { Value } from "../../graph/ir.ts";
-import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
-import { count, headSize, layerCount } from "../config-fields.ts";
-import { dropoutShare, hiddenShares } from "../dropout-shares.ts";
-import type { Network } from "../network.ts";
-import { bucketed, everyOffset, skewed } from "../relative-positions.ts";
+import { activationName } from "../network/activations.ts";
+import { count, headSize, layerCount } from "../network/config-fields.ts";
+import { dropoutShare, hiddenShares } from "../network/dropout-shares.ts";
+import type { Network } from "../network/network.ts";
+import { bucketed, everyOffset, skewed } from "../network/relative-positions.ts";
 import {
   bertFields,
   bertLayer,
@@ -22,7 +22,7 @@ import {
   textInputs,
   typeEmbedding,
   wordLogits,
-} from "../text-encoder.ts";
+} from "../network/text-encoder.ts";
 
 const termName = z.enum(["c2p", "p2c"]);
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Value } from "../../graph/ir.ts";
 import { type Architecture, architecture } from "../architecture.ts";
-import { factor } from "../config-fields.ts";
+import { factor } from "../network/config-fields.ts";
 import {
   type ImageFeatures,
   imageHeads,
@@ -16,9 +16,9 @@ import {
   vitFields,
   vitLayer,
   withTokens,
-} from "../image-encoder.ts";
-import { type Network, numberAt } from "../network.ts";
-import { layerPaths } from "../text-encoder.ts";
+} from "../network/image-encoder.ts";
+import { type Network, numberAt } from "../network/network.ts";
+import { layerPaths } from "../network/text-encoder.ts";
 
 const dinov2Config = z.object({
   ...vitFields,

@@ -1,11 +1,11 @@
 import { z } from "zod";
 import type { Value } from "../../graph/ir.ts";
-import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
-import { paddingBias } from "../attention.ts";
-import { count, layerCount } from "../config-fields.ts";
-import { dropoutShare, hiddenShares } from "../dropout-shares.ts";
-import type { Network } from "../network.ts";
+import { activationName } from "../network/activations.ts";
+import { paddingBias } from "../network/attention.ts";
+import { count, layerCount } from "../network/config-fields.ts";
+import { dropoutShare, hiddenShares } from "../network/dropout-shares.ts";
+import type { Network } from "../network/network.ts";
 import {
   embedded,
   encoderHeads,
@@ -17,7 +17,7 @@ import {
   postNormLayers,
   textInputs,
   wordLogits,
-} from "../text-encoder.ts";
+} from "../network/text-encoder.ts";
 
 const distilbertConfig = z
   .object({

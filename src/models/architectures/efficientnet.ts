@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { range } from "../../graph/builder.ts";
 import type { Value } from "../../graph/ir.ts";
-import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
-import { count, factor, layerCount } from "../config-fields.ts";
-import { anyPixelInput, type ImageFeatures, imageHeads, sides } from "../image-encoder.ts";
-import { type Network, numberAt } from "../network.ts";
+import { activationName } from "../network/activations.ts";
+import { count, factor, layerCount } from "../network/config-fields.ts";
+import { anyPixelInput, type ImageFeatures, imageHeads, sides } from "../network/image-encoder.ts";
+import { type Network, numberAt } from "../network/network.ts";
 
 const listed = (...values: readonly number[]) => z.array(count).default([...values]);
 

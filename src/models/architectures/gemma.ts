@@ -1,9 +1,15 @@
 import { z } from "zod";
-import { type ActivationName, activationName } from "../activations.ts";
 import { architecture } from "../architecture.ts";
-import { count, layerCount } from "../config-fields.ts";
-import { type GatedConfig, type GatedRow, gatedDecoder, gatedFields, layerTypes } from "../gated-decoder.ts";
-import { ropeOf } from "../rope.ts";
+import { type ActivationName, activationName } from "../network/activations.ts";
+import { count, layerCount } from "../network/config-fields.ts";
+import {
+  type GatedConfig,
+  type GatedRow,
+  gatedDecoder,
+  gatedFields,
+  layerTypes,
+} from "../network/gated-decoder.ts";
+import { ropeOf } from "../network/rope.ts";
 
 const gemma2Config = z.object({
   ...gatedFields,

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { range } from "../../graph/builder.ts";
 import type { Value } from "../../graph/ir.ts";
-import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
-import { count, headSize, layerCount } from "../config-fields.ts";
+import { activationName } from "../network/activations.ts";
+import { count, headSize, layerCount } from "../network/config-fields.ts";
 import {
   causalAttention,
   type DecoderInputs,
@@ -11,11 +11,11 @@ import {
   type RotaryTable,
   rotaryTable,
   rotated,
-} from "../decoder.ts";
-import { decoderHeads } from "../decoder-heads.ts";
-import { dropoutShare, hiddenShares } from "../dropout-shares.ts";
-import type { Network } from "../network.ts";
-import { ropeFields, ropeOf } from "../rope.ts";
+} from "../network/decoder.ts";
+import { decoderHeads } from "../network/decoder-heads.ts";
+import { dropoutShare, hiddenShares } from "../network/dropout-shares.ts";
+import type { Network } from "../network/network.ts";
+import { ropeFields, ropeOf } from "../network/rope.ts";
 
 const gptNeoxConfig = z.object({
   ...ropeFields,

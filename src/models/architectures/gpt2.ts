@@ -1,13 +1,13 @@
 import { z } from "zod";
 import { range } from "../../graph/builder.ts";
 import type { Value } from "../../graph/ir.ts";
-import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
-import { count, layerCount } from "../config-fields.ts";
-import { causalAttention, type DecoderInputs, decoderInputs } from "../decoder.ts";
-import { decoderHeads } from "../decoder-heads.ts";
-import { dropoutShare } from "../dropout-shares.ts";
-import { type Network, numberAt } from "../network.ts";
+import { activationName } from "../network/activations.ts";
+import { count, layerCount } from "../network/config-fields.ts";
+import { causalAttention, type DecoderInputs, decoderInputs } from "../network/decoder.ts";
+import { decoderHeads } from "../network/decoder-heads.ts";
+import { dropoutShare } from "../network/dropout-shares.ts";
+import { type Network, numberAt } from "../network/network.ts";
 
 const gpt2Config = z.object({
   vocab_size: count.default(50257),

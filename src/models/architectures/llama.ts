@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { architecture } from "../architecture.ts";
-import { count } from "../config-fields.ts";
-import { gatedDecoder, gatedFields } from "../gated-decoder.ts";
-import { ropeOf } from "../rope.ts";
+import { count } from "../network/config-fields.ts";
+import { gatedDecoder, gatedFields } from "../network/gated-decoder.ts";
+import { ropeOf } from "../network/rope.ts";
 
 const headSize = (c: {
   head_dim?: number | null | undefined;

@@ -1,11 +1,11 @@
 import { z } from "zod";
 import type { Value } from "../../graph/ir.ts";
 import { type Architecture, architecture } from "../architecture.ts";
-import { paddingBias } from "../attention.ts";
-import { count } from "../config-fields.ts";
-import { hiddenShares } from "../dropout-shares.ts";
-import type { Network } from "../network.ts";
-import { bucketed, keyOffsets } from "../relative-positions.ts";
+import { paddingBias } from "../network/attention.ts";
+import { count } from "../network/config-fields.ts";
+import { hiddenShares } from "../network/dropout-shares.ts";
+import type { Network } from "../network/network.ts";
+import { bucketed, keyOffsets } from "../network/relative-positions.ts";
 import {
   bertFields,
   denseClassifier,
@@ -18,7 +18,7 @@ import {
   postNormLayers,
   textInputs,
   wordLogits,
-} from "../text-encoder.ts";
+} from "../network/text-encoder.ts";
 import { robertaWordHead } from "./roberta.ts";
 
 const buckets = 32;

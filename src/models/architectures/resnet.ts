@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { range } from "../../graph/builder.ts";
 import type { Value } from "../../graph/ir.ts";
-import { type ActivationName, activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
-import { count, layerCount } from "../config-fields.ts";
-import { anyPixelInput, type ImageFeatures, imageHeads, stagePaths } from "../image-encoder.ts";
-import { type Network, numberAt } from "../network.ts";
+import { type ActivationName, activationName } from "../network/activations.ts";
+import { count, layerCount } from "../network/config-fields.ts";
+import { anyPixelInput, type ImageFeatures, imageHeads, stagePaths } from "../network/image-encoder.ts";
+import { type Network, numberAt } from "../network/network.ts";
 
 const resnetConfig = z
   .object({

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import type { Value } from "../../graph/ir.ts";
-import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
-import { multiHeadAttention } from "../attention.ts";
-import { count } from "../config-fields.ts";
+import { activationName } from "../network/activations.ts";
+import { multiHeadAttention } from "../network/attention.ts";
+import { count } from "../network/config-fields.ts";
 import {
   type ImageFeatures,
   patchCount,
@@ -12,8 +12,8 @@ import {
   pixelInput,
   squareSide,
   tokenAt,
-} from "../image-encoder.ts";
-import { type Network, numberAt } from "../network.ts";
+} from "../network/image-encoder.ts";
+import { type Network, numberAt } from "../network/network.ts";
 
 import {
   type ImageTower,
@@ -26,7 +26,7 @@ import {
   towerBlocks,
   towerEncoded,
   visionFields,
-} from "../two-towers.ts";
+} from "../network/two-towers.ts";
 
 const epsilon = z.number().positive().default(1e-6);
 

@@ -2,9 +2,9 @@ import { z } from "zod";
 import { range } from "../../graph/builder.ts";
 import type { Value } from "../../graph/ir.ts";
 import { int64 } from "../../graph/tensor.ts";
-import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
-import { count, factor, layerCount } from "../config-fields.ts";
+import { activationName } from "../network/activations.ts";
+import { count, factor, layerCount } from "../network/config-fields.ts";
 import {
   asTokens,
   type ImageFeatures,
@@ -18,9 +18,9 @@ import {
   squareSide,
   stagePaths,
   vitLayer,
-} from "../image-encoder.ts";
-import { type Network, numberAt } from "../network.ts";
-import { joinedWindows, relativeCells, rolled, shiftedWindows, splitWindows } from "../windows.ts";
+} from "../network/image-encoder.ts";
+import { type Network, numberAt } from "../network/network.ts";
+import { joinedWindows, relativeCells, rolled, shiftedWindows, splitWindows } from "../network/windows.ts";
 
 const swinConfig = z
   .object({

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import type { Value } from "../../graph/ir.ts";
-import { activationName } from "../activations.ts";
 import { type Architecture, architecture } from "../architecture.ts";
-import { count } from "../config-fields.ts";
+import { activationName } from "../network/activations.ts";
+import { count } from "../network/config-fields.ts";
 import {
   type ImageFeatures,
   imageHeads,
@@ -15,9 +15,9 @@ import {
   vitFields,
   vitLayer,
   withTokens,
-} from "../image-encoder.ts";
-import type { Network } from "../network.ts";
-import { firstTokenDense, layerPaths } from "../text-encoder.ts";
+} from "../network/image-encoder.ts";
+import type { Network } from "../network/network.ts";
+import { firstTokenDense, layerPaths } from "../network/text-encoder.ts";
 
 const vitConfig = z.object({
   ...vitFields,

@@ -1,0 +1,193 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { describe, expect, test } from "vitest";
+import { chatSpans } from "../../src/data/text/chat-spans.ts";
+import { renderChat } from "../../src/data/text/chat-template.ts";
+import { ignored } from "../../src/data/text/text-batches.ts";
+import type { ChatMessage } from "../../src/data/text/text-dataset.ts";
+import { encodeChat, encodeCompletion, encodeDocument } from "../../src/data/text/token-examples.ts";
+import { fixtureTokenizer } from "./tokenizer-fixtures.ts";
+
+interface Expected {
+  readonly template: string;
+  readonly chat: string;
+  readonly text: string;
+  readonly prompt: string;
+  readonly ids: readonly number[];
+  readonly mask?: readonly number[];
+  readonly error?: string;
+}
+
+const known = JSON.parse(
+  readFileSync(resolve(import.meta.dirname, "fixtures/chat-templates.json"), "utf8"),
+) as {
+  readonly templates: Readonly<Record<string, { readonly tokenizer: string; readonly template: string }>>;
+  readonly chats: Readonly<Record<string, readonly ChatMessage[]>>;
+  readonly expected: readonly Expected[];
+};
+const tokenizerOf = (name: string) =>
+  fixtureTokenizer(known.templates[name]!.tokenizer, known.templates[name]!.template);
+const maskOf = (labels: Int32Array) => Array.from(labels, (label) => Number(label !== ignored));
+
+describe("chat templates render as in transformers", () => {
+  test.each(known.expected)("$template, $chat", ({ template, chat, text, prompt, ids, mask, error }) => {
+    const tokenizer = tokenizerOf(template);
+    const messages = known.chats[chat]!;
+    if (error !== undefined) {
+      expect(() => renderChat(tokenizer, messages, { where: "chats.jsonl:3" })).toThrow(error);
+      expect(() => renderChat(tokenizer, messages, { where: "chats.jsonl:3" })).toThrow(/^chats\.jsonl:3: /);
+      return;
+    }
+    expect(renderChat(tokenizer, messages)).toBe(text);
+    expect(renderChat(tokenizer, messages, { addGenerationPrompt: true })).toBe(prompt);
+    expect([...tokenizer.encode(text, { addSpecial: false }).ids]).toEqual(ids);
+    if (mask) expect(maskOf(encodeChat(tokenizer, "a", messages).labels)).toEqual(mask);
+  });
+
+  test("every kind of template was rendered, some refuse, some mark", () => {
+    expect(known.expected.length).toBe(Object.keys(known.templates).length * Object.keys(known.chats).length);
+    expect(known.expected.some(({ error }) => error !== undefined)).toBe(true);
+    expect(known.expected.some(({ mask }) => mask?.includes(1))).toBe(true);
+  });
+});
+
+describe("what the assistant says", () => {
+  test("spans derived by rendering prefixes are those that a template marks", () => {
+    for (const messages of Object.values(known.chats)) {
+      const marked = encodeChat(tokenizerOf("chatml marked"), "a", messages);
+      const derived = encodeChat(tokenizerOf("chatml"), "a", messages);
+      expect([marked.by, derived.by]).toEqual(["marks", "prefixes"]);
+      expect(derived.ids).toEqual(marked.ids);
+      expect(derived.labels).toEqual(marked.labels);
+    }
+  });
+
+  test("the end of a turn is learnt, the line break behind it and the user's turns are not", () => {
+    const { text, spans } = chatSpans(tokenizerOf("chatml"), known.chats["two turns"]!);
+    expect(spans.map(([from, to]) => text.slice(from, to))).toEqual([
+      "Bonjour, l'été 😀<|im_end|>",
+      "\nleading newline\n<|im_end|>",
+      "你好<|im_end|>",
+    ]);
+  });
+
+  test("templates that put a system turn, or trim, are derived too", () => {
+    for (const name of ["default system", "headers", "alternating"]) {
+      const { text, spans } = chatSpans(tokenizerOf(name), known.chats["one turn"]!);
+      expect(spans.map(([from, to]) => text.slice(from, to).trim())).toEqual([
+        expect.stringMatching(/^A fork that gives a pure tone\. ?(<\|im_end\|>|<\|eot_id\|>|<\/s>)$/),
+      ]);
+    }
+  });
+
+  test("only the last turn where that is asked", () => {
+    const tokenizer = tokenizerOf("chatml");
+    const last = encodeChat(tokenizer, "a", known.chats["two turns"]!, { turns: "last" });
+    expect(tokenizer.decode(last.labels.filter((label) => label !== ignored))).toBe("你好");
+  });
+
+  test("a template whose earlier turns look different later is refused, and its last turn is not", () => {
+    const thinking = tokenizerOf("thinking");
+    const messages = known.chats["two turns"]!;
+    expect(() => encodeChat(thinking, "chats.jsonl:7", messages)).toThrow(
+      expect.objectContaining({
+        code: "data/ambiguous-chat-template",
+        message: expect.stringMatching(
+          /^chats\.jsonl:7: .*turn 2 is written differently when more turns follow/,
+        ),
+      }),
+    );
+    expect(
+      thinking.decode(encodeChat(thinking, "a", messages, { turns: "last" }).labels.filter((l) => l >= 0)),
+    ).toBe("<think>\n\n</think>\n\n你好");
+  });
+
+  test("a template that gathers answers at the end is refused", () => {
+    expect(() => encodeChat(tokenizerOf("answers at once"), "a", known.chats["two turns"]!)).toThrow(
+      expect.objectContaining({ code: "data/ambiguous-chat-template" }),
+    );
+  });
+
+  test("a conversation without the assistant, a tokenizer without a template and one that breaks are refused", () => {
+    const code = (run: () => unknown) => {
+      try {
+        run();
+      } catch (error) {
+        return (error as { code: string }).code;
+      }
+      return "none";
+    };
+    const user = [{ role: "user", content: "Hi" }];
+    expect(code(() => encodeChat(tokenizerOf("chatml"), "a", user))).toBe("data/bad-messages");
+    expect(code(() => renderChat(fixtureTokenizer("gpt2"), user))).toBe("data/bad-chat-template");
+    expect(code(() => renderChat(fixtureTokenizer("gpt2", "{% for m in %}"), user))).toBe(
+      "data/bad-chat-template",
+    );
+    expect(code(() => renderChat(fixtureTokenizer("gpt2", "{{ messages[0].content.nope() }}"), user))).toBe(
+      "data/bad-chat-template",
+    );
+  });
+
+  test("a template's date is the caller's, in English", () => {
+    const tokenizer = fixtureTokenizer("qwen", "{{ strftime_now('%d %b %Y') }} {{ messages[0].content }}");
+    expect(renderChat(tokenizer, [{ role: "user", content: "x" }], { date: new Date(2026, 4, 3) })).toBe(
+      "03 May 2026 x",
+    );
+    // What is learnt does not depend on the day.
+    const dated = fixtureTokenizer(
+      "qwen",
+      "{{ strftime_now('%d %b %Y') }} {{ messages[0].content }}{% if messages|length > 1 %}{{ messages[1].content }}{% endif %}",
+    );
+    const messages = [
+      { role: "user", content: "x" },
+      { role: "assistant", content: "y" },
+    ];
+    expect(dated.decode(encodeChat(dated, "a", messages).ids)).toBe("26 Jul 2024 xy");
+  });
+});
+
+describe("tokens that carry loss", () => {
+  const gpt2 = fixtureTokenizer("gpt2");
+  const said = (labels: Int32Array) =>
+    gpt2.decode(
+      labels.filter((label) => label !== ignored),
+      { keepSpecial: true },
+    );
+
+  test("of a prompt and a completion the completion does, with the end of the text", () => {
+    const made = encodeCompletion(gpt2, "a", "The tuning fork", " gives a tone.");
+    expect(gpt2.decode(made.ids)).toBe("The tuning fork gives a tone.");
+    expect(said(made.labels)).toBe(" gives a tone.<|endoftext|>");
+  });
+
+  test("a token that reaches over the border belongs to the completion", () => {
+    const made = encodeCompletion(gpt2, "a", "The tun", "ing fork");
+    expect(said(made.labels)).toMatch(/ing fork<\|endoftext\|>$/);
+    expect([...made.ids]).toEqual([...gpt2.encode("The tuning fork").ids, gpt2.special.eos!.id]);
+  });
+
+  test("of turns the last", () => {
+    const tokenizer = tokenizerOf("chatml");
+    const made = encodeCompletion(tokenizer, "a", known.chats["two turns"]!.slice(0, 3), [
+      { role: "assistant", content: "yes" },
+    ]);
+    expect(
+      tokenizer.decode(
+        made.labels.filter((l) => l >= 0),
+        { keepSpecial: true },
+      ),
+    ).toBe("yes<|im_end|>");
+  });
+
+  test("of a document all, and what is longer than allowed is cut and said to be", () => {
+    const whole = encodeDocument(gpt2, "a", "one two three");
+    expect(said(whole.labels)).toBe("one two three<|endoftext|>");
+    const short = encodeDocument(gpt2, "a", "one two three", { maxLength: 2 });
+    expect([short.ids.length, short.labels.length, short.isTruncated, whole.isTruncated]).toEqual([
+      2,
+      2,
+      true,
+      false,
+    ]);
+  });
+});

@@ -70,6 +70,8 @@ export interface TaskRun {
    * batches is not that over all their examples. "": on nothing; absent: that is not known.
    */
   readonly batchBound?: string;
+  /** What running the network over the examples costs, in one unit for both; default: how many there are. */
+  readonly effort?: { readonly train: number; readonly proof: number };
   /** Bytes of examples that are kept in memory. */
   readonly keptBytes: number;
   /** What makes an evaluation the best. */

@@ -150,6 +150,7 @@ function textRun<E extends EncodedText, V>(job: TextJob<E, V>, opened: Opened<E>
     ],
     batchBound: job.batchBound ?? "",
     checks: checksOf(job, examples.train, maxTokens),
+    effort: { train: tokensIn(examples.train), proof: Math.max(1, tokensIn(examples[proof])) },
     keptBytes: Object.values(examples)
       .flat()
       .reduce((sum, { ids }) => sum + 5 * ids.length, 0),
@@ -202,6 +203,8 @@ function textRun<E extends EncodedText, V>(job: TextJob<E, V>, opened: Opened<E>
     close: () => tokenizer.close(),
   };
 }
+
+const tokensIn = (texts: readonly EncodedText[]) => texts.reduce((sum, { ids }) => sum + ids.length, 0);
 
 /** What training leaves out where nobody has said it. */
 function dropoutNotes({ network }: Model, { dropout }: TuneSettings): readonly string[] {

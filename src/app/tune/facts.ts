@@ -124,8 +124,8 @@ export function beforeOf(tuning: Tuning, { scores, seconds }: Judged): Before {
   // Operators that are no products count nothing; a graph of those alone is timed as if a step were forward three times.
   const forward = forwardFlops(model);
   const dearest = Math.max(...plan.stages.map((stage) => flopsOf(tuning, movingIn(tuning, stage))));
-  const perStep = forward > 0 ? dearest / forward : 3 * options.batchSize;
-  const steps = Math.ceil(task.data.examples.train / options.batchSize);
+  const perForward = forward > 0 ? dearest / (forward * options.batchSize) : 3;
+  const { train, proof } = task.effort ?? { train: task.data.examples.train, proof: scores.examples };
   const { accuracy } = scores;
   return {
     type: "before",
@@ -134,7 +134,7 @@ export function beforeOf(tuning: Tuning, { scores, seconds }: Judged): Before {
     metrics: scores.metrics,
     ...(accuracy === undefined ? {} : { accuracy }),
     isFreshHead: task.isFreshHead,
-    secondsPerEpoch: (seconds / scores.examples) * perStep * steps,
+    secondsPerEpoch: seconds * (train / proof) * perForward,
   };
 }
 

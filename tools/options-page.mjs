@@ -1,7 +1,7 @@
 // Writes docs/options.md from the schemas of the verbs: npm run docs. With --check it only says whether the page is up to date.
 import { z } from "zod";
 import { verbs } from "../dist/app/index.node.js";
-import { aliases } from "../dist/app/options/options.js";
+import { aliases } from "../dist/app/options/parse.js";
 import { commandOf, flagOf } from "../dist/cli/command.js";
 import { writePage } from "./page.mjs";
 

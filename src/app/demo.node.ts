@@ -9,7 +9,9 @@ import { type DemoDone, type DemoEvent, DemoRecord, type DemoResult } from "./de
 import { type DemoArm, demoSettings, demoTraining } from "./demo/plan.ts";
 import { demoReport, leadOf } from "./demo/report.ts";
 import { untrained } from "./demo/weights.ts";
-import { deviceOptions, parseOptions, tuneOptions } from "./options/options.ts";
+import { deviceOptions } from "./options/common.ts";
+import { parseOptions } from "./options/parse.ts";
+import { tuneOptions } from "./options/tune.ts";
 import { reportPage } from "./report/page.ts";
 import { readRun } from "./run-record.node.ts";
 import { reportOf } from "./tasks.node.ts";

@@ -3,7 +3,7 @@ import { graphFileOf } from "./opening/graph-file.node.ts";
 import { type Download, located } from "./opening/located.node.ts";
 import { locatedData, namingData } from "./opening/located-data.node.ts";
 import { taskOfModel } from "./opening/task-of-model.node.ts";
-import { parseOptions } from "./options/options.ts";
+import { parseOptions } from "./options/parse.ts";
 import type { Note, Progress } from "./progress.ts";
 import { refuseExisting } from "./refuse-existing.node.ts";
 import { openRuntime } from "./runtime.node.ts";

@@ -27,10 +27,10 @@ import {
   declaredOptions,
   deviceOptions,
   imageOptions,
-  parseOptions,
   type taskNames,
   textOptions,
-} from "./options/options.ts";
+} from "./options/common.ts";
+import { parseOptions } from "./options/parse.ts";
 import { type Note, noteOf, type Progress } from "./progress.ts";
 import { refuseExisting } from "./refuse-existing.node.ts";
 import { openRuntime } from "./runtime.node.ts";

@@ -11,7 +11,8 @@ import { learnShapes } from "../runtime/probe.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { attachTestLoss, gradcheckWhereFinite, randomFeeds, runnableSizes } from "./gradcheck/inputs.ts";
 import { runtimeEvaluator } from "./gradcheck/runtime.ts";
-import { deviceOptions, parseOptions } from "./options/options.ts";
+import { deviceOptions } from "./options/common.ts";
+import { parseOptions } from "./options/parse.ts";
 import { openRuntime } from "./runtime.node.ts";
 import type { Verb, VerbEvent } from "./verb.ts";
 

@@ -32,7 +32,8 @@ export type {
   Written,
 } from "./judging.ts";
 export type { Download } from "./opening/located.node.ts";
-export type { TaskName, TuneOptions } from "./options/options.ts";
+export type { TaskName } from "./options/common.ts";
+export type { TuneOptions } from "./options/tune.ts";
 export type { Note, Progress } from "./progress.ts";
 export type { Pushed, PushOptions, Upload } from "./push.node.ts";
 export type { ReportOptions, ReportWritten } from "./report.node.ts";

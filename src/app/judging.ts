@@ -11,7 +11,7 @@ import {
   imageOptions,
   taskNames,
   textOptions,
-} from "./options/options.ts";
+} from "./options/common.ts";
 import type { VerbEvent } from "./verb.ts";
 
 const onnxNames = Object.keys(onnxFormats) as [OnnxFormatName, ...OnnxFormatName[]];

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { hubSettings } from "../models/hub/settings.node.ts";
 import { type Uploaded, uploadFolder } from "../models/hub/upload.node.ts";
 import { emitting } from "./emit.ts";
-import { parseOptions } from "./options/options.ts";
+import { parseOptions } from "./options/parse.ts";
 import type { Verb, VerbEvent } from "./verb.ts";
 import { version } from "./version.ts";
 

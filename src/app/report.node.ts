@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { writeFileAtomic } from "../base/atomic-file.node.ts";
-import { parseOptions } from "./options/options.ts";
+import { parseOptions } from "./options/parse.ts";
 import { reportPage } from "./report/page.ts";
 import type { RunRecord } from "./report/run-report.ts";
 import { notARun, readRun } from "./run-record.node.ts";

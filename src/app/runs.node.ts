@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { parseOptions } from "./options/options.ts";
+import { parseOptions } from "./options/parse.ts";
 import { readEvents } from "./run-record.node.ts";
 import type { Verb, VerbEvent } from "./verb.ts";
 

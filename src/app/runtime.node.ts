@@ -1,7 +1,7 @@
 import { cpuRuntime } from "../runtime/cpu.node.ts";
 import { cudaRuntime, type GpuOptions, webgpuRuntime } from "../runtime/gpu.node.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Device } from "./options/options.ts";
+import type { Device } from "./options/common.ts";
 
 const runtimes: { readonly [D in Device]: (options: GpuOptions) => Promise<Runtime> } = {
   cpu: cpuRuntime,

@@ -15,7 +15,8 @@ import type {
   Scored,
   Written,
 } from "./judging.ts";
-import type { TaskName, TuneSettings } from "./options/options.ts";
+import type { TaskName } from "./options/common.ts";
+import type { TuneSettings } from "./options/tune.ts";
 import type { Note, Progress } from "./progress.ts";
 import type { Report } from "./report/report.ts";
 import type { RunRecord } from "./report/run-report.ts";

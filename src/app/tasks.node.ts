@@ -1,7 +1,9 @@
 import { DiapasonError } from "../base/errors.ts";
 import { customTask } from "./custom/task.node.ts";
 import { imageTask } from "./image/task.node.ts";
-import { nameOf, type TaskName, type TuneSettings, taskNames } from "./options/options.ts";
+import { type TaskName, taskNames } from "./options/common.ts";
+import { nameOf } from "./options/parse.ts";
+import type { TuneSettings } from "./options/tune.ts";
 import type { Report } from "./report/report.ts";
 import { type RunRecord, runReport } from "./report/run-report.ts";
 import type { Task } from "./task.ts";

@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { parseOptions, tuneOptions } from "../../src/app/options/options.ts";
+import { parseOptions } from "../../src/app/options/parse.ts";
+import { tuneOptions } from "../../src/app/options/tune.ts";
 import { saveNpz } from "../../src/formats/npz.node.ts";
 import { float32, int64, type Tensor } from "../../src/graph/tensor.ts";
 import { DiapasonError, predict, type TuneInput } from "../../src/index.ts";

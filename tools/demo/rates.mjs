@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { lettersModel, unpackDigits } from "../../dist/app/demo/data.node.js";
 import { demoSettings, demoTraining } from "../../dist/app/demo/plan.js";
 import { untrained } from "../../dist/app/demo/weights.js";
-import { parseOptions, tuneOptions } from "../../dist/app/options/options.js";
+import { parseOptions } from "../../dist/app/options/parse.js";
+import { tuneOptions } from "../../dist/app/options/tune.js";
 import { prepareTuning } from "../../dist/app/tune/prepare.node.js";
 import { runTuning } from "../../dist/app/tune/run.node.js";
 

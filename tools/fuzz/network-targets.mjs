@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseOptions, tuneOptions } from "../../dist/app/options/options.js";
+import { parseOptions } from "../../dist/app/options/parse.js";
 import { readRecipe } from "../../dist/app/options/recipe.node.js";
+import { tuneOptions } from "../../dist/app/options/tune.js";
 import { readRun } from "../../dist/app/run-record.node.js";
 import { decodeImage } from "../../dist/data/decode-image.node.js";
 import { loadPreprocessor } from "../../dist/data/preprocessor.node.js";

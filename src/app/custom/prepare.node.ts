@@ -17,7 +17,7 @@ import { arrayText } from "../../tasks/target.ts";
 import type { TrainData } from "../../tune/data.ts";
 import { withValues } from "../../tune/program.ts";
 import type { Values } from "../../tune/run-state.ts";
-import type { TuneSettings } from "../options/options.ts";
+import type { TuneSettings } from "../options/tune.ts";
 import { type ScoredResult, signOf, worstOf } from "../scored/result.ts";
 import type { Judged, TaskRun } from "../task.ts";
 import type { Scores } from "../tune/events.ts";

@@ -1,4 +1,4 @@
-import { declaredOptions } from "../options/options.ts";
+import { declaredOptions } from "../options/common.ts";
 import { type ScoredKind, scoredCard } from "../scored/card.ts";
 import { scoredReport } from "../scored/report.ts";
 import type { ScoredResult } from "../scored/result.ts";

@@ -1,4 +1,4 @@
-import type { TuneOptions } from "../options/options.ts";
+import type { TuneOptions } from "../options/tune.ts";
 
 /** The two ways of the demo to the same task: from the letters' weights, or the same network from random ones. */
 export type DemoArm = "pretrained" | "scratch";

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import type { AugmentOptions, ImagePreprocessor } from "../../data/dataset.ts";
-import type { tuneOptions } from "../options/options.ts";
+import type { tuneOptions } from "../options/tune.ts";
 
 /**
  * What a preset of augmentation means for images of a size. Neither preset mirrors: a mirrored letter, sign or chest is

@@ -12,7 +12,7 @@ import type { Model } from "../../models/model.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { problemTypes } from "../../tasks/label-loss.ts";
 import { type ClassifierResult, mistakesOf, scoresOf } from "../classifier/result.ts";
-import type { TuneSettings } from "../options/options.ts";
+import type { TuneSettings } from "../options/tune.ts";
 import type { Judged, TaskRun } from "../task.ts";
 import type { Found } from "../tune/events.ts";
 import { augmentationOf } from "./augment.ts";

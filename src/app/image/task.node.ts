@@ -2,7 +2,7 @@ import { classifierCard } from "../classifier/card.ts";
 import type { ClassifierKind } from "../classifier/kind.ts";
 import { classifierReport } from "../classifier/report.ts";
 import type { ClassifierResult } from "../classifier/result.ts";
-import { imageOptions } from "../options/options.ts";
+import { imageOptions } from "../options/common.ts";
 import type { Task } from "../task.ts";
 import { evaluateImages } from "./evaluate.node.ts";
 import { predictImages } from "./predict.node.ts";

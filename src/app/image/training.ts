@@ -12,7 +12,7 @@ import { dropoutInput } from "../../tune/feeds.ts";
 import type { Tunable } from "../../tune/options.ts";
 import { withValues } from "../../tune/program.ts";
 import type { Values } from "../../tune/run-state.ts";
-import type { TuneSettings } from "../options/options.ts";
+import type { TuneSettings } from "../options/tune.ts";
 import { augmentationOf } from "./augment.ts";
 
 /** The model's graph with the task's loss, and dropout before the head; `targets` names the input for targets. */

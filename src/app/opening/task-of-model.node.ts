@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { HeadKind } from "../../models/architecture.ts";
 import { architectureOf } from "../../models/architectures/table.ts";
 import { headOf } from "../../models/network/build-network.ts";
-import { type TaskName, taskNames } from "../options/options.ts";
+import { type TaskName, taskNames } from "../options/common.ts";
 
 /** What a head is for: when the model is tuned, and when it is run as it is. */
 const tasksOfHeads: { readonly [H in HeadKind]: { readonly tune: TaskName; readonly run: TaskName } } = {

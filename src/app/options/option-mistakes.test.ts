@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { DiapasonError, nearest } from "../../base/errors.ts";
-import { parseOptions, tuneOptions } from "./options.ts";
+import { parseOptions } from "./parse.ts";
+import { tuneOptions } from "./tune.ts";
 
 /** What is said of options beside those that must be there. */
 function said(options: Readonly<Record<string, unknown>>): string {

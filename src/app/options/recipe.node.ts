@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { parse } from "yaml";
 import { DiapasonError } from "../../base/errors.ts";
-import { nameOf } from "./options.ts";
+import { nameOf } from "./parse.ts";
 
 /**
  * The options of a recipe file (YAML or JSON), with `overrides` put over them.

@@ -10,7 +10,7 @@ import { withGraph } from "../../models/with-graph.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { TrainData } from "../../tune/data.ts";
 import { withValues } from "../../tune/program.ts";
-import type { TuneSettings } from "../options/options.ts";
+import type { TuneSettings } from "../options/tune.ts";
 import type { Judged, StartOf, TaskRun } from "../task.ts";
 import { checkClasses, checkShape } from "./check-shape.ts";
 import type { AttachedText, EncodedText, TextJob } from "./job.ts";

@@ -1,7 +1,7 @@
 import type { TextOptions, TextShapeName } from "../../data/text/text-dataset.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { PredictSettings } from "../judging.ts";
-import type { TaskName } from "../options/options.ts";
+import type { TaskName } from "../options/common.ts";
 import type { RunRecord } from "../report/run-report.ts";
 import type { CardFacts, ReportPart, Task } from "../task.ts";
 import type { RunResult } from "../tune/run-result.ts";

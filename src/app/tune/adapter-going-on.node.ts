@@ -2,7 +2,7 @@ import { DiapasonError } from "../../base/errors.ts";
 import { mergeAdapter, withAdapted } from "../../models/adapters/merge.ts";
 import { loadPeftAdapter } from "../../models/adapters/peft.node.ts";
 import type { Model } from "../../models/model.ts";
-import type { TuneSettings } from "../options/options.ts";
+import type { TuneSettings } from "../options/tune.ts";
 import { type AdapterTuning, tuningOf } from "./adapter.ts";
 
 /** Options that say how an adapter begins, which one that is there does not. */

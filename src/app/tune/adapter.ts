@@ -13,7 +13,7 @@ import type { HostTensor, Runtime } from "../../runtime/runtime.ts";
 import { withValues } from "../../tune/program.ts";
 import type { Values } from "../../tune/run-state.ts";
 import { percent } from "../numbers.ts";
-import type { TuneSettings } from "../options/options.ts";
+import type { TuneSettings } from "../options/tune.ts";
 
 /** A model as it is tuned by an adapter. */
 export interface AdapterTuning {

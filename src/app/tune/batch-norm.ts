@@ -2,7 +2,7 @@ import type { Model } from "../../models/model.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Plan, Stage } from "../../tune/plan.ts";
 import { fewestExamples, largeShift, statisticsShift } from "../../tune/statistics-shift.ts";
-import type { TuneSettings } from "../options/options.ts";
+import type { TuneSettings } from "../options/tune.ts";
 import type { TaskRun } from "../task.ts";
 import type { Check } from "./events.ts";
 

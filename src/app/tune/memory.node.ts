@@ -1,7 +1,7 @@
 import { totalmem } from "node:os";
 import { DiapasonError } from "../../base/errors.ts";
 import { bytes } from "../numbers.ts";
-import type { TuneSettings } from "../options/options.ts";
+import type { TuneSettings } from "../options/tune.ts";
 
 /** Memory that the process may use: the machine's, or what the process is confined to. */
 export function memoryLimit(): number {

@@ -7,7 +7,7 @@ import { checkFree } from "../../models/save.node.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Plan, ScheduleSpec } from "../../tune/plan.ts";
 import { planOf } from "../../tune/plans.ts";
-import type { TuneSettings } from "../options/options.ts";
+import type { TuneSettings } from "../options/tune.ts";
 import { openRuntime } from "../runtime.node.ts";
 import type { TaskRun } from "../task.ts";
 import { tasks } from "../tasks.node.ts";

@@ -1,5 +1,5 @@
 import type { Plan } from "../../tune/plan.ts";
-import type { TaskName } from "../options/options.ts";
+import type { TaskName } from "../options/common.ts";
 
 /**
  * What came of a run, kept as result.json in its folder: all that a report needs besides recipe, run.json and events.

@@ -2,6 +2,7 @@ import { DiapasonError } from "../../base/errors.ts";
 import type { ClassNames } from "../class-names.ts";
 import { listNames } from "../code-points.ts";
 import type { DataFinding, SplitName } from "../dataset.ts";
+import { type FoundShape, findShape } from "./find-shape.ts";
 import { isMissing, type RawRow, readValues } from "./read-values.ts";
 import { readTable, type Table } from "./table-files.node.ts";
 import type { LabelKind, TextOptions, TextRow, TextValues } from "./text-dataset.ts";
@@ -15,7 +16,6 @@ import {
   readTags,
   sortClasses,
 } from "./text-labels.ts";
-import { type FoundShape, findShape } from "./text-shapes.ts";
 
 /** Everything read from the files of a dataset, before it is split. */
 export interface ReadFiles {

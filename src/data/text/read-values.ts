@@ -1,8 +1,9 @@
 import { DiapasonError } from "../../base/errors.ts";
 import { alpacaMessages, alpacaPrompt } from "./alpaca.ts";
+import type { FoundShape } from "./find-shape.ts";
 import { readMessages } from "./read-messages.ts";
 import type { TextOrMessages, TextRole, TextValues } from "./text-dataset.ts";
-import type { FoundShape, ValueKind } from "./text-shapes.ts";
+import type { ValueKind } from "./text-shapes.ts";
 
 /** A row as a file has it. */
 export interface RawRow {

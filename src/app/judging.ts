@@ -74,7 +74,7 @@ export const predictOptions = z.strictObject({
     .array(z.string())
     .min(1)
     .describe(
-      "image files; texts, or files of them, for text tasks; for the task custom one file or folder of arrays",
+      "image files; texts, or files of them, for text tasks; for the task custom one file or folder of arrays; on the command line - for the lines of standard input",
     ),
   task,
   form,

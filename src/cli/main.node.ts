@@ -6,6 +6,7 @@ import { DiapasonError, nearest } from "../base/errors.ts";
 import { commandOf, helpLayout, helpRecord, withJson } from "./command.ts";
 import { consolePrinter } from "./printer.node.ts";
 import { exitCodeOf } from "./render.ts";
+import { withStandardInput } from "./standard-input.ts";
 
 const interrupted = 130;
 /** The command and what follows it, without the flag that may also stand before. */
@@ -56,7 +57,8 @@ try {
 }
 
 /** Runs a verb to its end; Ctrl-C asks it to stop and write what must not be lost, a second one ends at once. */
-async function act(verb: Verb, options: Record<string, unknown>): Promise<void> {
+async function act(verb: Verb, given: Record<string, unknown>): Promise<void> {
+  const options = await withStandardInput(verb, given, process.stdin);
   const abort = new AbortController();
   const onInterrupt = (signal: "SIGINT" | "SIGTERM") => {
     if (abort.signal.aborted) return leave(signal);

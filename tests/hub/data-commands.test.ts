@@ -32,7 +32,7 @@ afterEach(async () => {
 });
 
 const run = (words: string) => diapason(words.split(" "), { cwd: root });
-const fixture = (file: string) => readFileSync(join(import.meta.dirname, "fixtures/repositories", file));
+const fixture = (file: string) => readFileSync(join(import.meta.dirname, "../fixtures/repositories", file));
 const jsonOf = (file: string) => JSON.parse(readFileSync(join(root, file), "utf8"));
 const name = "some-org/opinions";
 /** A benchmark as they lie on the Hub: two configs, and a test split that keeps its labels back. */

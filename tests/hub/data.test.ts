@@ -44,7 +44,7 @@ const settingsFor = (more: Partial<HubSettings> = {}): HubSettings => ({
   backoffMs: 1,
   ...more,
 });
-const fixture = (file: string) => readFileSync(join(import.meta.dirname, "fixtures/repositories", file));
+const fixture = (file: string) => readFileSync(join(import.meta.dirname, "../fixtures/repositories", file));
 
 const name = "some-org/data";
 const at = `datasets/${name}`;

@@ -13,7 +13,7 @@ import { print } from "../../src/graph/print.ts";
 import { bitsOf, type DataType, type Tensor } from "../../src/graph/tensor.ts";
 
 /** Files of tools/fixtures/formats_onnx.py: every kind of content that ONNX has, as its own library writes it. */
-const folder = resolve(import.meta.dirname, "fixtures/formats");
+const folder = resolve(import.meta.dirname, "../fixtures/formats");
 const files = readdirSync(folder).filter((name) => name.endsWith(".onnx"));
 const read = (name: string) => readOnnx(new Uint8Array(readFileSync(join(folder, name))));
 

@@ -9,7 +9,7 @@ import type { Tensor } from "../../src/graph/tensor.ts";
 
 const root = mkdtempSync(join(tmpdir(), "diapason-files-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
-const fixtures = resolve(import.meta.dirname, "fixtures/formats");
+const fixtures = resolve(import.meta.dirname, "../fixtures/formats");
 
 interface Kinds {
   readonly metadata: { readonly [key: string]: string };

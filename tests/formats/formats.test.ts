@@ -24,7 +24,7 @@ import { assets, haveAssets } from "../assets.ts";
 const folder = mkdtempSync(join(tmpdir(), "diapason-formats-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const networks = resolve(import.meta.dirname, "fixtures/networks");
+const networks = resolve(import.meta.dirname, "../fixtures/networks");
 const fixture = (name: string) => new Uint8Array(readFileSync(join(networks, name)));
 const wild = haveAssets ? readdirSync(assets("onnx")).filter((name) => name.endsWith(".onnx")) : [];
 

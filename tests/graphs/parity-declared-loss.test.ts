@@ -19,7 +19,7 @@ interface Fixture {
   readonly losses: readonly number[];
 }
 const fixture = JSON.parse(
-  readFileSync(join(import.meta.dirname, "fixtures/declared-loss.json"), "utf8"),
+  readFileSync(join(import.meta.dirname, "../fixtures/declared-loss.json"), "utf8"),
 ) as Fixture;
 
 const folder = mkdtempSync(join(tmpdir(), "diapason-declared-"));

@@ -37,7 +37,7 @@ test("a runtime that is ended at any time takes nothing with it", { timeout: 60_
 const busy = `
 import { cpuRuntime } from "${runtime}";
 import { loadOnnx } from "${file("formats/onnx/file.node.js")}";
-const graph = await loadOnnx("${resolve(import.meta.dirname, "fixtures/formats/opset-23.onnx")}");
+const graph = await loadOnnx("${resolve(import.meta.dirname, "../fixtures/formats/opset-23.onnx")}");
 const x = { dtype: "float32", dims: [1, 3], data: Float32Array.of(1, 2, 3) };
 for (let i = 0; i < 12; i++) {
   const runtime = await cpuRuntime();
@@ -52,7 +52,7 @@ console.log("whole");`;
 const leaving = `
 import { imageLoader } from "${file("data/image-loader.node.js")}";
 const size = { height: 8, width: 8, channels: 1, rescaleFactor: 1, mean: [0], std: [1], resize: "exact", layout: "nchw" };
-const path = "${resolve(import.meta.dirname, "fixtures/images/waves.png")}";
+const path = "${resolve(import.meta.dirname, "../fixtures/images/waves.png")}";
 const examples = Array.from({ length: 40 }, (_, i) => ({ id: String(i), path, label: 0 }));
 for (let i = 0; i < 40; i++) {
   const loader = imageLoader(size, { ahead: 8 });

@@ -19,7 +19,7 @@ interface Expected {
 }
 
 const known = JSON.parse(
-  readFileSync(resolve(import.meta.dirname, "fixtures/chat-templates.json"), "utf8"),
+  readFileSync(resolve(import.meta.dirname, "../fixtures/chat-templates.json"), "utf8"),
 ) as {
   readonly templates: Readonly<Record<string, { readonly tokenizer: string; readonly template: string }>>;
   readonly chats: Readonly<Record<string, readonly ChatMessage[]>>;

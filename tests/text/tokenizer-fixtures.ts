@@ -4,7 +4,7 @@ import { gunzipSync } from "node:zlib";
 import { buildTokenizer } from "../../src/data/text/build-tokenizer.ts";
 import type { TextTokenizer, TokenizerFiles } from "../../src/data/text/tokenizer.ts";
 
-const fixtures = resolve(import.meta.dirname, "fixtures");
+const fixtures = resolve(import.meta.dirname, "../fixtures");
 const read = (path: string): string => readFileSync(path, "utf8");
 
 /** The character map that SentencePiece normalises with; files of the fixtures name it to stay small. */

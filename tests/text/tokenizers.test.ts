@@ -26,7 +26,7 @@ interface Expected {
 }
 
 const known = JSON.parse(
-  readFileSync(resolve(import.meta.dirname, "fixtures/tokenizers/expected.json"), "utf8"),
+  readFileSync(resolve(import.meta.dirname, "../fixtures/tokenizers/expected.json"), "utf8"),
 ) as {
   readonly texts: readonly string[];
   readonly pairs: readonly (readonly [string, string])[];

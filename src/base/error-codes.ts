@@ -65,6 +65,7 @@ export const errorCodes = {
   "data/bad-option": "An option of the data layer has a value that cannot work.",
   "data/bad-preprocessor":
     "A preprocessor_config.json cannot be read, contradicts itself or the model, or asks for what is not supported.",
+  "data/long-text": "A row is longer than a book, and the task would read no more than its beginning.",
   "data/no-text":
     "A path given as data holds no file of rows that can be read, or the files hold no rows, or too few to be split.",
   "data/bad-text": "A file of text is not UTF-8, or not a whole one; the line and the byte are named.",

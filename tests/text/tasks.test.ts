@@ -484,6 +484,26 @@ test.each([
   await expect(judge()).rejects.toThrow(refused);
 });
 
+test("a row of a book's length is refused where it would be read by its first page, and told where in pieces", async () => {
+  const rows = [
+    { text: "word ".repeat(200_001), label: "a" },
+    ...opinions(20).map(({ text }, i) => ({ text, label: i % 2 ? "a" : "b" })),
+  ];
+  const data = writeRows(at("long"), "train.jsonl", rows);
+  const found = async (task: "text-classification" | "causal-lm") => {
+    const out = at("long-out");
+    const model = at(task === "causal-lm" ? "decoder" : "encoder");
+    for await (const event of tune({ model, data, task, out, run: `${out}-run` }))
+      if (event.type === "found") return event.notes;
+    return [];
+  };
+  await expect(found("text-classification")).rejects.toMatchObject({
+    code: "data/long-text",
+    message: "train.jsonl:1 has 1000005 characters. A line break or a quote may be missing there.",
+  });
+  expect(await found("causal-lm")).toContainEqual(expect.stringContaining("has 1000005 characters"));
+});
+
 test("an adapter on a network with dropout is merged, and what it then gives is compared", async () => {
   const rows = opinions(48).map(({ text, isGood }) => ({ text, label: isGood ? "good" : "bad" }));
   const data = writeRows(at("dropped"), "all.jsonl", rows);

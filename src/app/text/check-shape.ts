@@ -4,11 +4,27 @@ import { textShapes } from "../../data/text/text-shapes.ts";
 import type { EncodedText } from "./job.ts";
 import type { TextTaskKind } from "./task-kind.ts";
 
-/** @throws data/unknown-shape where rows are not what a task learns from */
+/**
+ * @throws data/unknown-shape where rows are not what a task learns from, data/long-text where it would read one row of a
+ * book's length by its first page
+ */
 export function checkShape<E extends EncodedText, V>(
-  { name, shapes }: Pick<TextTaskKind<E, V>, "name" | "shapes">,
-  { origin, shape, format, columns }: Pick<TextDataset, "origin" | "shape" | "format" | "columns">,
+  { name, shapes, readsPieces }: Pick<TextTaskKind<E, V>, "name" | "shapes" | "readsPieces">,
+  {
+    origin,
+    shape,
+    format,
+    columns,
+    findings,
+  }: Pick<TextDataset, "origin" | "shape" | "format" | "columns" | "findings">,
 ): void {
+  const long = findings.find(({ kind }) => kind === "long-text");
+  if (long && !readsPieces)
+    throw new DiapasonError(
+      "data/long-text",
+      long.message,
+      `Mend the file there. The task ${name} reads the beginning of a text: cut one that is meant to be so long.`,
+    );
   if (shapes.includes(shape)) return;
   const taken = Object.entries(columns).map(([role, name]) => `"${name}" is taken as ${role}`);
   const wanted = textShapes.filter((one) => shapes.includes(one.shape) && !one.isPrompt);

@@ -14,6 +14,7 @@ export const languageKind: TextTaskKind<TokenLabelled, TokenLosses> = {
   name: "causal-lm",
   reading: {},
   shapes: ["text", "text-label", "messages", "prompt-completion"],
+  readsPieces: true,
   options: {
     tune: ["labelSmoothing"],
     evaluate: [],
@@ -29,6 +30,7 @@ export const maskKind: TextTaskKind<TokenLabelled, TokenLosses> = {
   name: "fill-mask",
   reading: {},
   shapes: ["text", "text-label"],
+  readsPieces: true,
   options: { tune: ["labelSmoothing"], evaluate: [], predict: ["top"] },
   job: maskJob,
   ...scoredText("fill-mask"),

@@ -15,6 +15,8 @@ export interface TextTaskKind<E extends EncodedText, V> {
   readonly reading: Pick<TextOptions, "shape" | "labels">;
   /** What rows may be: others would be read in part, or not at all. */
   readonly shapes: readonly TextShapeName[];
+  /** Whether a text of any length is read, in pieces; else no more than its beginning. */
+  readonly readsPieces?: true;
   /** Options of the task beside those that all text tasks take. */
   readonly options: { readonly [W in "tune" | "evaluate" | "predict"]: readonly string[] };
   job(context: JobContext): TextJob<E, V> | Promise<TextJob<E, V>>;

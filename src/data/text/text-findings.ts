@@ -93,7 +93,7 @@ function* longTexts(splits: Splits): Generator<DataFinding> {
     if (long[0] && !long[0].id.match(/\.(txt|text|md)(\.gz)?:/))
       yield {
         kind: "long-text",
-        message: `${long[0].id} has ${(long[0].values.text ?? "").length} characters${long.length > 1 ? ` (and ${long.length - 1} more rows are as long)` : ""}. A line break may be missing there: what judges whole texts reads their beginnings alone.`,
+        message: `${long[0].id} has ${(long[0].values.text ?? "").length} characters${long.length > 1 ? ` (and ${long.length - 1} more rows are as long)` : ""}. A line break or a quote may be missing there.`,
       };
   }
 }

@@ -62,6 +62,8 @@ export interface TaskRun {
   /** Whether the head is new and guesses. */
   readonly isFreshHead: boolean;
   readonly data: Found["data"];
+  /** Examples of an epoch as the loop takes them: of packed texts, packs. */
+  readonly size: number;
   /** What was found or inferred that the user may want to know. */
   readonly notes: readonly string[];
   /** What was looked at because it would go wrong in silence. */

@@ -1,31 +1,17 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { lettersModel } from "../../src/app/demo/data.node.ts";
 import { diapason } from "../cli/command-line.ts";
 import { eventsIn, layOutDigits, tuneHead } from "../cli/command-line-digits.ts";
-import { type HubServer, startHub } from "./server.ts";
+import { hub, speakToHub } from "./workplace.ts";
 
 const root = mkdtempSync(join(tmpdir(), "diapason-hub-commands-"));
 beforeAll(() => layOutDigits(root));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
-
-let hub: HubServer;
-let count = 0;
-const environment = { ...process.env };
-beforeEach(async () => {
-  hub = await startHub();
-  const home = join(root, `home-${count++}`);
-  for (const name of Object.keys(process.env))
-    if (/^(HF_|HUGGING|TRANSFORMERS_)/.test(name)) delete process.env[name];
-  Object.assign(process.env, { HF_ENDPOINT: hub.url, HF_HOME: home });
-});
-afterEach(async () => {
-  process.env = { ...environment };
-  await hub.close();
-});
+speakToHub();
 
 /** The files of a folder by their paths in it. */
 const contentsOf = (folder: string): Record<string, Buffer> =>

@@ -1,12 +1,12 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { parse } from "yaml";
 import { diapason } from "../cli/command-line.ts";
 import { eventsIn, layOutDigits } from "../cli/command-line-digits.ts";
 import { writeTinyEncoder } from "../text/tiny-text.ts";
-import { type HubServer, startHub } from "./server.ts";
+import { fixture, hub, speakToHub } from "./workplace.ts";
 
 const root = mkdtempSync(join(tmpdir(), "diapason-hub-data-commands-"));
 beforeAll(async () => {
@@ -14,25 +14,9 @@ beforeAll(async () => {
   await writeTinyEncoder(join(root, "encoder"));
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
-
-let hub: HubServer;
-let count = 0;
-const environment = { ...process.env };
-beforeEach(async () => {
-  hub = await startHub();
-  const home = join(root, `home-${count++}`);
-  mkdirSync(home);
-  for (const name of Object.keys(process.env))
-    if (/^(HF_|HUGGING|TRANSFORMERS_)/.test(name)) delete process.env[name];
-  Object.assign(process.env, { HF_ENDPOINT: hub.url, HF_HOME: home });
-});
-afterEach(async () => {
-  process.env = { ...environment };
-  await hub.close();
-});
+speakToHub();
 
 const run = (words: string) => diapason(words.split(" "), { cwd: root });
-const fixture = (file: string) => readFileSync(join(import.meta.dirname, "../fixtures/repositories", file));
 const jsonOf = (file: string) => JSON.parse(readFileSync(join(root, file), "utf8"));
 const name = "some-org/opinions";
 /** A benchmark as they lie on the Hub: two configs, and a test split that keeps its labels back. */

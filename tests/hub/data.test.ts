@@ -1,50 +1,15 @@
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { locateData } from "../../src/app/opening/located-data.node.ts";
-import { DiapasonError } from "../../src/base/errors.ts";
 import { openArrays } from "../../src/data/array-files.node.ts";
 import { openImageFolder } from "../../src/data/image-folder.node.ts";
 import { openTextRows } from "../../src/data/text/open-text-rows.node.ts";
 import type { DownloadProgress } from "../../src/models/hub/fetch-repo.node.ts";
 import { locateModel } from "../../src/models/hub/locate.node.ts";
 import type { HubSettings } from "../../src/models/hub/settings.node.ts";
-import { type HubServer, startHub } from "./server.ts";
-
-const root = mkdtempSync(join(tmpdir(), "diapason-hub-data-"));
-afterAll(() => rmSync(root, { recursive: true, force: true }));
-let hub: HubServer;
-beforeEach(async () => {
-  hub = await startHub();
-});
-afterEach(() => hub.close());
-
-let count = 0;
-const newFolder = () => {
-  const folder = join(root, String(count++));
-  mkdirSync(folder);
-  return folder;
-};
-const settingsFor = (more: Partial<HubSettings> = {}): HubSettings => ({
-  endpoint: hub.url,
-  cache: join(newFolder(), "hub"),
-  token: undefined,
-  isOffline: false,
-  timeoutMs: 2000,
-  backoffMs: 1,
-  ...more,
-});
-const fixture = (file: string) => readFileSync(join(import.meta.dirname, "../fixtures/repositories", file));
+import { fixture, hub, mistakeOf, newFolder, settingsFor } from "./workplace.ts";
 
 const name = "some-org/data";
 const at = `datasets/${name}`;
@@ -74,16 +39,6 @@ const several = {
 };
 
 const read = { seed: 0, validationShare: 0 };
-const mistakeOf = (work: Promise<unknown>): Promise<DiapasonError> =>
-  work.then(
-    () => {
-      throw new Error("it went well");
-    },
-    (error) => {
-      if (error instanceof DiapasonError) return error;
-      throw error;
-    },
-  );
 const inTree = (folder: string) =>
   (readdirSync(folder, { recursive: true, encoding: "utf8" }) as string[])
     .filter((file) => /\.\w+$/.test(file))
@@ -373,7 +328,6 @@ describe("a connection that fails", () => {
     expect((await mistakeOf(locateData(name, { config: "english", settings: offline }))).code).toBe(
       "models/hub-offline",
     );
-    hub = await startHub();
   });
 });
 

@@ -3,7 +3,6 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -11,10 +10,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { DiapasonError } from "../../src/base/errors.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openCheckpoint, saveCheckpoint } from "../../src/formats/checkpoint.node.ts";
 import { float32 } from "../../src/graph/tensor.ts";
 import { fetchModel } from "../../src/models/hub/fetch-model.node.ts";
@@ -22,31 +19,7 @@ import type { DownloadProgress } from "../../src/models/hub/fetch-repo.node.ts";
 import { locateModel } from "../../src/models/hub/locate.node.ts";
 import { hubNameOf, parseRepoId } from "../../src/models/hub/repo-id.ts";
 import { type HubSettings, hubSettings } from "../../src/models/hub/settings.node.ts";
-import { type HubServer, startHub } from "./server.ts";
-
-const root = mkdtempSync(join(tmpdir(), "diapason-hub-"));
-afterAll(() => rmSync(root, { recursive: true, force: true }));
-let hub: HubServer;
-beforeEach(async () => {
-  hub = await startHub();
-});
-afterEach(() => hub.close());
-
-let count = 0;
-const newFolder = () => {
-  const folder = join(root, String(count++));
-  mkdirSync(folder);
-  return folder;
-};
-const settingsFor = (more: Partial<HubSettings> = {}): HubSettings => ({
-  endpoint: hub.url,
-  cache: newFolder(),
-  token: undefined,
-  isOffline: false,
-  timeoutMs: 2000,
-  backoffMs: 1,
-  ...more,
-});
+import { hub, mistakeOf, newFolder, settingsFor } from "./workplace.ts";
 
 const name = "some-org/tiny";
 /** A checkpoint of 300,000 bytes, as one file and in pieces. */
@@ -64,17 +37,6 @@ const whole = {
 
 const fetchIt = (settings: HubSettings, text = name, onProgress?: (progress: DownloadProgress) => void) =>
   fetchModel(parseRepoId(text)!, { settings, onProgress });
-
-const mistakeOf = (work: Promise<unknown>): Promise<DiapasonError> =>
-  work.then(
-    () => {
-      throw new Error("it went well");
-    },
-    (error) => {
-      if (error instanceof DiapasonError) return error;
-      throw error;
-    },
-  );
 
 /** Every file and link of a cache, relative to it. */
 const tree = (folder: string): string[] =>
@@ -338,7 +300,6 @@ describe("a connection that fails", () => {
       /cannot be reached \(ECONNREFUSED\).*The copy of "some-org\/tiny" in the cache is used/,
     );
     expect((await mistakeOf(fetchIt(settings, "some-org/other"))).code).toBe("models/hub-unreachable");
-    hub = await startHub();
   });
 
   test("contents that do not fit their checksum, or are too long, are not kept", async () => {
@@ -393,7 +354,7 @@ describe("a server that lies", () => {
     hub.addRepo(name, files);
     const settings = settingsFor();
     expect((await mistakeOf(fetchIt(settings))).message).toMatch(message);
-    expect(tree(root).some((file) => file.includes("evil"))).toBe(false);
+    expect(tree(dirname(dirname(settings.cache))).some((file) => file.includes("evil"))).toBe(false);
     expect(tree(settings.cache)).toEqual([]);
   });
 

@@ -46,7 +46,7 @@ test("every example trains, the last step is kept, and the test split proves it"
 test("what would leave nothing to judge by is refused before anything is written", async () => {
   await expect(eventsOf("blind", { data: at("alone") })).rejects.toMatchObject({
     code: "app/nothing-held-out",
-    message: expect.stringContaining("all of its 60 texts train"),
+    message: expect.stringContaining("none of its texts are held out for validation (validationShare 0)"),
   });
   for (const option of ["patience", "evaluateEvery"] as const)
     await expect(eventsOf("blind", { [option]: 3 })).rejects.toMatchObject({

@@ -50,6 +50,7 @@ export async function prepareCustom(options: TuneSettings, runtime: Runtime): Pr
     model,
     isFreshHead: false,
     data: foundIn(dataset),
+    size: trained.data.size,
     notes: [
       ...new Set([
         ...custom.notes,

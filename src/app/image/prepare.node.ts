@@ -43,6 +43,7 @@ export async function prepareImages(options: TuneSettings, runtime: Runtime): Pr
     model,
     isFreshHead: !zeroShot && (model.graph !== opened.model.graph || (model.network?.fresh.size ?? 0) > 0),
     data: foundIn(dataset),
+    size: splits.train.length,
     notes: [...new Set([...said, ...model.notes, ...findings.map(({ message }) => message)])],
     batchBound: augmentationOf(options.augment, opened.preprocessor)?.mixup
       ? "mixup mixes the images of a batch"

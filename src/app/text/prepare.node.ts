@@ -141,6 +141,7 @@ function textRun<E extends EncodedText, V>(job: TextJob<E, V>, opened: Opened<E>
     ...(job.learningRate !== undefined && { learningRate: job.learningRate }),
     isFreshHead: (model.network?.fresh.size ?? 0) > 0,
     data: foundIn(dataset, job, examples),
+    size: examples.train.length,
     notes: [
       ...new Set([
         ...model.notes,

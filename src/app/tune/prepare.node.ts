@@ -76,7 +76,7 @@ export async function prepareTuning(
       : adapterTuning(task.model, options);
     if (found) task = { ...task, isFreshHead: false, notes: notesLess(task, adapter) };
     const model = adapter?.trained ?? task.model;
-    const { size } = task.training(model).data;
+    const { size } = task;
     const sized = { ...options, batchSize: Math.min(options.batchSize, size) };
     if (size < options.batchSize) task = { ...task, notes: [...task.notes, smallNote(size, options)] };
     const named = options.plan ?? (task.isFreshHead ? "lp-ft" : "full");
@@ -146,19 +146,22 @@ const lastStepNote =
   "Nothing is held out to choose a checkpoint by: the weights after the last step are kept.";
 
 /** Whoever trains on every example must have others to judge the result by, and cannot stop early. */
-function refuseUnproven({ patience, evaluateEvery }: TuneSettings, { root, unit, examples }: Found["data"]) {
+function refuseUnproven(
+  { patience, evaluateEvery, validationShare }: TuneSettings,
+  { root, unit, examples }: Found["data"],
+) {
   if (examples.validation > 0) return;
   if (examples.test === 0)
     throw new DiapasonError(
       "app/nothing-held-out",
-      `"${root}" has no test split, and with validationShare 0 all of its ${examples.train} ${unit} train: nothing is left to tell whether the model got better.`,
+      `"${root}" has no test split, and none of its ${unit} are held out for validation (validationShare ${validationShare}): nothing is left to tell whether the model got better.`,
       "Give a test split, or hold out a share with --validation-share 0.1.",
     );
   const given = Object.entries({ patience, evaluateEvery }).find(([, value]) => value !== undefined);
   if (given)
     throw new DiapasonError(
       "app/nothing-held-out",
-      `"${given[0]}" is ${given[1]}, and with validationShare 0 there are no validation ${unit} to evaluate while training.`,
+      `"${given[0]}" is ${given[1]}, and there are no validation ${unit} (validationShare ${validationShare}) to evaluate while training.`,
       `Leave "${given[0]}" out, or hold out a share with --validation-share 0.1.`,
     );
 }

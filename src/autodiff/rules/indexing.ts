@@ -41,7 +41,7 @@ function productWithout(b: Backward<Scatter>): Value {
 
 /**
  * What reads the places that updates replace, of those that stay: where indices name a place twice the last update does,
- * and the others get nothing. ONNX leaves the order open; the reference kernels and our runtimes keep it while training.
+ * and the others get nothing. ONNX leaves the order open; the reference kernels keep it, and on the CPU every training graph.
  */
 function replaced(b: Backward<Scatter>): Value {
   const { g, node, dy, x } = b;

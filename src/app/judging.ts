@@ -163,6 +163,8 @@ export interface FoundEntity {
   readonly text: string;
   /** Words of the text, from and up to but not including. */
   readonly words: readonly [from: number, to: number];
+  /** The same in UTF-16 units, as `String.slice` counts; absent where words came split already. */
+  readonly characters?: readonly [from: number, to: number];
   /** Smallest probability among its words, 0…1. */
   readonly probability: number;
 }

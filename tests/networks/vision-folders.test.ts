@@ -11,6 +11,7 @@ import { random } from "../../src/base/random.ts";
 import { loadSafetensors } from "../../src/formats/safetensors.node.ts";
 import type { Tensor } from "../../src/graph/tensor.ts";
 import { predict, type TuneInput, tune } from "../../src/index.ts";
+import { zeroShotHead } from "../../src/models/network/two-towers.ts";
 import { cpuRuntime } from "../../src/runtime/cpu.node.ts";
 import type { Runtime } from "../../src/runtime/runtime.ts";
 
@@ -127,6 +128,14 @@ describe.each(["clip", "siglip"])("the names of classes as a head: %s", (name) =
     expect(model.network!.head).toBe("zero-shot-classification");
     expect(model.network!.fresh.size).toBe(0);
     expect(model.labels).toEqual(classes);
+  });
+
+  test("a name stands in the prompt as it is, whatever its signs mean elsewhere", async () => {
+    const headOf = async (label: string, prompt: string) => {
+      const { graph } = await openZeroShot(source, { labels: [label], prompt, seed: 0 }, runtime);
+      return graph.get(`${zeroShotHead}.weight`).constant!.data.read();
+    };
+    expect(await headOf("$& fork", "a {}")).toEqual(await headOf("fork", "a $& {}"));
   });
 
   test("a prompt without a place for the name is refused", async () => {

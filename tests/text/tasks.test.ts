@@ -11,13 +11,20 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { AutoTokenizer, env } from "@huggingface/transformers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { languageTokens } from "../../src/app/text/language-tokens.ts";
 import { similarityJob } from "../../src/app/text/similarity-job.node.ts";
 import { openTokenizer } from "../../src/data/text/open-tokenizer.node.ts";
 import { evaluate, predict, resume, type Saved, type TuneInput, tune } from "../../src/index.ts";
 import { loadModel } from "../../src/models/load.node.ts";
-import { opinions, writeRows, writeTinyDecoder, writeTinyEncoder } from "./tiny-text.ts";
+import {
+  opinions,
+  writeRows,
+  writeTinyByteEncoder,
+  writeTinyDecoder,
+  writeTinyEncoder,
+} from "./tiny-text.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "diapason-text-"));
 const at = (name: string) => join(folder, name);
@@ -195,12 +202,46 @@ describe("token-classification", () => {
       text: expect.stringContaining("lives in"),
     });
     expect(await scores({ model: at("tagger"), data, split: "all" })).toMatchObject({ F1: 1 });
-    for await (const event of predict({ model: at("tagger"), inputs: ["Anna lives in Paris"] }))
+    for await (const event of predict({ model: at("tagger"), inputs: ["Anna lives  in Paris"] }))
       if (event.type === "entities")
-        expect(event.entities.map(({ label, text, words }) => [label, text, words])).toEqual([
-          ["PER", "Anna", [0, 1]],
-          ["LOC", "Paris", [3, 4]],
+        expect(
+          event.entities.map(({ label, text, words, characters }) => [label, text, words, characters]),
+        ).toEqual([
+          ["PER", "Anna", [0, 1], [0, 4]],
+          ["LOC", "Paris", [3, 4], [15, 20]],
         ]);
+  });
+
+  test("words of byte-level tokenizers have their spaces: in training, in what predicts, in the folder", async () => {
+    await writeTinyByteEncoder(at("bytes"));
+    const rows = opinions(96).map(({ isBook }) => ({
+      tokens: ["Anna", "lives", "in", isBook ? "Paris" : "a", isBook ? "." : "book"],
+      ner_tags: ["B-PER", "O", "O", isBook ? "B-LOC" : "O", "O"],
+    }));
+    const data = writeRows(at("byte-names"), "all.jsonl", rows);
+    const saved = await tuned("byte-tagger", { model: at("bytes"), data, task: "token-classification" });
+    expect(saved.after.metrics["F1"]).toBeGreaterThan(0.95);
+    const json = (name: string) => JSON.parse(readFileSync(join(at("byte-tagger"), name), "utf8"));
+    expect(json("tokenizer_config.json")).toMatchObject({ add_prefix_space: true });
+    expect(json("tokenizer.json").pre_tokenizer).toMatchObject({ type: "ByteLevel", add_prefix_space: true });
+
+    const text = "Anna lives in Paris .";
+    const [before, after] = [await openTokenizer(at("bytes")), await openTokenizer(at("byte-tagger"))];
+    const wanted = [...before.encodeWords(text.split(" ")).ids];
+    expect([...after.encodeWords(text.split(" ")).ids]).toEqual(wanted);
+    // A text as a whole has the tokens of its words, here and in transformers.js.
+    expect([...after.encode(text).ids]).toEqual(wanted);
+    env.localModelPath = folder;
+    env.allowRemoteModels = false;
+    const theirs = await AutoTokenizer.from_pretrained("byte-tagger");
+    expect(theirs.encode(text)).toEqual(wanted);
+    for await (const event of predict({ model: at("byte-tagger"), inputs: [text] }))
+      if (event.type === "entities")
+        expect(event.entities.map(({ label, text }) => [label, text])).toEqual([
+          ["PER", "Anna"],
+          ["LOC", "Paris"],
+        ]);
+    await Promise.all([before.close(), after.close()]);
   });
 
   test("says in how many texts each tag is", async () => {
@@ -348,6 +389,47 @@ describe("sentence-similarity", () => {
       a.reduce((sum, x, i) => sum + x * b[i]!, 0);
     expect(cosine(vectors[0]!, vectors[0]!)).toBeCloseTo(1, 5);
     expect(cosine(vectors[0]!, vectors[1]!)).toBeGreaterThan(cosine(vectors[0]!, vectors[2]!) + 0.2);
+    for (const told of [
+      readFileSync(at("vectors/README.md"), "utf8"),
+      readFileSync(at("vectors/report.html"), "utf8"),
+    ])
+      expect(told).toMatch(/loss \(1 − 1\/rank of the text it belongs to among all that are judged\)/);
+  });
+
+  test("of two texts is said how near they are, and both vectors", async () => {
+    const [a, b, c] = ["the film was bad", "a poor film", "a fine book"] as const;
+    const cosine = (x: unknown, y: unknown) =>
+      (x as number[]).reduce((sum, value, i) => sum + value * (y as number[])[i]!, 0);
+    const said: Record<string, unknown>[] = [];
+    const files = [
+      writeRows(at("two"), "pairs.jsonl", [
+        { sentence1: a, sentence2: b },
+        { sentence1: c, sentence2: a },
+      ]),
+      writeRows(at("two"), "triplets.jsonl", [{ anchor: a, positive: b, negative: c }]),
+    ];
+    for await (const event of predict({
+      model: at("encoder"),
+      task: "sentence-similarity",
+      inputs: [a, b, c, ...files],
+    }))
+      if (event.type === "outputs") said.push(event.outputs);
+    const alone = said.slice(0, 3).map(({ embedding, ...others }) => {
+      expect(others).toEqual({});
+      return embedding;
+    });
+    const [ab, ca, abc] = said.slice(3);
+    const near = (x: unknown, y: unknown) => {
+      for (const [i, value] of (x as number[]).entries()) expect(value).toBeCloseTo((y as number[])[i]!, 5);
+    };
+    near(ab!["embedding"], alone[0]);
+    near(ab!["pair_embedding"], alone[1]);
+    near(ca!["pair_embedding"], alone[0]);
+    near(abc!["negative_embedding"], alone[2]);
+    expect(ab!["similarity"]).toBeCloseTo(cosine(alone[0], alone[1]), 5);
+    expect(ca!["similarity"]).toBeCloseTo(cosine(alone[2], alone[0]), 5);
+    expect(abc!["similarity"]).toBeCloseTo(cosine(alone[0], alone[1]), 5);
+    expect(abc!["negative_similarity"]).toBeCloseTo(cosine(alone[0], alone[2]), 5);
   });
 
   test("scores of held-out pairs are on the scale of those for training", async () => {

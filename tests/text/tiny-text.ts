@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { random } from "../../src/base/random.ts";
 import { buildNetwork } from "../../src/models/network/build-network.ts";
 import { saveModel } from "../../src/models/save.node.ts";
+import { tokenizerFiles } from "./tokenizer-fixtures.ts";
 
 /** Words that tiny models know, after the special tokens. */
 const words = [
@@ -131,4 +132,26 @@ export function writeRows(folder: string, name: string, rows: readonly object[])
   const path = join(folder, name);
   writeFileSync(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
   return path;
+}
+
+/** A tiny RoBERTa with random weights and a byte-level tokenizer, whose words begin with their spaces. */
+export async function writeTinyByteEncoder(folder: string): Promise<void> {
+  const { tokenizer, config: tokenizerConfig } = tokenizerFiles("roberta");
+  const { vocab } = tokenizer["model"] as { readonly vocab: Readonly<Record<string, number>> };
+  const config = {
+    model_type: "roberta",
+    architectures: ["RobertaForMaskedLM"],
+    vocab_size: Math.max(...Object.values(vocab)) + 1,
+    hidden_size: 16,
+    num_hidden_layers: 2,
+    num_attention_heads: 2,
+    intermediate_size: 32,
+    max_position_embeddings: 70,
+    initializer_range: 0.3,
+    hidden_dropout_prob: 0,
+    pad_token_id: 1,
+  };
+  await saveModel(buildNetwork({ config, tensors: undefined, source: folder, seed: 5 }), folder);
+  writeFileSync(join(folder, "tokenizer.json"), JSON.stringify(tokenizer));
+  writeFileSync(join(folder, "tokenizer_config.json"), JSON.stringify(tokenizerConfig));
 }

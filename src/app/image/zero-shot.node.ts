@@ -45,7 +45,7 @@ export async function openZeroShot(
   const embeds = await embedded(
     both,
     folder,
-    labels.map((name) => prompt.replaceAll(hole, name)),
+    labels.map((name) => prompt.replaceAll(hole, () => name)),
     runtime,
   );
   const scale = Math.exp(numberIn(both, "logit_scale") ?? 0);

@@ -45,7 +45,7 @@ export function scoredCard(
   });
   const rows = Object.entries(after).map(
     ([metric, value]) =>
-      `| ${metric.replace(/\|/g, "\\|")} | ${before[metric] === undefined ? "" : measured(metric, before[metric])} | **${measured(metric, value)}** |`,
+      `| ${metric.replace(/\|/g, "\\|")}${metric === "loss" && result.judged ? ` (${result.judged})` : ""} | ${before[metric] === undefined ? "" : measured(metric, before[metric])} | **${measured(metric, value)}** |`,
   );
   const settings = Object.entries(recipe).filter(([key]) => shown.has(key));
   return `---

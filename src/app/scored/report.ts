@@ -20,7 +20,7 @@ export function scoredReport({ events, result, recipe }: RunRecord<ScoredResult>
         series: [{ name, points: validationPoints(events, name) }],
       })),
     loss: {
-      note: `${String(result?.loss ?? recipe["loss"] ?? "")}. Training: averaged over neighbouring steps.`,
+      note: `${String(result?.loss ?? recipe["loss"] ?? "")}. Training: averaged over neighbouring steps.${result?.judged ? ` Validation: ${result.judged}.` : ""}`,
       unit: "",
     },
     classes: [],
@@ -33,10 +33,10 @@ export function scoredReport({ events, result, recipe }: RunRecord<ScoredResult>
 }
 
 /** What changed, and whether it could be chance. */
-export function leadOf({ before, after, split, examples, sign }: ScoredResult): string {
+export function leadOf({ before, after, split, examples, sign, judged }: ScoredResult): string {
   const [was, is] = [before["loss"]!, after["loss"]!];
   const direction = is < was ? "fell" : is > was ? "rose" : "stayed";
-  const change = `On ${count(examples)} held-out ${split} examples the loss ${direction} from ${measured("loss", was)} to ${measured("loss", is)}.`;
+  const change = `On ${count(examples)} held-out ${split} examples the loss${judged ? ` (${judged})` : ""} ${direction} from ${measured("loss", was)} to ${measured("loss", is)}.`;
   if (!sign)
     return `${change} The loss does not tell examples apart, so there is no test of whether this is chance.`;
   const verdict = sign.pValue < 0.05 ? "is beyond chance" : "could be chance";

@@ -6,7 +6,10 @@ import type { RunResult } from "../tune/run-result.ts";
 
 /** What came of tuning a model that is judged by a loss and metrics. */
 export interface ScoredResult extends RunResult {
+  /** What was minimised. */
   readonly loss: string;
+  /** What the loss of held-out examples is, where it is not what was minimised. */
+  readonly judged?: string;
   /** Training examples. */
   readonly trained: number;
   /** Held-out examples. */

@@ -62,6 +62,8 @@ export interface TextJob<E extends EncodedText, V> {
   attach(graph: Graph, model: Model): AttachedText;
   /** What the tokens of a batch are fed as, where a text is not a row. */
   feeds?(batch: ExampleBatch<E>): Readonly<Record<string, HostTensor>>;
+  /** The same for what texts are said to be: rows of tokens, which the model's own graph reads. */
+  feedsToSay?(batch: ExampleBatch<E>): Readonly<Record<string, HostTensor>>;
   /** Inputs of the graph beside the tokens, or in their place: targets. */
   targets(batch: ExampleBatch<E>): Readonly<Record<string, HostTensor>>;
   /** How much loss an example carries: 1, or its tokens that have a label. */

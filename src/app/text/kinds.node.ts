@@ -1,6 +1,7 @@
 import { generateTexts } from "./generate.node.ts";
 import { languageJob } from "./language-job.ts";
 import { maskJob } from "./mask-job.ts";
+import { keepPrefixSpace } from "./open.node.ts";
 import { type Preference, type PreferenceEvaluation, preferenceJob } from "./preference-job.ts";
 import { scoredText } from "./scored-kind.ts";
 import { type SimilarTexts, similarityJob } from "./similarity-job.node.ts";
@@ -42,7 +43,7 @@ export const tagsKind: TextTaskKind<TaggedText, TagEvaluation> = {
   reading: { shape: "tokens-tags" },
   shapes: ["tokens-tags"],
   options: { tune: ["labelSmoothing", "labelColumn"], evaluate: ["labelColumn"], predict: [] },
-  job: tagsJob,
+  job: (context) => ({ ...tagsJob(context), more: keepPrefixSpace }),
   ...scoredText("token-classification"),
 };
 

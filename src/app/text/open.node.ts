@@ -1,9 +1,11 @@
+import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../../base/atomic-file.node.ts";
 import { DiapasonError } from "../../base/errors.ts";
-import { openTokenizer } from "../../data/text/open-tokenizer.node.ts";
+import { openTokenizer, readTokenizerFiles } from "../../data/text/open-tokenizer.node.ts";
 import type { TextTokenizer, ThreadedTokenizer } from "../../data/text/tokenizer.ts";
+import { withPrefixSpace } from "../../data/text/word-spaces.ts";
 import { replaceHead } from "../../models/head.ts";
 import { loadModel } from "../../models/load.node.ts";
 import type { Model } from "../../models/model.ts";
@@ -90,8 +92,23 @@ export async function copyTokenizer(from: string, to: string, tokenizer: TextTok
     if (tokenizerFiles.test(name)) await cp(join(from, name), join(to, name), { dereference: true });
   const { bos } = tokenizer.special;
   if (!bos || tokenizer.encode("").ids[0] !== bos.id) return;
-  const path = join(to, "tokenizer_config.json");
-  const config: unknown = JSON.parse(await readFile(path, "utf8").catch(() => "{}"));
-  const whole = { add_bos_token: true, ...(config as object) };
-  await writeFileAtomic(path, `${JSON.stringify(whole, null, 2)}\n`);
+  await change(join(to, "tokenizer_config.json"), (config) => ({ add_bos_token: true, ...config }));
+}
+
+/**
+ * Makes a copied tokenizer begin every text and every word with a space, where it has such an option: words were encoded
+ * so, and transformers and transformers.js are to do the same. Source: transformers, examples, `run_ner.py`.
+ */
+export async function keepPrefixSpace(folder: string): Promise<void> {
+  const { tokenizer } = await readTokenizerFiles(folder);
+  const spaced = withPrefixSpace(tokenizer["pre_tokenizer"]);
+  if (!spaced) return;
+  const path = join(folder, "tokenizer.json");
+  if (existsSync(path)) await change(path, (files) => ({ ...files, pre_tokenizer: spaced }));
+  await change(join(folder, "tokenizer_config.json"), (config) => ({ ...config, add_prefix_space: true }));
+}
+
+async function change(path: string, how: (content: object) => object): Promise<void> {
+  const content: unknown = JSON.parse(await readFile(path, "utf8").catch(() => "{}"));
+  await writeFileAtomic(path, `${JSON.stringify(how(content as object), null, 2)}\n`);
 }

@@ -7,7 +7,7 @@ import { type Note, noteOf } from "../progress.ts";
 import { refuseFreshHead } from "../tune/fresh-head.ts";
 import type { VerbContext } from "../verb.ts";
 import type { EncodedText, Said } from "./job.ts";
-import { exampleBatches, feedsOf, inputNames, only } from "./judging.ts";
+import { exampleBatches, inputNames, only, tokenFeeds } from "./judging.ts";
 import { openTextModel, openTextTokenizer } from "./open.node.ts";
 import { columnsOf } from "./prepare.node.ts";
 import { settingsOf } from "./settings.node.ts";
@@ -48,7 +48,8 @@ export async function* predictTexts<E extends EncodedText, V>(
     try {
       for (const batch of exampleBatches(examples, tokenizer, order)) {
         signal?.throwIfAborted();
-        const outputs = await executable.run(only(feedsOf({ targets: () => ({}) }, batch), names), {
+        const feeds = job.feedsToSay?.(batch) ?? tokenFeeds(batch);
+        const outputs = await executable.run(only(feeds, names), {
           outputs: [model.output.name],
         });
         yield* job.say(batch, outputs, options.top);

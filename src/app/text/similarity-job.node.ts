@@ -13,8 +13,10 @@ import {
   pooledOnHost,
   retrievalMetrics,
 } from "../../tasks/similarity.ts";
+import type { OutputsOf } from "../judging.ts";
 import { textOf } from "./encode.ts";
 import type { JobContext, TextJob } from "./job.ts";
+import { tokenFeeds } from "./judging.ts";
 import { encoderRate } from "./rates.ts";
 import { collateGroups, groupFeeds, groupOf, type TextGroup } from "./text-groups.ts";
 import { type TextScores, toldByScores } from "./told-by-scores.ts";
@@ -64,13 +66,15 @@ export async function similarityJob(context: JobContext): Promise<TextJob<Simila
       return examples;
     },
     encodeUnlabelled: async (rows) => {
-      const encoded = await tokenizer.encodeMany(rows.map(textOf), { maxLength: maxTokens });
-      return encoded.map((encoding, i) => ({
-        ...groupOf(rows[i]!.id, [{ id: rows[i]!.id, ...encoding }]),
-        typeIds: encoding.typeIds,
-        score: 0,
-      }));
+      const lists = rows.map(anyTextsOf);
+      const encoded = await tokenizer.encodeMany(lists.flat(), { maxLength: maxTokens });
+      let at = 0;
+      return rows.map(({ id }, i) => {
+        const parts = lists[i]!.map(() => ({ id, ...encoded[at++]! }));
+        return { ...groupOf(id, parts), score: 0 };
+      });
     },
+    feedsToSay: ({ examples }) => tokenFeeds(collateGroups(examples, tokenizer)),
     attach(graph, model) {
       if (isScored) {
         const { scores, vectors, ...loss } = attachScores(graph, model.output.name, { pooling });
@@ -98,6 +102,7 @@ export async function similarityJob(context: JobContext): Promise<TextJob<Simila
       loss: isScored
         ? "squared error of the cosine"
         : "cross-entropy of the text it belongs to among those of the batch",
+      ...(!isScored && { judged: "1 − 1/rank of the text it belongs to among all that are judged" }),
       shares: ["recall@1", "recall@10"],
       tokenizer: context.tokenizer,
       scoresOf: (evaluation: TextScores) => evaluation,
@@ -126,14 +131,19 @@ export async function similarityJob(context: JobContext): Promise<TextJob<Simila
         finish: () => (isScored ? byScore(seen, first, second) : byRank(seen, first, second)),
       };
     },
-    say(batch, outputs) {
+    say({ examples }, outputs) {
       const { data, dims } = outputs["last_hidden_state"]!;
-      const width = dims.at(-1)!;
-      return batch.examples.map(({ id, ids }, i) => {
-        const from =
-          (i * batch.tokens + (tokenizer.paddingSide === "left" ? batch.tokens - ids.length : 0)) * width;
-        const hidden = (data as Float32Array).subarray(from, from + ids.length * width);
-        return { type: "outputs", id, outputs: { embedding: [...pooledOnHost(hidden, width, pooling)] } };
+      const [tokens, width] = [dims[1]!, dims.at(-1)!];
+      let row = 0;
+      return examples.map(({ id, parts }) => {
+        const vectors = parts.map(({ ids }) => {
+          const start = tokenizer.paddingSide === "left" ? tokens - ids.length : 0;
+          const from = (row++ * tokens + start) * width;
+          const hidden = (data as Float32Array).subarray(from, from + ids.length * width);
+          checkFinite(hidden, id);
+          return pooledOnHost(hidden, width, pooling);
+        });
+        return { type: "outputs", id, outputs: nearness(vectors) };
       });
     },
     more: (target) => writePooling(folder, target, pooling, context.maxTokens),
@@ -168,9 +178,24 @@ function byRank(
   return { metrics: { loss, "recall@1": recallAt1, "recall@10": recallAt10, "MRR@10": mrrAt10 }, losses };
 }
 
+/** What is said of the texts of a row: their vectors, and how near the first is to each of the others. */
+function nearness(vectors: readonly Float32Array[]): OutputsOf["outputs"] {
+  const [first, ...others] = vectors;
+  const near = others.map((vector, i) => [["similarity", "negative_similarity"][i]!, dot(first!, vector)]);
+  const names = ["embedding", "pair_embedding", "negative_embedding"];
+  return Object.fromEntries([...near, ...vectors.map((vector, i) => [names[i]!, [...vector]])]);
+}
+
+/** Texts by their places: the first, what belongs to it, what does not. */
+const placed = ({ text, pair, anchor, positive, negative }: TextRow["values"]): readonly string[] =>
+  [anchor ?? text, positive ?? pair, negative].filter((one) => one !== undefined);
+
+/** The texts of a row that is to be told of: one or more. @throws data/no-text for a row of another shape */
+const anyTextsOf = (row: TextRow): readonly string[] =>
+  row.values.anchor === undefined ? [textOf(row), ...placed(row.values).slice(1)] : placed(row.values);
+
 function textsOf({ id, values }: TextRow): readonly string[] {
-  const { text, pair, anchor, positive, negative } = values;
-  const texts = [anchor ?? text, positive ?? pair, negative].filter((one) => one !== undefined);
+  const texts = placed(values);
   if (texts.length >= 2) return texts;
   throw new DiapasonError(
     "data/no-text",

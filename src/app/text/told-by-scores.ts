@@ -16,6 +16,8 @@ export interface TextScores {
 interface Telling<V> {
   /** What is minimised, in words. */
   readonly loss: string;
+  /** What the loss of an evaluation is, where it is not what is minimised. */
+  readonly judged?: string;
   /** Metrics that are shares of 1. */
   readonly shares?: readonly string[];
   readonly scoresOf: (evaluation: V) => TextScores;
@@ -32,6 +34,7 @@ const falling: ReadonlySet<string> = new Set(["loss", "perplexity"]);
 /** How an evaluation is told of that consists of metrics and losses: as event, as lines, in the result. */
 export const toldByScores = <E extends EncodedText, V>({
   loss,
+  judged,
   shares = [],
   scoresOf,
   tokenizer,
@@ -52,6 +55,7 @@ export const toldByScores = <E extends EncodedText, V>({
     const sign = signOf(was, is);
     const details: Omit<ScoredResult, keyof RunResult> = {
       loss,
+      ...(judged !== undefined && { judged }),
       trained: trained.length,
       examples: is.losses.length,
       before: was.metrics,

@@ -14,6 +14,7 @@ import type {
   TextTokenizer,
   TokenizerFiles,
 } from "./tokenizer.ts";
+import { type SpaceWord, wordSpacing } from "./word-spaces.ts";
 
 /** Tokens of texts that are kept, by what the pre-tokenizer cuts out: most words come again. */
 const keptPieces = 100_000;
@@ -56,6 +57,7 @@ class FileTokenizer implements TextTokenizer {
   readonly #normalize: Normalizer;
   readonly #stripsStart: boolean;
   readonly #cut: PreTokenizer;
+  readonly #spaceWord: SpaceWord;
   readonly #model: TokenModel;
   readonly #decode: (tokens: readonly string[]) => string;
   /** By their numbers; and the numbers by tokens, the added ones included. */
@@ -76,6 +78,7 @@ class FileTokenizer implements TextTokenizer {
     this.#normalize = buildNormalizer(given);
     this.#stripsStart = stripsStart(given);
     this.#cut = buildPreTokenizer(tokenizer["pre_tokenizer"]);
+    this.#spaceWord = wordSpacing(tokenizer["pre_tokenizer"], this.#normalize, this.#cut);
     this.#model = buildModel(tokenizer["model"]);
     const decode = buildDecoder(tokenizer["decoder"]);
     const cleans = config["clean_up_tokenization_spaces"] === true;
@@ -140,7 +143,7 @@ class FileTokenizer implements TextTokenizer {
       const ids: number[] = [];
       const wordIds: number[] = [];
       for (const [i, word] of words.entries())
-        for (const id of this.#idsOf(word)) {
+        for (const id of this.#idsOf(this.#spaceWord(word, i))) {
           ids.push(id);
           wordIds.push(i);
         }

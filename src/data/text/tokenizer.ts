@@ -52,7 +52,10 @@ export interface TextTokenizer {
   readonly chatTemplate: string | undefined;
 
   encode(text: string, options?: EncodeOptions): Encoding;
-  /** Encodes words that are split already, each for itself, as `is_split_into_words` does in Python. */
+  /**
+   * Encodes words that are split already, each as in a text where spaces lie between words, as `is_split_into_words` does
+   * in Python (with `add_prefix_space=True` where there is that option).
+   */
   encodeWords(words: readonly string[], options?: Omit<EncodeOptions, "pair">): Encoding;
   /** Text of tokens; special ones are left out unless `keepSpecial`. */
   decode(ids: ArrayLike<number>, options?: { readonly keepSpecial?: boolean }): string;

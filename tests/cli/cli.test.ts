@@ -216,7 +216,12 @@ const mistakes: readonly {
     says: "epochs",
     code: "app/bad-option",
   },
-  { name: "no options at all", words: () => [], says: '"model" is not given', code: "app/missing-option" },
+  {
+    name: "no options at all",
+    words: () => [],
+    says: '"model" and "data" are not given',
+    code: "app/missing-option",
+  },
 ];
 
 describe("a mistake ends in one clear error and leaves nothing behind", () => {

@@ -66,6 +66,16 @@ describe("a mistake in options names what would be right", () => {
       { stages: [{ epochs: 1 }] },
       'app/missing-option: "stages.0.blocks" is not given. Give "stages.0.blocks": block names, globs, "head", "all", "top:3", "all-but:stem".',
     ],
+    [
+      "several that are missing",
+      { model: undefined, out: undefined },
+      'app/missing-option: "model" and "out" are not given. Give them; the help of the command says what each takes.',
+    ],
+    [
+      "something wrong before what is missing",
+      { out: undefined, epochs: "three" },
+      `app/bad-option: "epochs" is "three"; expected a number. ${whole}`,
+    ],
   ])("%s", (_, options, expected) => expect(said(options)).toBe(expected));
 
   test("what shares no letter is not near", () => {

@@ -4,23 +4,42 @@ import { DiapasonError, nearest } from "../../base/errors.ts";
 type Issue = z.core.$ZodIssue;
 type Schema = z.core.$ZodType;
 
-/** What a schema found wrong with options, as an error that names the nearest thing that would be right. */
-export function optionMistake(schema: z.ZodObject, given: unknown, found: Issue): DiapasonError {
-  const issue = meant(found);
-  const path = issue.path.join(".") || "options";
-  const value = valueAt(given, issue.path);
-  if (issue.code === "unrecognized_keys") return unknownOption(issue.keys[0]!, keysAt(schema, issue.path));
-  if (value === undefined) {
-    return new DiapasonError(
-      "app/missing-option",
-      `"${path}" is not given.`,
-      `Give "${path}": ${descriptionAt(schema, issue.path) ?? "see the help of the command"}.`,
-    );
-  }
+/**
+ * What a schema found wrong with options, as an error that names the nearest thing that would be right: the first that is
+ * wrong, or else all that are missing.
+ */
+export function optionMistake(schema: z.ZodObject, given: unknown, found: readonly Issue[]): DiapasonError {
+  const issues = found.map(meant);
+  const wrong = issues.find((issue) => !isMissing(issue, given));
+  if (!wrong) return missingOptions(schema, issues);
+  if (wrong.code === "unrecognized_keys") return unknownOption(wrong.keys[0]!, keysAt(schema, wrong.path));
+  const path = pathOf(wrong);
+  const value = valueAt(given, wrong.path);
   return new DiapasonError(
     "app/bad-option",
-    `"${path}" is ${shown(value)}; expected ${expected(issue)}.`,
-    fixOf(issue, path, value),
+    `"${path}" is ${shown(value)}; expected ${expected(wrong)}.`,
+    fixOf(wrong, path, value),
+  );
+}
+
+const pathOf = ({ path }: Issue): string => path.join(".") || "options";
+
+const isMissing = (issue: Issue, given: unknown): boolean =>
+  issue.code !== "unrecognized_keys" && valueAt(given, issue.path) === undefined;
+
+function missingOptions(schema: z.ZodObject, issues: readonly Issue[]): DiapasonError {
+  const help = "the help of the command";
+  const names = issues.map((issue) => `"${pathOf(issue)}"`);
+  if (names.length === 1)
+    return new DiapasonError(
+      "app/missing-option",
+      `${names[0]} is not given.`,
+      `Give ${names[0]}: ${descriptionAt(schema, issues[0]!.path) ?? `see ${help}`}.`,
+    );
+  return new DiapasonError(
+    "app/missing-option",
+    `${names.slice(0, -1).join(", ")} and ${names.at(-1)} are not given.`,
+    `Give them; ${help} says what each takes.`,
   );
 }
 

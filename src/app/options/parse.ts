@@ -55,7 +55,7 @@ export function parseOptions<S extends z.ZodObject>(
   }
   const parsed = schema.safeParse(spelled);
   if (parsed.success) return parsed.data;
-  throw optionMistake(schema, spelled, parsed.error.issues[0]!);
+  throw optionMistake(schema, spelled, parsed.error.issues);
 }
 
 /** Callers without types may give anything. @throws app/bad-option */

@@ -1,20 +1,18 @@
 import { createHash } from "node:crypto";
+import { writeOnnx } from "../formats/onnx/writer.ts";
 import type { Graph } from "../graph/ir.ts";
 import { type ByteSource, inMemory, readInto } from "../graph/tensor.ts";
 
 /** What is hashed at once: one call takes less than 2 GB, and a file's weight need not be in memory whole. */
 const pieceBytes = 1 << 24;
 
-/** SHA-256, in hexadecimal, of a graph's operators and constants: two graphs with the same one compute the same. */
+/** SHA-256, in hexadecimal, of a graph as it is written: two graphs with the same one compute the same. */
 export function baseHash(graph: Graph): string {
   const hash = createHash("sha256");
-  for (const node of graph.nodes)
-    hash.update(`${node.domain}.${node.op}(${node.inputs.map((input) => input?.name ?? "")})\n`);
-  for (const { name, constant } of graph.initializers) {
-    hash.update(`${name} ${constant!.dtype} [${constant!.dims}]\n`);
-    if (constant!.strings) hash.update(JSON.stringify(constant!.strings));
-    else for (const piece of piecesOf(constant!.data)) hash.update(piece);
-  }
+  const beside = { location: "", offset: 0 };
+  hash.update(writeOnnx(graph, { place: (value) => (graph.initializers.has(value) ? beside : undefined) }));
+  for (const { constant } of graph.initializers)
+    if (!constant!.strings) for (const piece of piecesOf(constant!.data)) hash.update(piece);
   return hash.digest("hex");
 }
 

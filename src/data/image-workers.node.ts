@@ -1,5 +1,4 @@
-import { Worker } from "node:worker_threads";
-import { bug } from "../base/errors.ts";
+import { JobThread } from "../base/job-thread.node.ts";
 import { workerUrl } from "../base/worker-url.node.ts";
 import type { BatchJob } from "./assemble-batch.ts";
 import type { ImageBatch, ImagePreprocessor } from "./dataset.ts";
@@ -16,10 +15,12 @@ interface PrepareJob {
   readonly size: KeptSize;
 }
 
+type ImageThread = JobThread<ImageJob, Pixels | ImageBatch>;
+
 /** Threads for work on pixels. They start when first needed and keep the process alive only while they work. */
 export class ImageWorkers {
   readonly #size: number;
-  readonly #threads: Thread[] = [];
+  readonly #threads: ImageThread[] = [];
   #isClosed = false;
 
   constructor(size: number) {
@@ -39,63 +40,16 @@ export class ImageWorkers {
     await Promise.all(this.#threads.splice(0).map((thread) => thread.close()));
   }
 
-  #leastBusy(): Thread {
+  #leastBusy(): ImageThread {
     // An image may have been decoded meanwhile; no thread is to start for it.
     if (this.#isClosed) throw new Error("the image workers were closed");
     const idle = this.#threads.find((thread) => thread.load === 0);
     if (idle) return idle;
     if (this.#threads.length < this.#size) {
-      const thread = new Thread();
+      const thread: ImageThread = new JobThread(workerUrl(import.meta.url, "./image-worker.node.js"));
       this.#threads.push(thread);
       return thread;
     }
     return this.#threads.reduce((a, b) => (a.load <= b.load ? a : b));
-  }
-}
-
-interface Waiting {
-  readonly resolve: (result: Pixels | ImageBatch) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** One worker; answers come in the order of the jobs. */
-class Thread {
-  readonly #worker = new Worker(workerUrl(import.meta.url, "./image-worker.node.js"));
-  readonly #waiting: Waiting[] = [];
-  #failure: Error | undefined;
-  /** An answer that still comes then must not let the process end before the thread has. */
-  #isClosing = false;
-
-  constructor() {
-    this.#worker.unref();
-    this.#worker.on("message", (result: Pixels | ImageBatch) => {
-      this.#waiting.shift()?.resolve(result);
-      if (this.#waiting.length === 0 && !this.#isClosing) this.#worker.unref();
-    });
-    this.#worker.on("error", (error: Error) => this.#fail(error));
-    this.#worker.on("exit", () => this.#fail(new Error("the image worker was closed")));
-  }
-
-  get load(): number {
-    return this.#waiting.length;
-  }
-
-  run(job: ImageJob): Promise<Pixels | ImageBatch> {
-    if (this.#failure) bug("an image worker is gone", this.#failure);
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
-      this.#worker.ref();
-      this.#worker.postMessage(job);
-    });
-  }
-
-  async close(): Promise<void> {
-    this.#isClosing = true;
-    await this.#worker.terminate();
-  }
-
-  #fail(error: Error): void {
-    this.#failure ??= error;
-    for (const { reject } of this.#waiting.splice(0)) reject(this.#failure);
   }
 }

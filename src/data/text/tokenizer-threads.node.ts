@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { Worker } from "node:worker_threads";
+import { JobThread } from "../../base/job-thread.node.ts";
 import { workerUrl } from "../../base/worker-url.node.ts";
 import type {
   EncodeOptions,
@@ -31,9 +31,11 @@ const keptTokens = 16_000_000;
 /** Characters of a job: small enough that threads end together. */
 const jobCharacters = 100_000;
 
+const worker = workerUrl(import.meta.url, "./tokenizer-worker.node.js");
+
 /** Adds threads to a tokenizer. They start when first needed and keep the process alive only while they work. */
 export function threadTokenizer(tokenizer: TextTokenizer, files: TokenizerFiles): ThreadedTokenizer {
-  const threads: Thread[] = [];
+  const threads: JobThread<EncodeJob, EncodedTexts>[] = [];
   const most = Math.max(1, Math.min(4, availableParallelism() - 1));
   const encodeHere = ({ texts, options }: EncodeJob): readonly Encoding[] =>
     texts.map((input) =>
@@ -47,7 +49,7 @@ export function threadTokenizer(tokenizer: TextTokenizer, files: TokenizerFiles)
     const jobs = cutJobs(texts, options);
     if (jobs.reduce((sum, { characters }) => sum + characters, 0) < worthThread)
       return encodeHere({ texts, options });
-    while (threads.length < Math.min(most, jobs.length)) threads.push(new Thread(files));
+    while (threads.length < Math.min(most, jobs.length)) threads.push(new JobThread(worker, files));
     let next = 0;
     const results: (readonly Encoding[])[] = [];
     await Promise.all(
@@ -148,50 +150,4 @@ function unpack({ ids, typeIds, lengths, truncated }: EncodedTexts): readonly En
     at = end;
     return encoding;
   });
-}
-
-interface Waiting {
-  readonly resolve: (result: EncodedTexts) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** One thread with a tokenizer of its own; answers come in the order of the jobs. */
-class Thread {
-  readonly #worker: Worker;
-  readonly #waiting: Waiting[] = [];
-  #failure: Error | undefined;
-  /** An answer that still comes then must not let the process end before the thread has. */
-  #isClosing = false;
-
-  constructor(files: TokenizerFiles) {
-    this.#worker = new Worker(workerUrl(import.meta.url, "./tokenizer-worker.node.js"), {
-      workerData: files,
-    });
-    this.#worker.unref();
-    this.#worker.on("message", (result: EncodedTexts) => {
-      this.#waiting.shift()?.resolve(result);
-      if (this.#waiting.length === 0 && !this.#isClosing) this.#worker.unref();
-    });
-    this.#worker.on("error", (error: Error) => this.#fail(error));
-    this.#worker.on("exit", () => this.#fail(new Error("the tokenizer was closed")));
-  }
-
-  run(job: EncodeJob): Promise<EncodedTexts> {
-    if (this.#failure) return Promise.reject(this.#failure);
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
-      this.#worker.ref();
-      this.#worker.postMessage(job);
-    });
-  }
-
-  async close(): Promise<void> {
-    this.#isClosing = true;
-    await this.#worker.terminate();
-  }
-
-  #fail(error: Error): void {
-    this.#failure ??= error;
-    for (const { reject } of this.#waiting.splice(0)) reject(this.#failure);
-  }
 }

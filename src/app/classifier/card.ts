@@ -1,5 +1,6 @@
 import { stringify } from "yaml";
 import { count, duration, percent, probability } from "../numbers.ts";
+import { cardSettings } from "../report/card-settings.ts";
 import { cardDataset, cardSources, sourceName } from "../report/card-sources.ts";
 import type { CardFacts } from "../task.ts";
 import { version } from "../version.ts";
@@ -64,10 +65,7 @@ ${confusionTable(result)}## How it was made
 
 - Data: ${count(result.trainCounts.reduce((a, b) => a + b, 0))} training ${unit}; splits: ${result.origin}.
 - Plan: ${result.plan.name}; ${count(result.steps)} steps in ${duration(result.trainedSeconds)}.
-- Settings: ${Object.entries(recipe)
-    .filter(([key]) => shown.has(key))
-    .map(([key, value]) => `${key} ${String(value)}`)
-    .join(", ")}.
+- Settings: ${cardSettings(recipe)}.
 - \`report.html\` beside this file has the curves, the rates of each block and the worst mistakes.
 
 ## Files
@@ -75,20 +73,6 @@ ${confusionTable(result)}## How it was made
 \`onnx/model.onnx\` runs in ONNX Runtime and transformers.js; \`model.safetensors\` holds the same weights under the base model's names; \`config.json\` has the class names, ${files}.
 `;
 }
-
-const shown = new Set([
-  "epochs",
-  "learningRate",
-  "decay",
-  "schedule",
-  "optimizer",
-  "weightDecay",
-  "batchSize",
-  "augment",
-  "maxTokens",
-  "batchNorm",
-  "seed",
-]);
 
 function classTable({ classes, after }: ClassifierResult, unit: string): string {
   const rows = after.perClass.map(

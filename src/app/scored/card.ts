@@ -1,5 +1,6 @@
 import { stringify } from "yaml";
 import { count, duration, measured } from "../numbers.ts";
+import { cardSettings } from "../report/card-settings.ts";
 import { cardDataset, cardSources, sourceName } from "../report/card-sources.ts";
 import type { CardFacts } from "../task.ts";
 import { version } from "../version.ts";
@@ -47,7 +48,6 @@ export function scoredCard(
     ([metric, value]) =>
       `| ${metric.replace(/\|/g, "\\|")}${metric === "loss" && result.judged ? ` (${result.judged})` : ""} | ${before[metric] === undefined ? "" : measured(metric, before[metric])} | **${measured(metric, value)}** |`,
   );
-  const settings = Object.entries(recipe).filter(([key]) => shown.has(key));
   return `---
 ${head}---
 
@@ -67,7 +67,7 @@ ${split === "validation" ? "\nThere was no test split: the checkpoint was chosen
 
 - Data: ${count(result.trained)} training examples; splits: ${result.origin}.
 - Plan: ${result.plan.name}; ${count(result.steps)} steps in ${duration(result.trainedSeconds)}.
-- Settings: ${settings.map(([key, value]) => `${key} ${String(value)}`).join(", ")}.
+- Settings: ${cardSettings(recipe)}.
 - \`report.html\` beside this file has the curves, the rates of each block and the worst examples.
 
 ## Files
@@ -75,18 +75,3 @@ ${split === "validation" ? "\nThere was no test split: the checkpoint was chosen
 ${files}
 `;
 }
-
-const shown = new Set([
-  "epochs",
-  "learningRate",
-  "decay",
-  "schedule",
-  "optimizer",
-  "weightDecay",
-  "batchSize",
-  "batchNorm",
-  "maxTokens",
-  "metric",
-  "fix",
-  "seed",
-]);

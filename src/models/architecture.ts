@@ -32,6 +32,8 @@ export interface Head<C> {
    * `last_hidden_state` [batch, tokens, width], `logits` [batch, classes] or [batch, tokens, classes].
    */
   build(m: Network, config: C): void;
+  /** Path of the table by which hidden states become logits of words, which may be the embeddings'. */
+  wordTable?(config: C): string;
 }
 
 /**
@@ -60,6 +62,11 @@ export interface Architecture<C extends object = object> {
   readonly kept?: RegExp;
   /** Spellings that older checkpoints have, and what they are called now. */
   readonly renames?: readonly (readonly [RegExp, string])[];
+  /**
+   * What today's transformers calls modules whose weights keep older names in checkpoints: adapters have these. Applied one
+   * after the other to paths of modules and of weights.
+   */
+  readonly modules?: readonly (readonly [RegExp, string])[];
 }
 
 /** The same, with the types of its config kept inside: how a table holds several. */

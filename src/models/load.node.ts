@@ -51,7 +51,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
   const model = await loadBase(path, options);
   if (options.file !== undefined || !(await isAdaptedFolder(path))) return model;
   const adapted = await loadPeftAdapter(path, model);
-  return mergeAdapter({ ...adapted, adapter: { ...adapted.adapter, base: withAdapted(model, adapted) } });
+  return mergeAdapter({ ...adapted, adapter: { ...adapted.adapter, base: withAdapted(adapted) } });
 }
 
 /** The model of a path, without the adapter that may lie beside it. */

@@ -28,6 +28,6 @@ export async function adapterGoingOn(
       `"model" is an adapter (${method}), which is tuned on as it is; "${named ?? "adapter"}" asks for another.`,
       `Leave "${named ?? "adapter"}" out, or merge the adapter first: diapason export ${folder} --to merged --out FOLDER.`,
     );
-  const adapted = { ...loaded, adapter: { ...loaded.adapter, base: withAdapted(base, loaded) } };
+  const adapted = { ...loaded, adapter: { ...loaded.adapter, base: withAdapted(loaded) } };
   return { ...tuningOf(adapted, options), start: mergeAdapter(adapted) };
 }

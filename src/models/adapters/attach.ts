@@ -4,10 +4,11 @@ import type { AdaptedLayer, AdaptedModel } from "./adapted.ts";
 import { findLayers, type Layer } from "./layers.ts";
 import type { AdapterMethod, LayerMethod, MadeParameter } from "./method.ts";
 import { adapterMethods } from "./methods.ts";
+import { toldAs } from "./module-names.ts";
 import { type BesideAdapter, movingBeside } from "./moving-beside.ts";
 import type { AdapterSpec } from "./spec.ts";
 import { defaultTargets } from "./target-table.ts";
-import { allLinear, chooseLayers, fits, ofPattern } from "./targets.ts";
+import { allLinear, chooseLayers, fitsLayer, ofPattern } from "./targets.ts";
 
 /**
  * Puts an adapter on a model: a copy whose graph computes with it, and in which only the adapter moves, with what is tuned
@@ -24,14 +25,17 @@ export function attachAdapter(model: Model, spec: AdapterSpec): AdaptedModel {
   checkNumbers({ rank, alpha, dropout });
   const graph = model.graph.clone();
   const reached = new Set(model.parameters.map(({ name }) => name));
-  const layers = findLayers(graph).filter(({ weight }) => reached.has(weight.name));
+  const told = toldAs(model);
+  const layers = findLayers(graph)
+    .filter(({ weight }) => reached.has(weight.name))
+    .map((layer) => ({ ...layer, told: told(layer.module) }));
   const beside = movingBeside(model, layers, { ...spec, bias: row.layers ? bias : "all" });
   const chosen = row.layers ? choose(model, layers, spec, row, beside) : [];
   const made: (readonly [Layer, readonly MadeParameter[]])[] = [];
   const adapted = chosen.map((layer): AdaptedLayer => {
-    const ownRank = ofPattern(spec.rankPattern, layer.module, rank);
-    const ownAlpha = ofPattern(spec.alphaPattern, layer.module, alpha);
-    const isFeedforward = fits(feedforwardOf(model, spec), layer.module);
+    const ownRank = ofPattern(spec.rankPattern, layer, rank);
+    const ownAlpha = ofPattern(spec.alphaPattern, layer, alpha);
+    const isFeedforward = fitsLayer(feedforwardOf(model, spec), layer);
     const how = { graph, layer, seed, dropout, isFeedforward, rateRatio, rank: ownRank, alpha: ownAlpha };
     const { made: parameters, ...placed } = row.layers!.place(how);
     made.push([layer, parameters]);
@@ -134,7 +138,7 @@ function patternOf(
   if (targetModules !== undefined) return { pattern: targetModules, isDefault: false };
   const usual = defaultTargets(config)?.[targets];
   const free = layers.filter((layer) => !isSpare(layer) && !layer.isShared);
-  if (usual && free.some(({ module }) => fits(usual, module))) return { pattern: usual, isDefault: true };
+  if (usual && free.some((layer) => fitsLayer(usual, layer))) return { pattern: usual, isDefault: true };
   if (free.some(({ kind }) => kind === "linear")) return { pattern: allLinear, isDefault: true };
   const kernels = free.filter(({ kind, groups }) => kind === "conv" && groups === 1);
   return { pattern: kernels.map(({ module }) => module), isDefault: true };

@@ -22,6 +22,8 @@ export interface Layer {
   readonly kind: LayerKind;
   /** Path of the module, as PEFT's target names are matched against it: "encoder.layer.0.attention.self.query". */
   readonly module: string;
+  /** The same as today's transformers has it, where a checkpoint keeps an older name: targets may use either. */
+  readonly told?: string;
   readonly weight: Value;
   readonly bias: Value | undefined;
   /** Of a linear layer: whether the weight is stored [out, in], as PyTorch's Linear has it, or [in, out]. */

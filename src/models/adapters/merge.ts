@@ -32,8 +32,8 @@ export function mergedValues(
 }
 
 /** A base of which an adapter's file brought what it tunes as a whole, such as a classifier's head. */
-export const withAdapted = (base: Model, { adapter }: AdaptedModel): Model =>
-  withFound(base, new Set(adapter.saved));
+export const withAdapted = ({ adapter }: AdaptedModel): Model =>
+  withFound(adapter.base, new Set(adapter.saved));
 
 /** The base model with the adapter in its weights: the same operators, and no more of them. */
 export function mergeAdapter(model: AdaptedModel, values: ArraysByName = new Map()): Model {

@@ -40,6 +40,7 @@ const methodOf: {
 /** Settings that make a LoRA compute something else. Unset they are absent, null, false or empty. */
 const otherMeanings = [
   "alora_invocation_tokens",
+  "kasa_config",
   "layer_replication",
   "lora_bias",
   "monteclora_config",
@@ -79,7 +80,7 @@ export function readPeftConfig(
   if (!row) throw unsupported(path, `has the peft_type "${config.peft_type}"`);
   const setting = otherMeanings.find((key) => !isUnset(config[key]));
   if (setting) throw unsupported(path, `sets "${setting}"`);
-  const start = otherStarts.find((name) => config.init_lora_weights === name);
+  const start = otherStarts.find((name) => `${config.init_lora_weights}`.toLowerCase() === name);
   if (start)
     throw unsupported(path, `starts with init_lora_weights "${start}", which changes the base's weights`);
   const kinds = [config.use_dora, config.use_rslora, /^pissa/.test(`${config.init_lora_weights}`)];

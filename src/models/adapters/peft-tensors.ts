@@ -4,6 +4,8 @@ import { type AdaptedLayer, type AdaptedModel, type ArraysByName, currentOf, tra
 import type { Layer } from "./layers.ts";
 import { pairOf } from "./low-rank.ts";
 import { adapterMethods } from "./methods.ts";
+import { toldAs } from "./module-names.ts";
+import { tiedTable, untied } from "./untied.ts";
 
 /** What stands before every name in PEFT's file. */
 export const peftPrefix = "base_model.model.";
@@ -37,15 +39,18 @@ export function peftFiles(
   const { peft } = adapterMethods[adapter.method];
   if (!peft) return undefined;
   const tensors = new Map<string, Tensor>();
+  const told = toldAs(model);
   for (const layer of adapter.layers)
-    for (const [key, tensor] of tensorsOf(model, layer, values)) tensors.set(`${peftPrefix}${key}`, tensor);
+    for (const [key, tensor] of tensorsOf(model, layer, values))
+      tensors.set(`${peftPrefix}${told(key)}`, tensor);
   // PEFT wraps an adapted layer, whose bias lies a level deeper then
   const wrapped = new Map(
     adapter.layers.map(({ layer }) => [layer.bias?.name, `${layer.module}.base_layer.bias`]),
   );
-  for (const name of [...adapter.saved, ...adapter.biases]) {
+  const biases = adapter.biases.map((name) => [wrapped.get(name) ?? name, name] as const);
+  for (const [written, name] of [...savedOf(model), ...biases]) {
     const held = float32(model.graph.get(name).constant!.dims, currentOf(model, name, values));
-    const key = `${peftPrefix}${wrapped.get(name) ?? name}`;
+    const key = `${peftPrefix}${told(written)}`;
     tensors.set(key, model.transposed.has(name) ? transpose(held) : held);
   }
   return {
@@ -83,14 +88,18 @@ function* tensorsOf(
 }
 
 function common(model: AdaptedModel, baseName: string, type: string): Record<string, unknown> {
-  const { layers, spared, saved } = model.adapter;
-  const own = layers.filter(({ isFeedforward }) => !isFeedforward).map(({ layer }) => layer.module);
-  const scaled = layers.filter(({ isFeedforward }) => isFeedforward).map(({ layer }) => layer.module);
-  const feedforward = endsOf(scaled, [...spared, ...own]);
-  const modules = wholeModules(
-    saved,
-    model.adapter.base.parameters.map(({ name }) => name),
-  );
+  const { layers, spared, base } = model.adapter;
+  const told = toldAs(model);
+  const pathsOf = (list: readonly AdaptedLayer[]) => list.map(({ layer }) => told(layer.module));
+  const own = pathsOf(layers.filter(({ isFeedforward }) => !isFeedforward));
+  const scaled = pathsOf(layers.filter(({ isFeedforward }) => isFeedforward));
+  const names = base.parameters.map(({ name }) => told(name));
+  // PEFT looks at every module, those that hold others too
+  const adapted = new Set([...own, ...scaled]);
+  const others = [...spared.map(told), ...holdersOf(names)].filter((path) => !adapted.has(path));
+  const feedforward = endsOf(scaled, [...others, ...own]);
+  const saved = [...savedOf(model)].map(([written]) => told(written));
+  const modules = wholeModules(saved, names);
   return {
     peft_type: type,
     task_type: taskTypes[model.network?.head ?? ""] ?? null,
@@ -98,7 +107,7 @@ function common(model: AdaptedModel, baseName: string, type: string): Record<str
     base_model_name_or_path: baseName,
     revision: null,
     inference_mode: true,
-    target_modules: [...new Set([...endsOf(own, spared), ...feedforward])],
+    target_modules: [...new Set([...endsOf(own, others), ...feedforward])],
     ...(type === "IA3" && { feedforward_modules: feedforward }),
     exclude_modules: null,
     modules_to_save: modules.length > 0 ? modules : null,
@@ -113,13 +122,17 @@ const configs: {
     flags: Readonly<Record<string, boolean>>,
   ) => Record<string, unknown>;
 } = {
-  LORA({ adapter }, flags) {
+  LORA(model, flags) {
+    const { adapter } = model;
+    const told = toldAs(model);
     const { rank, alpha, dropout, bias, layers } = adapter;
     const factor = layers.some(({ takenOut }) => takenOut) ? 2 : 1;
-    const ranks = layers.filter((layer) => layer.rank !== rank).map((l) => [l.layer.module, l.rank * factor]);
+    const ranks = layers
+      .filter((layer) => layer.rank !== rank)
+      .map((l) => [told(l.layer.module), l.rank * factor]);
     const alphas = layers
       .filter((layer) => layer.alpha !== alpha)
-      .map((l) => [l.layer.module, l.alpha * factor]);
+      .map((l) => [told(l.layer.module), l.alpha * factor]);
     return {
       r: rank * factor,
       lora_alpha: alpha * factor,
@@ -141,6 +154,28 @@ const isStoredInFirst = (
   { transposed: turned, network }: AdaptedModel,
   { kind, weight, isOutFirst }: Layer,
 ) => network !== undefined && kind === "linear" && isOutFirst === turned.has(weight.name);
+
+/** Every module that a parameter is in, at any depth. */
+const holdersOf = (parameters: readonly string[]): ReadonlySet<string> =>
+  new Set(
+    parameters.flatMap((name) => {
+      const words = name.split(".");
+      return words.slice(1).map((_, i) => words.slice(0, i + 1).join("."));
+    }),
+  );
+
+/**
+ * What is tuned as a whole, as names in the file and in the model: a table of words that makes the logits too is written as both,
+ * since PEFT takes the two apart.
+ */
+function* savedOf({ adapter: { saved, base } }: AdaptedModel): Generator<readonly [string, string]> {
+  const tied = saved.length > 0 ? tiedTable(base)?.weight.name : undefined;
+  for (const name of saved) {
+    yield [name, name];
+    const apart = name === tied ? untied(base) : undefined;
+    if (apart) yield [apart.own, name];
+  }
+}
 
 /**
  * The outermost modules of which every parameter is among `saved`: PEFT takes a classifier of two layers as one module, and
@@ -166,7 +201,7 @@ export function endsOf(modules: readonly string[], others: readonly string[]): r
     const words = module.split(".");
     for (let from = words.length - 1; from > 0; from--) {
       const end = words.slice(from).join(".");
-      if (!others.some(isEnd(end))) return end;
+      if (!/^\d+$/.test(end) && !others.some(isEnd(end))) return end;
     }
     return module;
   });

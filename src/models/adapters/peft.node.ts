@@ -14,10 +14,12 @@ import { openNetwork } from "../open-network.node.ts";
 import { sameTensor } from "../parameters.ts";
 import { type AdaptedModel, type ArraysByName, floatsOf, transposed } from "./adapted.ts";
 import { attachAdapter } from "./attach.ts";
-import { moduleOf } from "./layers.ts";
+import { findLayers, moduleOf } from "./layers.ts";
+import { toldAs } from "./module-names.ts";
 import { type PeftConfig, readPeftConfig } from "./peft-config.ts";
 import { peftFiles, peftPrefix } from "./peft-tensors.ts";
 import type { AdapterMethodName, AdapterSpec } from "./spec.ts";
+import { tiedTable, untied } from "./untied.ts";
 
 const configFile = "adapter_config.json";
 const weightFiles = ["adapter_model.safetensors", "adapter_model.bin"];
@@ -69,9 +71,11 @@ export async function describePeft(folder: string): Promise<PeftDescription> {
   const { config } = await readConfig(folder);
   const head = headOfTask[config.task_type ?? ""];
   // of the matrices of a head the one with a row for each class is the lowest
-  const rows = [...(await readTensors(folder))].flatMap(([key, { dims }]) =>
-    ofAdapter.test(key) || dims.length !== 2 ? [] : [dims[0]!],
+  const whole = [...(await readTensors(folder))].filter(
+    ([key, { dims }]) => !ofAdapter.test(key) && dims.length === 2,
   );
+  const ofHead = whole.filter(([key]) => /(^|\.)(?:classifier|score)\./.test(key));
+  const rows = (ofHead.length > 0 ? ofHead : whole).map(([, { dims }]) => dims[0]!);
   const { base_model_name_or_path: name, revision } = config;
   return {
     base: name ? (revision ? `${name}@${revision}` : name) : undefined,
@@ -109,7 +113,9 @@ export async function loadPeftAdapter(
   { dropout = 0 }: { readonly dropout?: number } = {},
 ): Promise<AdaptedModel> {
   const { config, method } = await readConfig(folder);
-  return withPeftTensors(model, { config, method, dropout }, await readTensors(folder));
+  const tensors = asCheckpoint(model, await readTensors(folder));
+  const told = { config, method, dropout };
+  return withPeftTensors(apartWhereNeeded(model, tensors) ?? model, told, tensors);
 }
 
 async function readConfig(folder: string): Promise<ReturnType<typeof readPeftConfig>> {
@@ -142,7 +148,10 @@ async function readTensors(folder: string): Promise<ReadonlyMap<string, Tensor>>
 const named = (tensors: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> =>
   new Map(
     [...tensors].flatMap(([key, tensor]) => {
-      if (key.includes(".original_module.")) return [];
+      const isTwice = inWrapper.some(
+        (wrapper) => wrapper.test(key) && tensors.has(key.replace(wrapper, ".")),
+      );
+      if (key.includes(".original_module.") || isTwice) return [];
       const name = key.startsWith(peftPrefix) ? key.slice(peftPrefix.length) : key;
       return [
         [
@@ -154,6 +163,44 @@ const named = (tensors: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor
       ];
     }),
   );
+
+/** The copy in the wrapper of a module tuned as a whole, with or without the adapter's name: PEFT saves biases there as well. */
+const inWrapper = [/\.modules_to_save\./, /\.modules_to_save\.[^.]+\./];
+
+/** Tensors under the names that the checkpoint has for modules, where transformers has newer ones today. */
+function asCheckpoint(model: Model, tensors: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> {
+  const told = toldAs(model);
+  const names = [
+    ...model.parameters.map(({ name }) => name),
+    ...findLayers(model.graph).map(({ module }) => module),
+  ];
+  const older = new Map(names.map((name) => [told(name), name]));
+  return new Map(
+    [...tensors].map(([key, tensor]) => {
+      const [, module, part] = ofAdapter.exec(key) ?? [];
+      if (module === undefined) return [older.get(key) ?? key, tensor];
+      return [`${older.get(module) ?? module}.${part}`, tensor];
+    }),
+  );
+}
+
+/**
+ * The model with its table of words apart from the one that makes the logits, where they were one and the adapter is for one of
+ * them alone: PEFT leaves the other as it was.
+ * @throws models/adapter-mismatch for a model whose tables stay one
+ */
+function apartWhereNeeded(model: Model, tensors: ReadonlyMap<string, Tensor>): Model | undefined {
+  const table = tiedTable(model);
+  if (!table) return undefined;
+  const apart = untied(model);
+  const modules = new Set([...tensors.keys()].map((key) => ofAdapter.exec(key)?.[1] ?? moduleOf(key)));
+  if (apart && modules.has(moduleOf(apart.own))) return apart.model;
+  if (!modules.has(table.module)) return undefined;
+  if (apart) return apart.model;
+  throw mismatch(
+    `it tunes "${table.weight.name}", which makes the logits too, and PEFT leaves those as they were`,
+  );
+}
 
 const ofAdapter =
   /^(.*)\.(lora_A\.weight|lora_B\.weight|lora_embedding_A|lora_embedding_B|lora_magnitude_vector|ia3_l)$/;

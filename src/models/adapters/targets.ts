@@ -11,14 +11,21 @@ export function fits(pattern: ModulePattern, module: string): boolean {
   return pattern.some((name) => module === name || module.endsWith(`.${name}`));
 }
 
-/** The value that a table by patterns has for a module: PEFT's `rank_pattern` and `alpha_pattern`. */
+/** Whether a layer fits a pattern by either of its names. @throws models/bad-adapter for an expression that is none. */
+export const fitsLayer = (pattern: ModulePattern, layer: Pick<Layer, "module" | "told">): boolean =>
+  pathsOf(layer).some((path) => fits(pattern, path));
+
+const pathsOf = ({ module, told }: Pick<Layer, "module" | "told">): readonly string[] =>
+  told === undefined ? [module] : [module, told];
+
+/** The value that a table by patterns has for a layer: PEFT's `rank_pattern` and `alpha_pattern`. */
 export function ofPattern<T>(
   table: Readonly<Record<string, T>> | undefined,
-  module: string,
+  layer: Pick<Layer, "module" | "told">,
   otherwise: T,
 ): T {
   const found = Object.entries(table ?? {}).find(([key]) =>
-    expression(`^(?:.*\\.)?(?:${key})$`, key).test(module),
+    pathsOf(layer).some((path) => expression(`^(?:.*\\.)?(?:${key})$`, key).test(path)),
   );
   return found ? found[1] : otherwise;
 }
@@ -63,9 +70,10 @@ export function chooseLayers(
 ): readonly Layer[] {
   const { excludeModules } = spec;
   const chosen = layers.filter((layer) => {
-    if (excludeModules && fits(excludeModules, layer.module)) return false;
+    if (excludeModules && fitsLayer(excludeModules, layer)) return false;
     if (pattern === allLinear) return layer.kind === "linear" && !layer.isShared && !spare(layer);
-    return fits(pattern, layer.module) && !spare(layer) && isAmongLayers(spec, layer.module);
+    const isAmong = pathsOf(layer).some((path) => isAmongLayers(spec, path));
+    return fitsLayer(pattern, layer) && !spare(layer) && isAmong;
   });
   if (chosen.length > 0) return chosen;
   const shown = typeof pattern === "string" ? `"${pattern}"` : pattern.map((name) => `"${name}"`).join(", ");

@@ -13,6 +13,7 @@ import {
   preNormLayer,
   squareSide,
   tokenAt,
+  vitAttentionModules,
   vitFields,
   vitLayer,
   withTokens,
@@ -41,6 +42,7 @@ const dinov2: Architecture<Dinov2Config> = {
   prefix: "dinov2",
   blocks: (c) => ["embeddings", ...layers(c), "layernorm"],
   kept: /^embeddings\.mask_token$/,
+  modules: vitAttentionModules,
   heads: imageHeads<Dinov2Config>({
     classStem: "Dinov2",
     prefix: "dinov2",

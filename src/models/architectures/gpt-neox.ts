@@ -44,6 +44,7 @@ const gptNeox: Architecture<GptNeoxConfig> = {
   blocks: (c) => ["embed_in", ...range(c.num_hidden_layers).map((i) => `layers.${i}`)],
   // transformers 5 has a name of its own for it, and reads the older one as well
   renames: [[/^lm_head\./, "embed_out."]],
+  modules: [[/^embed_out(?=\.|$)/, "lm_head"]],
   dropout: (c) => hiddenShares(c.hidden_dropout, c.classifier_dropout),
   heads: decoderHeads<GptNeoxConfig>({
     classStem: "GPTNeoX",

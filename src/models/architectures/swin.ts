@@ -17,6 +17,8 @@ import {
   sides,
   squareSide,
   stagePaths,
+  vitAttentionModules,
+  vitFeedforwardModules,
   vitLayer,
 } from "../network/image-encoder.ts";
 import { type Network, numberAt } from "../network/network.ts";
@@ -58,6 +60,7 @@ function gridOf(c: { image_size: readonly [number, number]; patch_size: number }
 /** Vision transformer that attends within windows, which move by half a window in every second layer. Source: Liu et al. 2021. */
 const swin: Architecture<SwinConfig> = {
   modelTypes: ["swin"],
+  modules: [...vitAttentionModules, ...vitFeedforwardModules],
   config: swinConfig,
   prefix: "swin",
   blocks: (c) => [

@@ -12,6 +12,8 @@ import {
   preNormLayer,
   squareSide,
   tokenAt,
+  vitAttentionModules,
+  vitFeedforwardModules,
   vitFields,
   vitLayer,
   withTokens,
@@ -66,6 +68,11 @@ function vitLike({ modelType, classStem, tokens, taught }: VitRow): Architecture
     prefix: modelType,
     blocks: (c) => ["embeddings", ...layers(c), "layernorm"],
     kept: /^embeddings\.mask_token$/,
+    modules: [
+      ...vitAttentionModules,
+      ...vitFeedforwardModules,
+      [/(^|\.)encoder\.layer\.(?=\d)/, "$1layers."],
+    ],
     heads: {
       ...heads,
       "image-classification": {

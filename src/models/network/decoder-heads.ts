@@ -43,6 +43,7 @@ export function decoderHeads<C>(row: DecoderHeads<C>): { readonly [K in HeadKind
         const logits = m.affine(hidden, table);
         m.output("logits", row.afterWords?.(m, c, logits) ?? logits);
       },
+      wordTable: row.wordTable,
     },
     ...(sequence && {
       "sequence-classification": {

@@ -154,6 +154,18 @@ export const vitLayer: PreNormNames = {
   outer: "output.dense",
 };
 
+/** What today's transformers calls the modules of such layers: those of attention, and of the feed-forward part. */
+export const vitAttentionModules = [
+  [/\.attention\.(?:attention|self)\.query(?=\.|$)/, ".attention.q_proj"],
+  [/\.attention\.(?:attention|self)\.key(?=\.|$)/, ".attention.k_proj"],
+  [/\.attention\.(?:attention|self)\.value(?=\.|$)/, ".attention.v_proj"],
+  [/\.attention\.output\.dense(?=\.|$)/, ".attention.o_proj"],
+] as const;
+export const vitFeedforwardModules = [
+  [/\.intermediate\.dense(?=\.|$)/, ".mlp.fc1"],
+  [/\.output\.dense(?=\.|$)/, ".mlp.fc2"],
+] as const;
+
 /** Tokens but the first `skip`, averaged: [batch, width]. x: [batch, tokens, width]. */
 export const meanOfTokens = ({ g }: Network, x: Value, skip = 0): Value =>
   g.mean(g.slice(x, [1], [skip], [numberAt(x, 1)]), [1]);

@@ -70,7 +70,8 @@ export function withLabels(config: ModelConfig, labels: readonly string[]): Mode
     num_labels: labels.length,
     id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),
     label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
-    problem_type: config["problem_type"] ?? "single_label_classification",
+    problem_type:
+      config["problem_type"] ?? (labels.length > 1 ? "single_label_classification" : "regression"),
     "transformers.js_config": { dtype: "fp32" },
   };
 }

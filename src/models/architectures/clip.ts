@@ -47,11 +47,17 @@ const textConfig = z.object({
 });
 type TextConfig = z.output<typeof textConfig>;
 
-const clipConfig = z.object({
-  vision_config: visionConfig.prefault({}),
-  text_config: textConfig.prefault({}),
+const clipFields = z.object({
+  vision_config: visionConfig.nullish().transform((c) => c ?? visionConfig.parse({})),
+  text_config: textConfig.nullish().transform((c) => c ?? textConfig.parse({})),
   projection_dim: count.default(512),
 });
+/** The oldest configs have towers under these names too, which then go before the others. */
+const clipConfig = z.preprocess((given) => {
+  if (typeof given !== "object" || given === null) return given;
+  const { vision_config_dict: vision, text_config_dict: text } = given as Readonly<Record<string, unknown>>;
+  return { ...given, ...(vision ? { vision_config: vision } : {}), ...(text ? { text_config: text } : {}) };
+}, clipFields);
 type ClipConfig = z.output<typeof clipConfig>;
 
 const afterLayers = ["post_layernorm"];

@@ -9,6 +9,7 @@ import {
   type PreNormNames,
   patchCount,
   patches,
+  patchGrid,
   pixelInput,
   preNormLayer,
   squareSide,
@@ -19,6 +20,7 @@ import {
   withTokens,
 } from "../network/image-encoder.ts";
 import { type Network, numberAt } from "../network/network.ts";
+import { interpolatedPlaces } from "../network/places.ts";
 import { layerPaths } from "../network/text-encoder.ts";
 
 const dinov2Config = z.object({
@@ -33,8 +35,8 @@ type Dinov2Config = z.output<typeof dinov2Config>;
 const layers = (c: Dinov2Config): string[] => layerPaths("encoder.layer", c.num_hidden_layers);
 
 /**
- * Vision transformer whose layers scale what they add. Positions are those of the config's image size: other sizes would
- * need interpolated ones. Source: Oquab et al. 2023.
+ * Vision transformer whose layers scale what they add. What it has learnt of places is interpolated for images of another
+ * size than the config's, which checkpoints are usually given. Source: Oquab et al. 2023.
  */
 const dinov2: Architecture<Dinov2Config> = {
   modelTypes: ["dinov2"],
@@ -52,21 +54,27 @@ const dinov2: Architecture<Dinov2Config> = {
 };
 
 function encoded(m: Network, c: Dinov2Config): ImageFeatures {
-  const pixels = pixelInput(m, c.num_channels, c.image_size);
-  let x = embedded(m.at("embeddings"), c, pixels);
+  let x = embedded(m.at("embeddings"), c);
   for (const path of layers(c)) x = layer(m.at(path), c, x);
   const hidden = m.layerNorm("layernorm", x, c.layer_norm_eps);
   return { hidden, pooled: tokenAt(m, hidden, 0) };
 }
 
-function embedded(m: Network, c: Dinov2Config, pixels: Value): Value {
-  const width = c.hidden_size;
-  const x = patches(m, "patch_embeddings.projection", pixels, { width, side: c.patch_size });
-  const places = patchCount(c.image_size, c.patch_size) + 1;
-  return m.g.add(
-    withTokens(m, [m.weight("cls_token", [1, 1, width], "zeros")], x),
-    m.weight("position_embeddings", [1, places, width], "matrix"),
-  );
+function embedded(m: Network, c: Dinov2Config): Value {
+  const { g } = m;
+  const { hidden_size: width, patch_size: side } = c;
+  const size = m.options.imageSize ?? c.image_size;
+  const pixels = pixelInput(m, c.num_channels, size);
+  const x = patches(m, "patch_embeddings.projection", pixels, { width, side });
+  const count = patchCount(c.image_size, side);
+  const learnt = m.weight("position_embeddings", [1, count + 1, width], "matrix");
+  const [from, to] = [patchGrid(c.image_size, side), patchGrid(size, side)];
+  const isSame = from.every((cells, axis) => cells === to[axis]);
+  const part = (start: number, end: number) => g.slice(learnt, [1], [start], [end]);
+  const places = isSame
+    ? learnt
+    : g.concat([part(0, 1), interpolatedPlaces(m, part(1, count + 1), from, to)], 1);
+  return g.add(withTokens(m, [m.weight("cls_token", [1, 1, width], "zeros")], x), places);
 }
 
 const names: PreNormNames = {

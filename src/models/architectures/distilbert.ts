@@ -3,7 +3,7 @@ import type { Value } from "../../graph/ir.ts";
 import { type Architecture, architecture } from "../architecture.ts";
 import { activationName } from "../network/activations.ts";
 import { paddingBias } from "../network/attention.ts";
-import { count, layerCount } from "../network/config-fields.ts";
+import { count, layerCount, withAliases } from "../network/config-fields.ts";
 import { dropoutShare, hiddenShares } from "../network/dropout-shares.ts";
 import type { Network } from "../network/network.ts";
 import {
@@ -19,7 +19,7 @@ import {
   wordLogits,
 } from "../network/text-encoder.ts";
 
-const distilbertConfig = z
+const distilbertFields = z
   .object({
     vocab_size: count.default(30522),
     max_position_embeddings: count.default(512),
@@ -42,6 +42,10 @@ const distilbertConfig = z
     // the number is in transformers' code, not in its config
     layer_norm_eps: 1e-12,
   }));
+const distilbertConfig = withAliases(
+  { hidden_size: "dim", num_attention_heads: "n_heads", num_hidden_layers: "n_layers" },
+  distilbertFields,
+);
 type DistilbertConfig = z.output<typeof distilbertConfig>;
 
 const names: LayerNames = {

@@ -9,7 +9,7 @@ import {
   gatedFields,
   layerTypes,
 } from "../network/gated-decoder.ts";
-import { ropeOf } from "../network/rope.ts";
+import { type RopeConfig, ropeOf, ropeOfKinds } from "../network/rope.ts";
 
 const gemma2Config = z.object({
   ...gatedFields,
@@ -37,14 +37,12 @@ interface GemmaConfig extends GatedConfig {
   readonly hidden_activation?: ActivationName | null | undefined;
   readonly attention_bias: boolean;
   readonly query_pre_attn_scalar: number;
-  readonly final_logit_softcapping?: number | null | undefined;
-  readonly attn_logit_softcapping?: number | null | undefined;
 }
 
 /** What both generations have in common. */
 const gemma = <C extends GemmaConfig>(): Pick<
   GatedRow<C>,
-  "activation" | "biases" | "isScaledFromOne" | "normalizes" | "embeddingScale" | "scoreScale" | "caps"
+  "activation" | "biases" | "isScaledFromOne" | "normalizes" | "embeddingScale" | "scoreScale"
 > => ({
   activation: (c) => c.hidden_activation ?? "gelu_pytorch_tanh",
   biases: (c) => ({ qkv: c.attention_bias, output: c.attention_bias, units: false }),
@@ -52,7 +50,6 @@ const gemma = <C extends GemmaConfig>(): Pick<
   normalizes: "around",
   embeddingScale: (c) => Math.sqrt(c.hidden_size),
   scoreScale: (c) => 1 / Math.sqrt(c.query_pre_attn_scalar),
-  caps: (c) => ({ scores: c.attn_logit_softcapping, logits: c.final_logit_softcapping }),
 });
 
 /** Gemma 2: every other layer looks back over a window. Source: Gemma Team 2024. */
@@ -62,6 +59,7 @@ export const gemma2Architecture = architecture(
     modelTypes: ["gemma2"],
     className: "Gemma2",
     config: gemma2Config,
+    caps: (c) => ({ scores: c.attn_logit_softcapping, logits: c.final_logit_softcapping }),
     layer(c, i) {
       const isSliding = c.layer_types ? c.layer_types[i] === "sliding_attention" : i % 2 === 0;
       return {
@@ -76,7 +74,7 @@ export const gemma2Architecture = architecture(
 const gemma3Config = gemma2Config.extend({
   max_position_embeddings: count.default(131_072),
   final_logit_softcapping: z.number().positive().nullish(),
-  attn_logit_softcapping: z.number().positive().nullish(),
+  rope_parameters: ropeOfKinds.nullish(),
   rope_local_base_freq: z.number().positive().default(10_000),
   sliding_window_pattern: count.default(6),
 });
@@ -91,17 +89,20 @@ export const gemma3Architecture = architecture(
     bodyName: "Gemma3TextModel",
     headsName: "Gemma3Text",
     config: gemma3Config,
+    // transformers has a field for a cap of scores too, and does not use it
+    caps: (c) => ({ logits: c.final_logit_softcapping }),
     normalizesQueries: "heads",
     layer(c, i) {
       const isSliding = c.layer_types
         ? c.layer_types[i] === "sliding_attention"
         : (i + 1) % c.sliding_window_pattern !== 0;
-      const size = c.head_dim ?? 256;
-      if (!isSliding) return { rope: ropeOf(c, size, "full_attention", 1e6) };
-      const base = c.rope_local_base_freq;
-      // An older config has one base for the layers without a window, and another field for those with.
-      const own = c.rope_parameters ? c : { ...c, rope_theta: base, rope_scaling: null };
-      return { rope: ropeOf(own, size, "sliding_attention", base), window: c.sliding_window ?? undefined };
+      const { full_attention: full, sliding_attention: sliding } = c.rope_parameters ?? {};
+      const rope = (given: RopeConfig["rope_scaling"]) =>
+        ropeOf({ ...c, rope_scaling: given, rope_theta: undefined }, c.head_dim ?? 256);
+      // In an older config the base and the scaling are those of the layers without a window.
+      if (!isSliding) return { rope: rope({ rope_theta: c.rope_theta ?? 1e6, ...full, ...c.rope_scaling }) };
+      const window = c.sliding_window ?? undefined;
+      return { rope: rope({ rope_theta: c.rope_local_base_freq, ...sliding }), window };
     },
     heads: ["sequence-classification"],
   }),

@@ -3,13 +3,13 @@ import { range } from "../../graph/builder.ts";
 import type { Value } from "../../graph/ir.ts";
 import { type Architecture, architecture } from "../architecture.ts";
 import { activationName } from "../network/activations.ts";
-import { count, layerCount } from "../network/config-fields.ts";
+import { count, layerCount, withAliases } from "../network/config-fields.ts";
 import { causalAttention, type DecoderInputs, decoderInputs } from "../network/decoder.ts";
 import { decoderHeads } from "../network/decoder-heads.ts";
 import { dropoutShare } from "../network/dropout-shares.ts";
 import { type Network, numberAt } from "../network/network.ts";
 
-const gpt2Config = z.object({
+const gpt2Fields = z.object({
   vocab_size: count.default(50257),
   n_positions: count.default(1024),
   n_embd: count.default(768),
@@ -27,6 +27,15 @@ const gpt2Config = z.object({
   add_cross_attention: z.literal(false).default(false),
   tie_word_embeddings: z.boolean().default(true),
 });
+const gpt2Config = withAliases(
+  {
+    hidden_size: "n_embd",
+    max_position_embeddings: "n_positions",
+    num_attention_heads: "n_head",
+    num_hidden_layers: "n_layer",
+  },
+  gpt2Fields,
+);
 type Gpt2Config = z.output<typeof gpt2Config>;
 
 /** Pre-norm decoder with learnt positions; its matrices are stored [in, out]. Source: Radford et al. 2019. */

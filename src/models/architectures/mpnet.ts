@@ -22,6 +22,8 @@ import {
 import { robertaWordHead } from "./roberta.ts";
 
 const buckets = 32;
+/** Positions count from this number on, which is in transformers' code, not in its config. */
+const padding = 1;
 
 const mpnetConfig = z
   .object({
@@ -29,7 +31,6 @@ const mpnetConfig = z
     vocab_size: count.default(30527),
     // transformers counts 32 whatever the config says
     relative_attention_num_buckets: z.literal(buckets).default(buckets),
-    pad_token_id: z.int().min(0).default(1),
   })
   .transform((c) => ({ ...c, type_vocab_size: 0 }));
 type MpnetConfig = z.output<typeof mpnetConfig>;
@@ -71,7 +72,7 @@ const mpnet: Architecture<MpnetConfig> = {
 
 function encoded(m: Network, c: MpnetConfig): Value {
   const { ids, mask } = textInputs(m);
-  const positions = positionsBesidePadding(m, ids, c.pad_token_id);
+  const positions = positionsBesidePadding(m, ids, padding);
   const x = embedded(m.at("embeddings"), c, { ids, positions, width: c.hidden_size });
   const biases = [distanceBias(m, c, ids), paddingBias(m, mask)];
   return postNormLayers(m, c, x, { paths: layers(c), names, biases });

@@ -28,6 +28,7 @@ export const phi3Architecture = architecture(
       window: c.sliding_window ?? undefined,
     }),
     isFused: true,
+    turnsParts: true,
     heads: ["sequence-classification", "token-classification"],
   }),
 );

@@ -52,7 +52,9 @@ function vitLike({ modelType, classStem, tokens, taught }: VitRow): Architecture
     const hasPooler = isBare && m.has("pooler.dense.weight");
     return {
       hidden,
-      pooled: hasPooler ? firstTokenDense(m, "pooler.dense", hidden, c.pooler_act) : undefined,
+      pooled: hasPooler
+        ? firstTokenDense(m, "pooler.dense", hidden, c.pooler_act, c.pooler_output_size ?? c.hidden_size)
+        : undefined,
     };
   };
   const heads = imageHeads<VitConfig>({

@@ -224,7 +224,7 @@ export function parseArchitectureConfig(
 ): object {
   const parsed = architecture.config.safeParse(config);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
+  const issue = innermost(parsed.error.issues[0]);
   const field = issue?.path.join(".") ?? "";
   const value = issue?.path.reduce<unknown>(
     (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
@@ -232,9 +232,26 @@ export function parseArchitectureConfig(
   );
   throw new DiapasonError(
     "models/bad-config",
-    `config.json of ${source} has ${field} = ${JSON.stringify(value)}: ${issue?.message}.`,
+    `config.json of ${source} has ${value === undefined ? `no ${field}` : `${field} = ${JSON.stringify(value)}`}: ${issue?.message}.`,
     "Check that config.json is the model's own; a variant of the network that this field asks for is not built.",
   );
+}
+
+interface ConfigIssue {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+  /** Of a field that may have several forms: what is wrong with it as each of them. */
+  readonly errors?: readonly (readonly ConfigIssue[])[];
+}
+
+/** What is wrong, as deep inside as any form of a field says it. */
+function innermost(issue: ConfigIssue | undefined): ConfigIssue | undefined {
+  const inner = (issue?.errors ?? []).flat().map((own) => innermost(own)!);
+  const deepest = inner.reduce<ConfigIssue | undefined>(
+    (most, own) => (own.path.length >= (most?.path.length ?? 1) ? own : most),
+    undefined,
+  );
+  return issue && deepest ? { ...deepest, path: [...issue.path, ...deepest.path] } : issue;
 }
 
 /** As many class names as `num_labels` says; two where nothing does, as in transformers. */

@@ -13,6 +13,17 @@ export const layerCount = whole(4096);
 /** Height or width of images, in pixels. */
 export const imageSide = whole(2 ** 14);
 
+/** A config some of whose fields may go by other names: what these say is said of the fields. */
+export const withAliases = <T extends z.ZodType>(aliases: Readonly<Record<string, string>>, config: T) =>
+  z.preprocess((given) => {
+    if (typeof given !== "object" || given === null) return given;
+    const found = Object.entries(aliases).filter(([alias]) => alias in given);
+    return {
+      ...given,
+      ...Object.fromEntries(found.map(([alias, field]) => [field, given[alias as keyof typeof given]])),
+    };
+  }, config);
+
 /** A number by which sizes or counts of layers are multiplied. */
 export const factor = z.number().positive().max(1024);
 

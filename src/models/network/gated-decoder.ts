@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { DiapasonError } from "../../base/errors.ts";
 import { range } from "../../graph/builder.ts";
 import type { Value } from "../../graph/ir.ts";
 import type { Architecture } from "../architecture.ts";
@@ -71,6 +72,8 @@ export interface GatedRow<C extends GatedConfig> {
   readonly isFused?: boolean;
   /** Scales of normalisations are stored less 1. */
   readonly isScaledFromOne?: boolean;
+  /** A config may have a part of each head stay as it is, whatever its place. */
+  readonly turnsParts?: true;
   /** Where attention and the gated units are normalised: what they read (default), also what they give, or that alone. */
   readonly normalizes?: "before" | "around" | "after";
   /** Queries and keys are normalised: each head, or all heads of a token at once. */
@@ -121,7 +124,15 @@ function decoded<C extends GatedConfig>(m: Network, c: C, row: GatedRow<C>): Val
   const inputs = decoderInputs(m);
   const tables = new Map<string, RotaryTable>();
   const windows = new Map<number, Value>();
+  const size = c.head_dim ?? headSize(c.hidden_size, c.num_attention_heads);
   const tableOf = ({ rope }: GatedLayer): RotaryTable => {
+    const turned = 2 * rope.frequencies.length;
+    if (turned !== size && !row.turnsParts)
+      throw new DiapasonError(
+        "models/bad-config",
+        `config.json turns ${turned} of the ${size} elements of a head by its place (partial_rotary_factor); networks of type "${row.modelTypes[0]}" turn all of them.`,
+        "Check that config.json is the model's own.",
+      );
     const key = JSON.stringify(rope);
     const known = tables.get(key) ?? rotaryTable(m, inputs, rope);
     tables.set(key, known);

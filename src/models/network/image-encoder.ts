@@ -51,9 +51,17 @@ export function patches(
   return asTokens(m, m.conv(name, pixels, width, { kernel: side, stride: side, bias }));
 }
 
+/** Rows and columns of the patches of an image of this size that are whole. */
+export const patchGrid = (
+  [height, width]: readonly [number, number],
+  side: number,
+): readonly [rows: number, columns: number] => [Math.floor(height / side), Math.floor(width / side)];
+
 /** Patches of an image of this size that are whole. */
-export const patchCount = ([height, width]: readonly [number, number], side: number): number =>
-  Math.floor(height / side) * Math.floor(width / side);
+export function patchCount(size: readonly [number, number], side: number): number {
+  const [rows, columns] = patchGrid(size, side);
+  return rows * columns;
+}
 
 /** Learnt tokens [.., width] before those of each example. x: [batch, tokens, width]. */
 export function withTokens({ g }: Network, tokens: readonly Value[], x: Value): Value {

@@ -57,6 +57,9 @@ export interface WeightsOptions {
   readonly deviation: number;
 }
 
+/** What DataParallel and torch.compile put before every name. */
+const wrappers = ["module.", "_orig_mod."];
+
 /** Opens the weights of a checkpoint for an architecture. */
 export function networkWeights(options: WeightsOptions): NetworkWeights {
   const { tensors, source, prefix, bare, renames = [], optional, newClasses, seed, deviation } = options;
@@ -64,9 +67,11 @@ export function networkWeights(options: WeightsOptions): NetworkWeights {
   const inBody = (name: string) =>
     bare ? name : name.startsWith(stem) ? name.slice(stem.length) : undefined;
   const places = new Map<string, string>();
-  for (const name of tensors?.keys() ?? [])
+  const given = [...(tensors?.keys() ?? [])];
+  const wrapper = wrappers.find((start) => given.every((name) => name.startsWith(start)))?.length ?? 0;
+  for (const name of given)
     places.set(
-      renames.reduce((text, [from, to]) => text.replace(from, to), name),
+      renames.reduce((text, [from, to]) => text.replace(from, to), name.slice(wrapper)),
       name,
     );
   const isPrefixed = stem !== "" && [...places.keys()].some((name) => name.startsWith(stem));

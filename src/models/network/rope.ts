@@ -5,7 +5,7 @@ const ratio = z.number().positive();
 
 /** How far apart the angles of rotary positions are, in all spellings of a config. */
 const scaling = z
-  .object({
+  .looseObject({
     rope_type: z.enum(["default", "linear", "dynamic", "llama3", "yarn", "longrope", "su"]).optional(),
     type: z.enum(["default", "linear", "dynamic", "llama3", "yarn", "longrope", "su"]).optional(),
     rope_theta: ratio.optional(),
@@ -34,6 +34,12 @@ const scaling = z
   );
 type Scaling = z.output<typeof scaling>;
 
+const layerKind = z.enum(["full_attention", "sliding_attention"]);
+type LayerKind = z.output<typeof layerKind>;
+
+/** Angles of each kind of layer, of models whose layers differ. */
+export const ropeOfKinds = z.partialRecord(layerKind, scaling.nullish());
+
 /** Fields of a config that say how tokens are turned by their places. */
 export const ropeFields = {
   rope_theta: ratio.optional(),
@@ -42,7 +48,16 @@ export const ropeFields = {
   original_max_position_embeddings: ratio.optional(),
   rope_scaling: scaling.nullish(),
   rope_parameters: z
-    .union([scaling, z.record(z.enum(["full_attention", "sliding_attention"]), scaling.nullish())])
+    .union([
+      ropeOfKinds,
+      scaling.refine(
+        (given) =>
+          Object.values(given).every(
+            (value) => typeof value !== "object" || Array.isArray(value) || value === null,
+          ),
+        "expected one set of fields, or one each for full_attention and sliding_attention",
+      ),
+    ])
     .nullish(),
 };
 
@@ -150,19 +165,14 @@ const ropes: { readonly [T in NonNullable<Scaling["rope_type"]>]: (task: RopeTas
 export function ropeOf(
   config: RopeConfig,
   size: number,
-  kind: "full_attention" | "sliding_attention" = "full_attention",
+  kind: LayerKind = "full_attention",
   base = 10_000,
 ): Rope {
-  const parameters = config.rope_parameters ?? undefined;
-  const ofKind =
-    parameters && ("full_attention" in parameters || "sliding_attention" in parameters)
-      ? (parameters as Readonly<Record<string, Scaling | null | undefined>>)[kind]
-      : (parameters as Scaling | undefined);
-  const given: Scaling = ofKind ?? config.rope_scaling ?? {};
+  const given: Scaling = config.rope_scaling ?? ofKind(config.rope_parameters, kind) ?? {};
   const share = given.partial_rotary_factor ?? config.partial_rotary_factor ?? 1;
   const original =
-    given.original_max_position_embeddings ??
     config.original_max_position_embeddings ??
+    given.original_max_position_embeddings ??
     config.max_position_embeddings;
   return ropes[given.rope_type ?? given.type ?? "default"]({
     size: Math.floor(size * share),
@@ -172,4 +182,11 @@ export function ropeOf(
     original,
     most: config.max_position_embeddings,
   });
+}
+
+/** The fields of a kind of layer, where a config has them by kind; else the same for all. */
+function ofKind(parameters: RopeConfig["rope_parameters"], kind: LayerKind): Scaling | null | undefined {
+  const isByKind = (given: object): given is z.output<typeof ropeOfKinds> =>
+    layerKind.options.some((name) => name in given);
+  return parameters && isByKind(parameters) ? parameters[kind] : parameters;
 }

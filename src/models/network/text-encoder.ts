@@ -176,9 +176,15 @@ export function positionsBesidePadding({ g }: Network, ids: Value, padding: numb
   return g.add(g.mul(counted, isText), start);
 }
 
-/** act(dense(first token)): [batch, width]. */
-export function firstTokenDense(m: Network, name: string, hidden: Value, activation: ActivationName): Value {
-  return m.activation(activation, m.linear(name, m.firstToken(hidden), numberAt(hidden, -1)));
+/** act(dense(first token)): [batch, out], by default as wide as the hidden states. */
+export function firstTokenDense(
+  m: Network,
+  name: string,
+  hidden: Value,
+  activation: ActivationName,
+  out = numberAt(hidden, -1),
+): Value {
+  return m.activation(activation, m.linear(name, m.firstToken(hidden), out));
 }
 
 /** A classifier of two layers over the first token, `path.dense` and `path.out_proj`: [batch, classes]. */
@@ -234,7 +240,9 @@ export function wordLogits(
   const dense = m.activation(activation, m.linear(names.dense, hidden, width));
   const x = m.layerNorm(names.norm, dense, c.layer_norm_eps);
   const rows = m.weight(isTied ? table : names.decoder, [c.vocab_size, width], "matrix");
-  return m.affine(x, rows, m.weight(names.bias, [c.vocab_size], "zeros"));
+  // transformers 5 gives a table of its own a bias of its own as well; before, there was one.
+  const own = names.decoder.replace(/weight$/, "bias");
+  return m.affine(x, rows, m.weight(!isTied && m.has(own) ? own : names.bias, [c.vocab_size], "zeros"));
 }
 
 /** What stands on the hidden states [batch, tokens, width] of an encoder. */

@@ -27,8 +27,9 @@ export interface BuildOptions extends Omit<NetworkOptions, "classes" | "dropout"
   readonly dropout?: number | "config" | undefined;
 }
 
-/** Weights that no network reads: tables that older versions stored, and copies of tied weights. */
-const neverRead = /position_ids$|inv_freq$|^lm_head\.weight$|decoder\.(?:weight|bias)$/;
+/** Weights that no network reads: tables that older versions stored, copies of tied weights, and biases that others replaced. */
+const neverRead =
+  /position_ids$|inv_freq$|^lm_head\.weight$|decoder\.(?:weight|bias)$|(?:predictions|lm_head)\.bias$/;
 
 /** Counters of BatchNormalization's training, which every class of transformers with that layer has. */
 const counters = /num_batches_tracked$/;
@@ -224,7 +225,7 @@ export function parseArchitectureConfig(
 ): object {
   const parsed = architecture.config.safeParse(config);
   if (parsed.success) return parsed.data;
-  const issue = innermost(parsed.error.issues[0]);
+  const [issue] = parsed.error.issues;
   const field = issue?.path.join(".") ?? "";
   const value = issue?.path.reduce<unknown>(
     (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
@@ -235,23 +236,6 @@ export function parseArchitectureConfig(
     `config.json of ${source} has ${value === undefined ? `no ${field}` : `${field} = ${JSON.stringify(value)}`}: ${issue?.message}.`,
     "Check that config.json is the model's own; a variant of the network that this field asks for is not built.",
   );
-}
-
-interface ConfigIssue {
-  readonly path: readonly PropertyKey[];
-  readonly message: string;
-  /** Of a field that may have several forms: what is wrong with it as each of them. */
-  readonly errors?: readonly (readonly ConfigIssue[])[];
-}
-
-/** What is wrong, as deep inside as any form of a field says it. */
-function innermost(issue: ConfigIssue | undefined): ConfigIssue | undefined {
-  const inner = (issue?.errors ?? []).flat().map((own) => innermost(own)!);
-  const deepest = inner.reduce<ConfigIssue | undefined>(
-    (most, own) => (own.path.length >= (most?.path.length ?? 1) ? own : most),
-    undefined,
-  );
-  return issue && deepest ? { ...deepest, path: [...issue.path, ...deepest.path] } : issue;
 }
 
 /** As many class names as `num_labels` says; two where nothing does, as in transformers. */

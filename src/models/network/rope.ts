@@ -39,6 +39,18 @@ type LayerKind = z.output<typeof layerKind>;
 
 /** Angles of each kind of layer, of models whose layers differ. */
 export const ropeOfKinds = z.partialRecord(layerKind, scaling.nullish());
+type RopeOfKinds = z.output<typeof ropeOfKinds>;
+
+/** One set of fields, or one for each kind of layer. */
+const ropeParameters = z.looseObject({}).transform((given, context): Scaling | RopeOfKinds => {
+  const isByKind = Object.values(given).some(
+    (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+  );
+  const parsed = (isByKind ? ropeOfKinds : scaling).safeParse(given);
+  if (parsed.success) return parsed.data;
+  for (const { path, message } of parsed.error.issues) context.addIssue({ code: "custom", path, message });
+  return z.NEVER;
+});
 
 /** Fields of a config that say how tokens are turned by their places. */
 export const ropeFields = {
@@ -47,18 +59,7 @@ export const ropeFields = {
   max_position_embeddings: count.default(2048),
   original_max_position_embeddings: ratio.optional(),
   rope_scaling: scaling.nullish(),
-  rope_parameters: z
-    .union([
-      ropeOfKinds,
-      scaling.refine(
-        (given) =>
-          Object.values(given).every(
-            (value) => typeof value !== "object" || Array.isArray(value) || value === null,
-          ),
-        "expected one set of fields, or one each for full_attention and sliding_attention",
-      ),
-    ])
-    .nullish(),
+  rope_parameters: ropeParameters.nullish(),
 };
 
 /** What a config says of rotary positions. */
@@ -68,7 +69,7 @@ export interface RopeConfig {
   readonly max_position_embeddings: number;
   readonly original_max_position_embeddings?: number | undefined;
   readonly rope_scaling?: Scaling | null | undefined;
-  readonly rope_parameters?: z.output<(typeof ropeFields)["rope_parameters"]>;
+  readonly rope_parameters?: Scaling | RopeOfKinds | null | undefined;
 }
 
 /** Angles of a head: the frequency of each pair, and what cosines and sines are multiplied by. */
@@ -186,7 +187,6 @@ export function ropeOf(
 
 /** The fields of a kind of layer, where a config has them by kind; else the same for all. */
 function ofKind(parameters: RopeConfig["rope_parameters"], kind: LayerKind): Scaling | null | undefined {
-  const isByKind = (given: object): given is z.output<typeof ropeOfKinds> =>
-    layerKind.options.some((name) => name in given);
+  const isByKind = (given: object): given is RopeOfKinds => layerKind.options.some((name) => name in given);
   return parameters && isByKind(parameters) ? parameters[kind] : parameters;
 }

@@ -11,6 +11,7 @@ import {
   imageOptions,
   taskNames,
   textOptions,
+  turnsOption,
 } from "./options/common.ts";
 import type { VerbEvent } from "./verb.ts";
 
@@ -46,6 +47,7 @@ export const evaluateOptions = z.strictObject({
   ...declaredOptions,
   ...imageOptions,
   ...textOptions,
+  ...turnsOption,
   ...deviceOptions,
 });
 export type EvaluateOptions = z.input<typeof evaluateOptions>;

@@ -1,12 +1,15 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe, expect, test } from "vitest";
+import { languageTokens } from "../../src/app/text/language-tokens.ts";
 import { chatSpans } from "../../src/data/text/chat-spans.ts";
 import { renderChat } from "../../src/data/text/chat-template.ts";
+import { readMessages, readVariables } from "../../src/data/text/read-messages.ts";
 import { ignored } from "../../src/data/text/text-batches.ts";
 import type { ChatMessage } from "../../src/data/text/text-dataset.ts";
 import { encodeChat, encodeCompletion, encodeDocument } from "../../src/data/text/token-examples.ts";
-import { fixtureTokenizer } from "./tokenizer-fixtures.ts";
+import { threadTokenizer } from "../../src/data/text/tokenizer-threads.node.ts";
+import { fixtureTokenizer, tokenizerFiles } from "./tokenizer-fixtures.ts";
 
 interface Expected {
   readonly template: string;
@@ -23,29 +26,44 @@ const known = JSON.parse(
 ) as {
   readonly templates: Readonly<Record<string, { readonly tokenizer: string; readonly template: string }>>;
   readonly chats: Readonly<Record<string, readonly ChatMessage[]>>;
+  /** Rows of which templates read more than turns of text. */
+  readonly calls: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly expected: readonly Expected[];
 };
 const tokenizerOf = (name: string) =>
   fixtureTokenizer(known.templates[name]!.tokenizer, known.templates[name]!.template);
+/** The turns of a conversation and what its template reads beside them, as they are read from a file. */
+const rowOf = (chat: string) => {
+  const row = known.calls[chat];
+  return row
+    ? {
+        messages: readMessages(row["messages"] as unknown[], "messages", chat),
+        variables: readVariables(row, chat),
+      }
+    : { messages: known.chats[chat]!, variables: undefined };
+};
 const maskOf = (labels: Int32Array) => Array.from(labels, (label) => Number(label !== ignored));
 
 describe("chat templates render as in transformers", () => {
   test.each(known.expected)("$template, $chat", ({ template, chat, text, prompt, ids, mask, error }) => {
     const tokenizer = tokenizerOf(template);
-    const messages = known.chats[chat]!;
+    const { messages, variables } = rowOf(chat);
     if (error !== undefined) {
       expect(() => renderChat(tokenizer, messages, { where: "chats.jsonl:3" })).toThrow(error);
       expect(() => renderChat(tokenizer, messages, { where: "chats.jsonl:3" })).toThrow(/^chats\.jsonl:3: /);
       return;
     }
-    expect(renderChat(tokenizer, messages)).toBe(text);
-    expect(renderChat(tokenizer, messages, { addGenerationPrompt: true })).toBe(prompt);
+    expect(renderChat(tokenizer, messages, { variables })).toBe(text);
+    expect(renderChat(tokenizer, messages, { addGenerationPrompt: true, variables })).toBe(prompt);
     expect([...tokenizer.encode(text, { addSpecial: false }).ids]).toEqual(ids);
     if (mask) expect(maskOf(encodeChat(tokenizer, "a", messages).labels)).toEqual(mask);
   });
 
   test("every kind of template was rendered, some refuse, some mark", () => {
-    expect(known.expected.length).toBe(Object.keys(known.templates).length * Object.keys(known.chats).length);
+    const [templates, chats, calls] = [known.templates, known.chats, known.calls].map(
+      (all) => Object.keys(all).length,
+    );
+    expect(known.expected.length).toBe(templates! * chats! + calls!);
     expect(known.expected.some(({ error }) => error !== undefined)).toBe(true);
     expect(known.expected.some(({ mask }) => mask?.includes(1))).toBe(true);
   });
@@ -78,6 +96,56 @@ describe("what the assistant says", () => {
         expect.stringMatching(/^A fork that gives a pure tone\. ?(<\|im_end\|>|<\|eot_id\|>|<\/s>)$/),
       ]);
     }
+  });
+
+  test("what a template puts behind a whole conversation is not taken for a part of its earlier turns", () => {
+    const { text, spans } = chatSpans(tokenizerOf("ends behind all"), known.chats["two turns"]!);
+    expect(spans.map(([from, to]) => text.slice(from, to))).toEqual([
+      "Bonjour, l'été 😀<|eot_id|>",
+      "\nleading newline\n<|eot_id|>",
+      "你好<|eot_id|>\n<|end_of_text|>",
+    ]);
+  });
+
+  test("calls of tools are learnt, and their answers are not", () => {
+    const { messages, variables } = rowOf("a call");
+    const { text, spans } = chatSpans(tokenizerOf("calling"), messages, { variables });
+    expect(text).toMatch(/^<\|im_start\|>system\nTools:\n\{"name": "tune"/);
+    expect(spans.map(([from, to]) => text.slice(from, to))).toEqual([
+      '<call>tune {"note": "é", "times": 2}</call><|im_end|>',
+      "Done.<|im_end|>",
+    ]);
+  });
+
+  test("tools that a template leaves out in silence are refused", () => {
+    const { messages, variables } = rowOf("a call");
+    expect(() => renderChat(tokenizerOf("chatml"), messages, { where: "chats.jsonl:3" })).toThrow(
+      expect.objectContaining({
+        code: "data/bad-chat-template",
+        message: expect.stringMatching(/^chats\.jsonl:3: a turn calls a tool/),
+      }),
+    );
+    expect(() => renderChat(tokenizerOf("chatml"), known.chats["one turn"]!, { variables })).toThrow(
+      /the row has tools/,
+    );
+  });
+
+  test("each turn in an example that ends there, as a template of thoughts writes it then", async () => {
+    const thinking = threadTokenizer(tokenizerOf("thinking"), tokenizerFiles("qwen"));
+    const values = { messages: known.chats["two turns"]! };
+    const row = { id: "chats.jsonl:7", file: "chats.jsonl", line: 7, fields: {}, values };
+    const examples = await languageTokens(thinking, [row], "each");
+    const said = examples.map(({ id, labels }) => [id, thinking.decode(labels!.filter((l) => l >= 0))]);
+    const thoughts = "<think>\n\n</think>\n\n";
+    expect(said).toEqual([
+      ["chats.jsonl:7, turn 2", `${thoughts}Bonjour, l'été 😀`],
+      ["chats.jsonl:7, turn 4", `${thoughts}\nleading newline\n`],
+      ["chats.jsonl:7, turn 6", `${thoughts}你好`],
+    ]);
+    const last = await languageTokens(thinking, [row], "last");
+    expect(last.map(({ labels }) => thinking.decode(labels!.filter((l) => l >= 0)))).toEqual([
+      `${thoughts}你好`,
+    ]);
   });
 
   test("only the last turn where that is asked", () => {

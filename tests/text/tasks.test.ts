@@ -331,7 +331,8 @@ describe("causal-lm", () => {
     const tokenizer = await openTokenizer(at("decoder"));
     const text = "good ".repeat(150_000);
     const row = { id: "books.jsonl:1", line: 1, fields: {}, values: { text } };
-    const tokensOf = async (file: string) => (await languageTokens(tokenizer, [{ ...row, file }]))[0]!.ids;
+    const tokensOf = async (file: string) =>
+      (await languageTokens(tokenizer, [{ ...row, file }], "all"))[0]!.ids;
     expect((await tokensOf("books.jsonl")).length).toBe(150_001);
     expect((await tokensOf("book.txt.gz")).length).toBe(150_000);
     await tokenizer.close();
@@ -442,6 +443,7 @@ describe("sentence-similarity", () => {
       tokenizer,
       maxTokens: 16,
       labelSmoothing: 0,
+      turns: "all",
       seed: 0,
     });
     const row = (score: number) => {

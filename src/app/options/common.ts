@@ -66,6 +66,16 @@ export const textOptions = {
     .describe("what labels are: one class, any number of classes, or a number; default: as they look"),
 } as const;
 
+/** How conversations are learnt. */
+export const turnsOption = {
+  turns: z
+    .enum(["all", "last", "each"])
+    .optional()
+    .describe(
+      "which of the assistant's turns are learnt, or judged (causal-lm): all of a conversation; the last; each in an example of its own that ends there, as thinking models write it; default: all",
+    ),
+} as const;
+
 /** How a language model goes on. */
 export const generationOptions = {
   stop: z

@@ -12,6 +12,7 @@ import {
   type TaskName,
   taskNames,
   textOptions,
+  turnsOption,
 } from "./common.ts";
 
 /** Small matrices or vectors that are tuned in place of the weights. */
@@ -172,6 +173,7 @@ export const tuneOptions = z.strictObject({
   seed: z.int().min(0).default(0).describe("seed of everything random"),
   ...imageOptions,
   ...textOptions,
+  ...turnsOption,
   ...deviceOptions,
 });
 export type TuneOptions = z.input<typeof tuneOptions>;

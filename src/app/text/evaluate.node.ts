@@ -46,6 +46,7 @@ export async function* evaluateTexts<E extends EncodedText, V>(
       tokenizer,
       maxTokens,
       labelSmoothing: 0,
+      turns: options.turns ?? "all",
       seed: 0,
     });
     const model = await openTextModel(options.model, job, runtime, { seed: 0, file: options.file });

@@ -136,9 +136,9 @@ interface Beginning {
 
 /** A text, a prompt, or a conversation up to the turn that is to be written. */
 function beginningOf({ id, values }: TextRow, tokenizer: ThreadedTokenizer, chat: boolean): Beginning {
-  const { text, prompt, messages } = values;
+  const { text, prompt, messages, variables } = values;
   const answer = (turns: readonly ChatMessage[]): Beginning => {
-    const rendered = renderChat(tokenizer, turns, { addGenerationPrompt: true, where: id });
+    const rendered = renderChat(tokenizer, turns, { addGenerationPrompt: true, variables, where: id });
     const { ids } = tokenizer.encode(rendered, { addSpecial: false });
     return { prompt: turns.at(-1)?.content ?? "", isAnswer: true, ids };
   };

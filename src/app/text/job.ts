@@ -100,6 +100,9 @@ export interface TextsOf<E extends EncodedText> {
   readonly held: readonly E[];
 }
 
+/** All turns of the assistant, the last one, or each in an example of its own that ends there. */
+export type ChosenTurns = "all" | "last" | "each";
+
 /** What a job is made of. */
 export interface JobContext {
   /** The model's folder. */
@@ -113,5 +116,7 @@ export interface JobContext {
   readonly tokenizer: ThreadedTokenizer;
   readonly maxTokens: number;
   readonly labelSmoothing: number;
+  /** Which of the assistant's turns are learnt. */
+  readonly turns: ChosenTurns;
   readonly seed: number;
 }

@@ -17,8 +17,8 @@ export const languageKind: TextTaskKind<TokenLabelled, TokenLosses> = {
   shapes: ["text", "text-label", "messages", "prompt-completion"],
   readsPieces: true,
   options: {
-    tune: ["labelSmoothing"],
-    evaluate: [],
+    tune: ["labelSmoothing", "turns"],
+    evaluate: ["turns"],
     predict: ["maxNewTokens", "stop", "temperature", "topK", "topP", "repetitionPenalty", "chat", "seed"],
   },
   job: languageJob,

@@ -61,14 +61,14 @@ export function shifted({ dims, data }: Int64Rows): Int64Rows {
 
 /** Rows as tokens, long ones cut into windows; with `packs` short ones put together in rows. */
 async function encodeRows(
-  { tokenizer, maxTokens }: JobContext,
+  { tokenizer, maxTokens, turns }: JobContext,
   rows: readonly TextRow[],
   packs: boolean,
 ): Promise<Made & { readonly examples: TokenLabelled[] }> {
   if (rows.length === 0) return { examples: [], texts: 0, cut: 0, mute: 0 };
   const windows: TokenExample[] = [];
   let longer = 0;
-  for (const tokens of await languageTokens(tokenizer, rows)) {
+  for (const tokens of await languageTokens(tokenizer, rows, turns)) {
     if (tokens.ids.length <= maxTokens) windows.push(tokens);
     else if (tokens.labels) {
       longer++;

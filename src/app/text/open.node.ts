@@ -72,7 +72,8 @@ async function openGraphFile(
   const model = await loadModel(path, { file, learnShapes: (graph) => learnShapes(graph, runtime) });
   const { graph } = model;
   const output = graph.find("logits") ?? graph.find("last_hidden_state") ?? model.output;
-  return { ...model, output, labels };
+  // What a file's notes say is of what could move in it, and nothing does.
+  return { ...model, output, labels, notes: [] };
 }
 
 /** Files that belong to a tokenizer, whatever its kind. */

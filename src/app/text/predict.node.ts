@@ -36,6 +36,7 @@ export async function* predictTexts<E extends EncodedText, V>(
       tokenizer,
       maxTokens,
       labelSmoothing: 0,
+      turns: "all",
       seed: 0,
     });
     const model = await openTextModel(options.model, job, runtime, { seed: 0, file: options.file });

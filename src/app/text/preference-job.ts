@@ -84,7 +84,7 @@ export function preferenceJob({
   let inputs = { labels: "", reference: "" };
   const made = new WeakMap<readonly Preference[], Made>();
   const encode = ({ id, values }: TextRow): Preference => {
-    const { prompt, chosen, rejected } = values;
+    const { prompt, chosen, rejected, variables } = values;
     if (prompt === undefined || chosen === undefined || rejected === undefined)
       throw new DiapasonError(
         "data/no-text",
@@ -92,7 +92,7 @@ export function preferenceJob({
         'Give rows of "prompt", "chosen" and "rejected".',
       );
     const answers = [chosen, rejected].map((answer) =>
-      encodeCompletion(tokenizer, id, prompt, answer, { maxLength: maxTokens }),
+      encodeCompletion(tokenizer, id, prompt, answer, { maxLength: maxTokens, variables }),
     );
     return { ...groupOf(id, answers), reference: 0 };
   };

@@ -53,6 +53,7 @@ export async function prepareTexts<E extends EncodedText, V>(
       tokenizer,
       maxTokens,
       labelSmoothing: options.labelSmoothing,
+      turns: options.turns ?? "all",
       seed: options.seed,
     });
     const [train, validation, test] = await Promise.all(

@@ -1,4 +1,5 @@
 import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
+import { readUndefined } from "./undefined-values.ts";
 
 /** The parts of the library that are used; its own declarations do not resolve under Node's rules. */
 interface Scope {
@@ -33,6 +34,7 @@ export interface BoundedTemplate {
  */
 export function boundedTemplate(template: string): BoundedTemplate {
   const program: unknown = parse(tokenize(template, { lstrip_blocks: true, trim_blocks: true }));
+  readUndefined(program);
   return {
     render(given) {
       const scope = new Environment() as unknown as Scope;

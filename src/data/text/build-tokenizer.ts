@@ -57,7 +57,8 @@ class FileTokenizer implements TextTokenizer {
   readonly #normalize: Normalizer;
   readonly #stripsStart: boolean;
   readonly #cut: PreTokenizer;
-  readonly #spaceWord: SpaceWord;
+  readonly #preTokenizer: unknown;
+  #spaceWord: SpaceWord | undefined;
   readonly #model: TokenModel;
   readonly #decode: (tokens: readonly string[]) => string;
   /** By their numbers; and the numbers by tokens, the added ones included. */
@@ -78,7 +79,7 @@ class FileTokenizer implements TextTokenizer {
     this.#normalize = buildNormalizer(given);
     this.#stripsStart = stripsStart(given);
     this.#cut = buildPreTokenizer(tokenizer["pre_tokenizer"]);
-    this.#spaceWord = wordSpacing(tokenizer["pre_tokenizer"], this.#normalize, this.#cut);
+    this.#preTokenizer = tokenizer["pre_tokenizer"];
     this.#model = buildModel(tokenizer["model"]);
     const decode = buildDecoder(tokenizer["decoder"]);
     const cleans = config["clean_up_tokenization_spaces"] === true;
@@ -142,6 +143,7 @@ class FileTokenizer implements TextTokenizer {
     return usable(this.#where, () => {
       const ids: number[] = [];
       const wordIds: number[] = [];
+      this.#spaceWord ??= wordSpacing(this.#preTokenizer, this.#normalize, this.#cut);
       for (const [i, word] of words.entries())
         for (const id of this.#idsOf(this.#spaceWord(word, i))) {
           ids.push(id);

@@ -56,7 +56,9 @@ export function chatSpans(
       addGenerationPrompt: true,
     }).text;
     const upTo =
-      i === messages.length - 1 ? text : renderMarked(tokenizer, messages.slice(0, i + 1), options).text;
+      i === messages.length - 1
+        ? text
+        : withoutEnd(tokenizer, renderMarked(tokenizer, messages.slice(0, i + 1), options).text, text);
     if (upTo.startsWith(before) && text.startsWith(upTo) && upTo.length > before.length)
       return [before.length, endOfTurn(tokenizer, upTo, before.length)];
     throw new DiapasonError(
@@ -64,10 +66,17 @@ export function chatSpans(
       `${about}the chat template does not mark what the assistant says, and turn ${i + 1} is written differently ${differs(before, upTo, text)}.`,
       turns === "last"
         ? "Put {% generation %} and {% endgeneration %} around the assistant's turn in the template."
-        : "Train on the last turn alone, or put {% generation %} and {% endgeneration %} around the assistant's turns in the template.",
+        : 'Learn each turn in an example of its own that ends there, as it will be written then (turns: "each"), or the last alone (turns: "last"); or put {% generation %} and {% endgeneration %} around the assistant\'s turns in the template.',
     );
   });
   return { text, spans, by: "prefixes" };
+}
+
+/** A conversation without the end of sequence that some templates put behind all of it (Phi-3), where more turns follow. */
+function withoutEnd({ special }: TextTokenizer, upTo: string, text: string): string {
+  const end = special.eos?.token;
+  const shorter = end !== undefined && upTo.endsWith(end) ? upTo.slice(0, -end.length) : upTo;
+  return text.startsWith(upTo) || !text.startsWith(shorter) ? upTo : shorter;
 }
 
 const differs = (before: string, upTo: string, text: string): string =>

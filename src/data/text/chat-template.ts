@@ -8,6 +8,8 @@ export interface RenderOptions {
   readonly addGenerationPrompt?: boolean;
   /** What "today" is to templates that ask; absent: now. A run that is to be resumed must give its own. */
   readonly date?: Date;
+  /** What the template reads beside the turns, such as tools. */
+  readonly variables?: Readonly<Record<string, unknown>> | undefined;
   /** The row, for messages. */
   readonly where?: string;
 }
@@ -37,14 +39,19 @@ export const renderChat = (
 export function renderMarked(
   tokenizer: TextTokenizer,
   messages: readonly ChatMessage[],
-  { addGenerationPrompt = false, date, where }: RenderOptions = {},
+  { addGenerationPrompt = false, date, variables, where }: RenderOptions = {},
 ): RenderedChat {
   const { template, isMarking } = compiled(tokenizer);
   const tokens = Object.entries(tokenizer.special).map(([name, { token }]) => [`${name}_token`, token]);
+  refuseUnread(tokenizer, messages, variables, where);
   let text: string;
   try {
     text = template.render({
-      messages: messages.map((message) => ({ ...message })),
+      // Templates ask whether these are there, or whether they are none.
+      tools: null,
+      documents: null,
+      ...variables,
+      messages: messages.map(({ role, content, fields }) => fields ?? { role, content }),
       add_generation_prompt: addGenerationPrompt,
       today_as: (format: string) => strftime(date ?? new Date(), format),
       ...Object.fromEntries(tokens),
@@ -66,6 +73,29 @@ export function renderMarked(
     plain += part.replaceAll(blockEnd!, "");
   }
   return { text: plain, marked };
+}
+
+/** @throws data/bad-chat-template for tools or calls of them that the template would leave out in silence */
+function refuseUnread(
+  { chatTemplate = "" }: TextTokenizer,
+  messages: readonly ChatMessage[],
+  variables: RenderOptions["variables"],
+  where: string | undefined,
+): void {
+  const about = where === undefined ? "" : `${where}: `;
+  const lost =
+    variables?.["tools"] !== undefined && !chatTemplate.includes("tools")
+      ? "the row has tools"
+      : messages.some(({ fields }) => fields?.["tool_calls"] !== undefined) &&
+          !chatTemplate.includes("tool_calls")
+        ? "a turn calls a tool"
+        : undefined;
+  if (lost === undefined) return;
+  throw new DiapasonError(
+    "data/bad-chat-template",
+    `${about}${lost}, of which the model's chat template knows nothing: it would be left out.`,
+    "Take a model whose chat template reads tools, or write what is called into the turn's content.",
+  );
 }
 
 const templates = new Map<string, { readonly template: BoundedTemplate; readonly isMarking: boolean }>();
@@ -108,6 +138,7 @@ const generation = () => /\{%(-?)\s*(end)?generation\s*(-?)%\}\n?/g;
  */
 const prepare = (template: string): string =>
   template
+    .replace(/\r\n?/g, "\n")
     .replace(/^[ \t]*(?=\{%-?\s*(?:end)?generation\s*-?%\})/gm, "")
     .replace(
       generation(),

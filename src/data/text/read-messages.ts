@@ -1,5 +1,6 @@
 import { DiapasonError } from "../../base/errors.ts";
 import type { ChatMessage } from "./text-dataset.ts";
+import { wrong } from "./wrong-field.ts";
 
 /** ShareGPT's names of who speaks. */
 const roleOf: Readonly<Record<string, string>> = {
@@ -38,10 +39,61 @@ export function readMessages(
     const role = isShareGpt ? (Object.hasOwn(roleOf, said) ? roleOf[said] : undefined) : said;
     if (role === undefined)
       throw bad(where, `${at} is from "${said}"; expected ${Object.keys(roleOf).join(", ")}`);
+    const others = Object.entries(fields).filter(
+      ([name, value]) => name !== roleName && name !== contentName && !isNothing(value),
+    );
     const content = textOf(fields[contentName!]);
-    if (content === undefined) throw bad(where, `${at} has no text in "${contentName}"`);
-    return { role, content };
+    if (content === undefined && (others.length === 0 || !isNothing(fields[contentName!])))
+      throw bad(where, `${at} has no text in "${contentName}"`);
+    if (others.length === 0) return { role, content: content! };
+    const names = new Map([
+      [roleName, "role"],
+      [contentName, "content"],
+    ]);
+    // In the order of the row, which templates that write a turn as JSON keep. A turn without content says nothing.
+    const empty = contentName! in fields ? null : "";
+    const whole = Object.entries({ ...fields, [roleName!]: role, [contentName!]: content ?? empty })
+      .filter(([name, value]) => names.has(name) || !isNothing(value))
+      .map(([name, value]) => [names.get(name) ?? name, value]);
+    return { role, content: content ?? "", fields: withThoughts(Object.fromEntries(whole)) };
   });
+}
+
+/** Thoughts under every name that templates read. Source: transformers, `_alias_reasoning_fields`. */
+function withThoughts(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const thoughts = fields["reasoning_content"] ?? fields["thinking"] ?? fields["reasoning"];
+  return thoughts === undefined ? fields : { thinking: thoughts, ...fields, reasoning_content: thoughts };
+}
+
+/** What Parquet fills columns with that a turn does not have. */
+const isNothing = (value: unknown): boolean =>
+  value === undefined || value === null || (Array.isArray(value) && value.length === 0);
+
+/**
+ * What a row's templates read beside its turns: its tools, and what `chat_template_kwargs` says, as in TRL.
+ *
+ * Both may be JSON in a text. @throws data/wrong-field
+ */
+export function readVariables(
+  { tools, chat_template_kwargs: given }: Readonly<Record<string, unknown>>,
+  where: string,
+): Readonly<Record<string, unknown>> | undefined {
+  const [list, others] = [parsed(tools), parsed(given)];
+  if (!isNothing(list) && !Array.isArray(list)) throw wrong(tools, "tools", where, "a list of tools");
+  if (!isNothing(others) && (typeof others !== "object" || Array.isArray(others)))
+    throw wrong(given, "chat_template_kwargs", where, "an object");
+  const made = { ...(!isNothing(list) && { tools: list }), ...(others as object | undefined | null) };
+  return Object.keys(made).length > 0 ? made : undefined;
+}
+
+function parsed(value: unknown): unknown {
+  if (typeof value !== "string") return value;
+  if (value.trim() === "") return undefined;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
 }
 
 function textOf(content: unknown): string | undefined {

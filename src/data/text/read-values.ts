@@ -1,9 +1,10 @@
 import { DiapasonError } from "../../base/errors.ts";
 import { alpacaMessages, alpacaPrompt } from "./alpaca.ts";
 import type { FoundShape } from "./find-shape.ts";
-import { readMessages } from "./read-messages.ts";
+import { readMessages, readVariables } from "./read-messages.ts";
 import type { TextOrMessages, TextRole, TextValues } from "./text-dataset.ts";
 import type { ValueKind } from "./text-shapes.ts";
+import { wrong } from "./wrong-field.ts";
 
 /** A row as a file has it. */
 export interface RawRow {
@@ -13,6 +14,15 @@ export interface RawRow {
 
 /** Everything about a row but its label, which is understood once all labels are known. */
 export function readValues(found: FoundShape, fields: RawRow["fields"], where: string): TextValues {
+  const values = readShape(found, fields, where);
+  const isChat = Object.values(values).some((value) => Array.isArray(value) && isTurn(value[0]));
+  const variables = isChat ? readVariables(fields, where) : undefined;
+  return variables ? { ...values, variables } : values;
+}
+
+const isTurn = (value: unknown): boolean => typeof value === "object" && value !== null && "role" in value;
+
+function readShape(found: FoundShape, fields: RawRow["fields"], where: string): TextValues {
   const read = <K extends keyof Readers>(role: TextRole, kind: K): ReturnType<Readers[K]> =>
     readers[kind](fieldOf(found, fields, role, where), nameOf(found, role), where) as ReturnType<Readers[K]>;
   const has = (role: TextRole): boolean => {
@@ -175,27 +185,3 @@ function splitPrompt(chosen: TextOrMessages, rejected: TextOrMessages, where: st
     );
   return { prompt: chosen.slice(0, shared), chosen: chosen.slice(shared), rejected: rejected.slice(shared) };
 }
-
-/** A value as messages show it: what it is, and its beginning. */
-export function describeValue(value: unknown): string {
-  if (value === null || value === undefined) return "nothing";
-  if (Array.isArray(value)) return `a list of ${value.length}`;
-  if (typeof value === "object") return "an object";
-  return typeof value === "string"
-    ? `the text ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)}`
-    : `${typeof value} ${value}`;
-}
-
-export const wrong = (
-  value: unknown,
-  column: string,
-  where: string,
-  expected: string,
-  cause?: unknown,
-): DiapasonError =>
-  new DiapasonError(
-    "data/wrong-field",
-    `${where}: "${column}" holds ${describeValue(value)}; expected ${expected}.`,
-    "Mend the row, or name another column.",
-    cause,
-  );

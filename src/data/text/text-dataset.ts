@@ -4,7 +4,10 @@ import type { DataFinding, SplitName } from "../dataset.ts";
 export interface ChatMessage {
   /** "system", "user", "assistant", "tool", or what else a template knows. */
   readonly role: string;
+  /** "" of a turn that says nothing, such as one that calls a tool. */
   readonly content: string;
+  /** The turn as its row has it, where that is more than a role and a text: calls of tools, thoughts, a name. */
+  readonly fields?: Readonly<Record<string, unknown>>;
 }
 
 /** What a row is, whatever its columns are called: the name of a row of `textShapes`. */
@@ -68,6 +71,8 @@ export interface TextValues {
   readonly completion?: TextOrMessages;
   readonly chosen?: TextOrMessages;
   readonly rejected?: TextOrMessages;
+  /** What a chat template reads beside the turns: tools, and what `chat_template_kwargs` says. */
+  readonly variables?: Readonly<Record<string, unknown>>;
 }
 
 /** A row of a file. */

@@ -1,7 +1,8 @@
 import { DiapasonError, nearest } from "../../base/errors.ts";
 import { compareCodePoints, listNames } from "../code-points.ts";
-import { listOf, wrong } from "./read-values.ts";
+import { listOf } from "./read-values.ts";
 import type { LabelKind, TextOptions, TextRow } from "./text-dataset.ts";
+import { wrong } from "./wrong-field.ts";
 
 /** A row's label (or tags) as its file has it. */
 export interface RawLabel {

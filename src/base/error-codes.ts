@@ -118,6 +118,8 @@ export const errorCodes = {
   "models/adapter-mismatch":
     "An adapter that was read is for another model: a layer or a parameter is not there, or has other sizes.",
   "models/bad-adapter-config": "A folder is to hold an adapter as PEFT writes it, and does not.",
+  "models/unsupported-module":
+    "A folder of sentence-transformers has a module, or a setting of one, that is not computed: its vectors would be others.",
   "models/unsupported-adapter":
     "An adapter is of a type, or has a setting, that Diapason does not compute. What it is, is named.",
   "models/no-output": "A graph has no outputs, so that nothing can be said or made of it.",

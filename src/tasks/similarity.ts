@@ -3,31 +3,29 @@ import { GraphBuilder, range } from "../graph/builder.ts";
 import type { Graph, Value } from "../graph/ir.ts";
 import { groupRows, regroupedShape } from "./grouped-rows.ts";
 import { labelCrossEntropy } from "./losses.ts";
+import { type SentenceVector, sentenceVectorOf } from "./sentence-vector.ts";
 import { addWeightedLoss, type WeightedLoss } from "./weighted-loss.ts";
-
-/** How the tokens of a text become one vector. */
-export type Pooling = "mean" | "cls" | "max";
 
 /** A score that leaves a candidate out: e^−10000 is 0. */
 const excluded = -10_000;
 
-const pool: { readonly [P in Pooling]: (g: GraphBuilder, hidden: Value, mask: Value) => Value } = {
-  // Σ mask·h / Σ mask
-  mean: (g, hidden, mask) => g.div(g.sum(g.mul(hidden, mask), [1]), g.sum(mask, [1])),
-  cls: (g, hidden) => g.op("Gather", [hidden, g.constant([0], "int64", [])], { axis: 1 }),
-  max: (g, hidden, mask) =>
-    g.op("ReduceMax", [g.add(hidden, g.mul(g.sub(1, mask), excluded)), g.ints([1])], { keepdims: 0 }),
-};
+/** How vectors are made of hidden states. */
+export interface VectorsFrom {
+  readonly vector: SentenceVector;
+  /** Whether texts end, and do not begin, at one place. */
+  readonly fillsLeft: boolean;
+}
 
 /** The vectors of the texts of each example, of length 1: [batch, texts, width]. */
-function embeddings(graph: Graph, output: string, texts: number, pooling: Pooling): Value {
+function embeddings(graph: Graph, output: string, texts: number, { vector, fillsLeft }: VectorsFrom): Value {
   groupRows(graph, texts);
   const g = new GraphBuilder(graph);
   const hidden = graph.get(output);
   const mask =
     graph.inputs.find(({ name }) => name === "attention_mask") ?? bug("a network reads no attention_mask");
   const flat = mask.consumers[0]?.outputs[0] ?? bug("nothing reads the mask");
-  const pooled = pool[pooling](g, hidden, g.unsqueeze(g.cast(flat, "float32"), [2]));
+  const tokens = { hidden, mask: g.unsqueeze(g.cast(flat, "float32"), [2]), fillsLeft };
+  const pooled = sentenceVectorOf(graph, g, tokens, vector);
   const length = g.sqrt(g.sum(g.square(pooled), [1], true));
   const unit = g.div(pooled, g.max(length, 1e-12));
   const width = unit.shape?.at(-1);
@@ -60,13 +58,9 @@ export interface AttachedSimilarity extends WeightedLoss {
 export function attachRanking(
   graph: Graph,
   output: string,
-  {
-    texts,
-    pooling,
-    sharpness = 20,
-  }: { readonly texts: number; readonly pooling: Pooling; readonly sharpness?: number },
+  { texts, sharpness = 20, ...from }: VectorsFrom & { readonly texts: number; readonly sharpness?: number },
 ): AttachedSimilarity {
-  const vectors = embeddings(graph, output, texts, pooling);
+  const vectors = embeddings(graph, output, texts, from);
   const g = new GraphBuilder(graph);
   const anchors = textAt(g, vectors, 0);
   const others = range(1, texts).map((i) => textAt(g, vectors, i));
@@ -90,9 +84,9 @@ export function attachRanking(
 export function attachScores(
   graph: Graph,
   output: string,
-  { pooling }: { readonly pooling: Pooling },
+  from: VectorsFrom,
 ): AttachedSimilarity & { readonly scores: string } {
-  const vectors = embeddings(graph, output, 2, pooling);
+  const vectors = embeddings(graph, output, 2, from);
   const g = new GraphBuilder(graph);
   const scores = graph.addInput(graph.freshName("scores"), "float32", ["batch"]);
   const cosine = g.sum(g.mul(textAt(g, vectors, 0), textAt(g, vectors, 1)), [1]);
@@ -154,18 +148,4 @@ export function dot(a: Float32Array, b: Float32Array): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
   return sum;
-}
-
-/** One vector of length 1 of the hidden states of a text. hidden: [tokens, width] of the tokens that count. */
-export function pooledOnHost(hidden: Float32Array, width: number, pooling: Pooling): Float32Array {
-  const tokens = hidden.length / width;
-  const vector = new Float32Array(width);
-  for (let w = 0; w < width; w++) {
-    const column = Array.from({ length: tokens }, (_, t) => hidden[t * width + w]!);
-    if (pooling === "cls") vector[w] = column[0]!;
-    else if (pooling === "max") vector[w] = Math.max(...column);
-    else vector[w] = column.reduce((sum, x) => sum + x, 0) / tokens;
-  }
-  const length = Math.max(Math.sqrt(dot(vector, vector)), 1e-12);
-  return vector.map((x) => x / length);
 }

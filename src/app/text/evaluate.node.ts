@@ -35,7 +35,7 @@ export async function* evaluateTexts<E extends EncodedText, V>(
   const [split, rows] = chosenRows(dataset, options);
   const { tokenizer, maxTokens } = await openTextTokenizer(
     options.model,
-    options.maxTokens ?? kept.maxTokens,
+    options.maxTokens ?? kept.maxTokens ?? (await kind.usualTokens?.(options.model)),
   );
   try {
     const job = await kind.job({

@@ -38,6 +38,14 @@ export interface TextJudge<E extends EncodedText, V> {
   finish(): V;
 }
 
+/** Weights of a model that its network does not have. */
+export interface WeightsBeside {
+  /** The model with them among its parameters. */
+  join(model: Model): Model;
+  /** The model without them; what they are in it is what `more` writes. */
+  part(model: Model): Model;
+}
+
 /** A text task over one dataset and one tokenizer: what is learnt, and how it is judged. */
 export interface TextJob<E extends EncodedText, V> {
   readonly head: HeadKind;
@@ -82,6 +90,8 @@ export interface TextJob<E extends EncodedText, V> {
   lines(evaluation: V): readonly object[];
   /** Examples with what the model made of them before it was tuned, where that is part of what is learnt. */
   refer?(examples: readonly E[], evaluation: V): readonly E[];
+  /** Weights that lie beside the checkpoint and are tuned with it. */
+  readonly beside?: WeightsBeside;
   /** Writes further files beside the weights. */
   more?(folder: string): Promise<void>;
   /** How many texts examples were made of, and how many of those were cut; absent: an example is a text. */

@@ -4,6 +4,7 @@ import { maskJob } from "./mask-job.ts";
 import { keepPrefixSpace } from "./open.node.ts";
 import { type Preference, type PreferenceEvaluation, preferenceJob } from "./preference-job.ts";
 import { scoredText } from "./scored-kind.ts";
+import { readSentenceModules } from "./sentence-modules.node.ts";
 import { type SimilarTexts, similarityJob } from "./similarity-job.node.ts";
 import { type TagEvaluation, type TaggedText, tagsJob } from "./tags-job.ts";
 import type { TextTaskKind } from "./task-kind.ts";
@@ -53,6 +54,7 @@ export const similarityKind: TextTaskKind<SimilarTexts, TextScores> = {
   reading: {},
   shapes: ["triplet", "pair", "pair-score"],
   options: { tune: ["labelColumn"], evaluate: ["labelColumn"], predict: [] },
+  usualTokens: async (folder) => (await readSentenceModules(folder)).maxTokens,
   job: similarityJob,
   ...scoredText("sentence-similarity"),
 };

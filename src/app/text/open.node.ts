@@ -42,7 +42,12 @@ interface OpenTextOptions {
  */
 export async function openTextModel(
   path: string,
-  { head, labels, network }: Pick<TextJob<EncodedText, unknown>, "head" | "labels" | "network">,
+  {
+    head,
+    labels,
+    network,
+    beside,
+  }: Pick<TextJob<EncodedText, unknown>, "head" | "labels" | "network" | "beside">,
   runtime: Runtime,
   { seed, dropout, file }: OpenTextOptions,
 ): Promise<Model> {
@@ -52,7 +57,7 @@ export async function openTextModel(
     learnShapes: (graph) => learnShapes(graph, runtime),
     network: { head, seed, dropout, ...network, ...(labels && { labels }) },
   });
-  if (model.network) return model;
+  if (model.network) return beside?.join(model) ?? model;
   if (typeof dropout === "number" && dropout > 0)
     throw new DiapasonError(
       "models/no-dropout",

@@ -24,7 +24,7 @@ export async function* predictTexts<E extends EncodedText, V>(
   const rows = await rowsOf(options.inputs, columnsOf(options));
   const { tokenizer, maxTokens } = await openTextTokenizer(
     options.model,
-    options.maxTokens ?? kept.maxTokens,
+    options.maxTokens ?? kept.maxTokens ?? (await kind.usualTokens?.(options.model)),
   );
   try {
     const classes = kept.classes ?? [];

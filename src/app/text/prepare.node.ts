@@ -43,7 +43,10 @@ export async function prepareTexts<E extends EncodedText, V>(
   });
   checkShape(kind, dataset);
   checkClasses(dataset);
-  const { tokenizer, maxTokens } = await openTextTokenizer(options.model, options.maxTokens);
+  const { tokenizer, maxTokens } = await openTextTokenizer(
+    options.model,
+    options.maxTokens ?? (await kind.usualTokens?.(options.model)),
+  );
   try {
     const job = await kind.job({
       folder: options.model,
@@ -192,7 +195,8 @@ function textRun<E extends EncodedText, V>(job: TextJob<E, V>, opened: Opened<E>
       const tuned = withGraph(network, roundToStored(withValues(network.graph, values)));
       const config = withPurpose({ ...tuned.config, ...job.config }, { task: facts.task, maxTokens });
       const drops = (tuned.network?.dropout.size ?? 0) > 0;
-      const plain = job.network || drops ? rebuilt(tuned, { seed: options.seed }) : tuned;
+      const whole = job.beside?.part(tuned) ?? tuned;
+      const plain = job.network || drops ? rebuilt(whole, { seed: options.seed }) : whole;
       return { judged: tuned, saved: { ...plain, config } };
     },
     saving: {

@@ -1,25 +1,18 @@
-import { cp, mkdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { writeFileAtomic } from "../../base/atomic-file.node.ts";
 import { DiapasonError } from "../../base/errors.ts";
 import type { TextRow } from "../../data/text/text-dataset.ts";
 import { checkFinite } from "../../evaluate/evaluate.ts";
 import { regressionMetrics } from "../../tasks/label-metrics.ts";
-import {
-  attachRanking,
-  attachScores,
-  dot,
-  type Pooling,
-  pooledOnHost,
-  retrievalMetrics,
-} from "../../tasks/similarity.ts";
+import { sentenceVectorOnHost } from "../../tasks/sentence-vector.ts";
+import { attachRanking, attachScores, dot, retrievalMetrics } from "../../tasks/similarity.ts";
 import type { OutputsOf } from "../judging.ts";
 import { textOf } from "./encode.ts";
 import type { JobContext, TextJob } from "./job.ts";
 import { tokenFeeds } from "./judging.ts";
 import { encoderRate } from "./rates.ts";
+import { readSentenceModules, type SentenceModules, writeSentenceModules } from "./sentence-modules.node.ts";
 import { collateGroups, groupFeeds, groupOf, type TextGroup } from "./text-groups.ts";
 import { type TextScores, toldByScores } from "./told-by-scores.ts";
+import { denseBeside } from "./weights-beside.ts";
 
 /** Texts that belong together, or two with how near they are to be. */
 export interface SimilarTexts extends TextGroup {
@@ -33,7 +26,16 @@ const largestScores = [1, 5, 10, 100];
 /** Vectors of texts that are near where the texts mean the same. */
 export async function similarityJob(context: JobContext): Promise<TextJob<SimilarTexts, TextScores>> {
   const { tokenizer, maxTokens, shape, folder } = context;
-  const pooling = await poolingOf(folder);
+  const modules = await readSentenceModules(folder);
+  const from = { vector: modules, fillsLeft: tokenizer.paddingSide === "left" };
+  const beside = denseBeside(modules);
+  const written = ({ prompt, lowersCase }: SentenceModules, text: string) =>
+    prompt + (lowersCase ? text.toLowerCase() : text);
+  const encodeTexts = (list: readonly string[]) =>
+    tokenizer.encodeMany(
+      list.map((text) => written(modules, text)),
+      { maxLength: maxTokens },
+    );
   const isScored = shape === "pair-score";
   let scoresInput = "";
   let texts = 2;
@@ -44,10 +46,7 @@ export async function similarityJob(context: JobContext): Promise<TextJob<Simila
     most = rows.reduce((largest, { values }) => Math.max(largest, values.score ?? 0), most);
     const range = largestScores.find((one) => most <= one) ?? most;
     const count = lists.reduce((least, list) => Math.min(least, list.length), 3);
-    const encoded = await tokenizer.encodeMany(
-      lists.flatMap((list) => list.slice(0, count)),
-      { maxLength: maxTokens },
-    );
+    const encoded = await encodeTexts(lists.flatMap((list) => list.slice(0, count)));
     return rows.map(({ id, values }, i) => {
       const parts = encoded.slice(i * count, (i + 1) * count).map((encoding) => ({ id, ...encoding }));
       return { ...groupOf(id, parts), score: (values.score ?? 0) / range };
@@ -67,7 +66,7 @@ export async function similarityJob(context: JobContext): Promise<TextJob<Simila
     },
     encodeUnlabelled: async (rows) => {
       const lists = rows.map(anyTextsOf);
-      const encoded = await tokenizer.encodeMany(lists.flat(), { maxLength: maxTokens });
+      const encoded = await encodeTexts(lists.flat());
       let at = 0;
       return rows.map(({ id }, i) => {
         const parts = lists[i]!.map(() => ({ id, ...encoded[at++]! }));
@@ -77,12 +76,12 @@ export async function similarityJob(context: JobContext): Promise<TextJob<Simila
     feedsToSay: ({ examples }) => tokenFeeds(collateGroups(examples, tokenizer)),
     attach(graph, model) {
       if (isScored) {
-        const { scores, vectors, ...loss } = attachScores(graph, model.output.name, { pooling });
+        const { scores, vectors, ...loss } = attachScores(graph, model.output.name, from);
         scoresInput = scores;
         graph.addOutput(graph.get(vectors));
         return { ...loss, outputs: [vectors] };
       }
-      const { vectors, ...loss } = attachRanking(graph, model.output.name, { texts, pooling });
+      const { vectors, ...loss } = attachRanking(graph, model.output.name, { texts, ...from });
       graph.addOutput(graph.get(vectors));
       return { ...loss, outputs: [vectors] };
     },
@@ -141,12 +140,13 @@ export async function similarityJob(context: JobContext): Promise<TextJob<Simila
           const from = (row++ * tokens + start) * width;
           const hidden = (data as Float32Array).subarray(from, from + ids.length * width);
           checkFinite(hidden, id);
-          return pooledOnHost(hidden, width, pooling);
+          return sentenceVectorOnHost(hidden, width, modules);
         });
         return { type: "outputs", id, outputs: nearness(vectors) };
       });
     },
-    more: (target) => writePooling(folder, target, pooling, context.maxTokens),
+    beside,
+    more: (target) => writeSentenceModules(folder, target, modules, { maxTokens, values: beside.values() }),
   };
 }
 
@@ -202,51 +202,4 @@ function textsOf({ id, values }: TextRow): readonly string[] {
     `${id} has no two texts that belong together.`,
     "Give rows of anchor and positive (and negative), or of two sentences, with a score where they have one.",
   );
-}
-
-/** Names of sentence-transformers for how tokens become one vector. */
-const poolingFields: { readonly [P in Pooling]: string } = {
-  mean: "pooling_mode_mean_tokens",
-  cls: "pooling_mode_cls_token",
-  max: "pooling_mode_max_tokens",
-};
-
-/** How the model's vectors are made, as its sentence-transformers files say; the mean where they say nothing. */
-async function poolingOf(folder: string): Promise<Pooling> {
-  const text = await readFile(join(folder, "1_Pooling", "config.json"), "utf8").catch(() => "{}");
-  const config = JSON.parse(text) as Readonly<Record<string, unknown>>;
-  const found = (Object.keys(poolingFields) as Pooling[]).find(
-    (kind) => config[poolingFields[kind]] === true,
-  );
-  return found ?? "mean";
-}
-
-/** Writes what sentence-transformers needs beside a model: what the base has of it, else what says the same. */
-async function writePooling(from: string, to: string, pooling: Pooling, maxTokens: number): Promise<void> {
-  await mkdir(join(to, "1_Pooling"), { recursive: true });
-  const write = async (name: string, content: object) => {
-    const kept = await cp(join(from, name), join(to, name), { dereference: true }).then(
-      () => true,
-      () => false,
-    );
-    if (!kept) await writeFileAtomic(join(to, name), `${JSON.stringify(content, null, 2)}\n`);
-  };
-  const module = (idx: number, path: string, type: string) => ({
-    idx,
-    name: String(idx),
-    path,
-    type: `sentence_transformers.models.${type}`,
-  });
-  await write("modules.json", [
-    module(0, "", "Transformer") as object,
-    module(1, "1_Pooling", "Pooling"),
-    module(2, "2_Normalize", "Normalize"),
-  ]);
-  await write(
-    "1_Pooling/config.json",
-    Object.fromEntries(
-      (Object.keys(poolingFields) as Pooling[]).map((kind) => [poolingFields[kind], kind === pooling]),
-    ),
-  );
-  await write("sentence_bert_config.json", { max_seq_length: maxTokens, do_lower_case: false });
 }

@@ -19,6 +19,8 @@ export interface TextTaskKind<E extends EncodedText, V> {
   readonly readsPieces?: true;
   /** Options of the task beside those that all text tasks take. */
   readonly options: { readonly [W in "tune" | "evaluate" | "predict"]: readonly string[] };
+  /** How many tokens of a text the model at a folder reads, where files of the task's own say so. */
+  usualTokens?(folder: string): Promise<number | undefined>;
   job(context: JobContext): TextJob<E, V> | Promise<TextJob<E, V>>;
   /** What predicting is, where it is not saying something of each text. */
   predict?(options: PredictSettings, runtime: Runtime, context: VerbContext): ReturnType<Task["predict"]>;

@@ -13,6 +13,7 @@ const descriptions: readonly RegExp[] = [
   // Sentence encoders: how token vectors become one.
   /^(modules|sentence_bert_config|config_sentence_transformers)\.json$/,
   /^\d+_\w+\/config\.json$/,
+  /^\d+_Dense\/(model\.safetensors|pytorch_model\.bin)$/,
 ];
 
 /** Whether a file is one of the small ones that are always fetched. */

@@ -74,6 +74,7 @@ describe.each(cases)("%s", (name) => {
       classes: [],
       labels: undefined,
       labelSmoothing: 0,
+      turns: "all",
       seed: 0,
     } as const;
     const job = await similarityJob({ ...context, tokenizer, maxTokens });

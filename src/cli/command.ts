@@ -132,7 +132,9 @@ function optionOf(name: string, property: Property): Option | undefined {
     return new Option(`${flag} <name=number...>`, help).argParser(
       (text, before: Record<string, unknown> | undefined) => ({ ...before, ...named(text) }),
     );
-  if (kind === "array" && property.items?.type === "string") return new Option(`${flag} <values...>`, help);
+  const lists = [property, ...(property.anyOf ?? [])];
+  if (lists.some(({ type, items }) => type === "array" && items?.type === "string"))
+    return new Option(`${flag} <values...>`, help);
   return undefined;
 }
 

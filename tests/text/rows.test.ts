@@ -79,6 +79,59 @@ describe("shapes", () => {
     expect(found.values).toMatchObject(values);
   });
 
+  test("a prompt that whole conversations begin with is read once", async () => {
+    const [user, good, bad] = [
+      { role: "user", content: "q" },
+      { role: "assistant", content: "good" },
+      { role: "assistant", content: "bad" },
+    ];
+    const wanted = { prompt: [user], chosen: [good], rejected: [bad] };
+    for (const row of [
+      { prompt: "q", chosen: [user, good], rejected: [user, bad], score_chosen: 8 },
+      { prompt: [user], chosen: [user, good], rejected: [user, bad] },
+      { prompt: [user], chosen: [good], rejected: [bad] },
+      { chosen: [user, good], rejected: [user, bad] },
+    ])
+      expect((await first("a.jsonl", lines(row))).values).toEqual(wanted);
+    const apart = { prompt: "q", chosen: [good], rejected: [bad] };
+    expect((await first("a.jsonl", lines(apart))).values).toEqual(apart);
+  });
+
+  test("turns keep what templates read of them; a conversation has its tools and its system column", async () => {
+    const call = { type: "function", function: { name: "f", arguments: { a: 1 } } };
+    const row = {
+      messages: [
+        { role: "user", content: "q", name: null },
+        { role: "assistant", tool_calls: [call], thinking: "hm" },
+        { role: "tool", name: "f", content: "2" },
+      ],
+      tools: JSON.stringify([{ name: "f" }]),
+      chat_template_kwargs: { enable_thinking: false },
+    };
+    const turn = {
+      role: "assistant",
+      tool_calls: [call],
+      thinking: "hm",
+      reasoning_content: "hm",
+      content: "",
+    };
+    expect((await first("a.jsonl", lines(row))).values).toEqual({
+      messages: [
+        { role: "user", content: "q" },
+        { role: "assistant", content: "", fields: turn },
+        { role: "tool", content: "2", fields: { role: "tool", name: "f", content: "2" } },
+      ],
+      variables: { tools: [{ name: "f" }], enable_thinking: false },
+    });
+    const shared = { conversations: [{ from: "human", value: "Hi" }], system: "Be brief." };
+    expect((await first("a.jsonl", lines(shared))).values).toEqual({
+      messages: [
+        { role: "system", content: "Be brief." },
+        { role: "user", content: "Hi" },
+      ],
+    });
+  });
+
   test("Alpaca's rows are a prompt and a completion, and a conversation", async () => {
     const { shape, values } = await first(
       "alpaca.json",
@@ -145,6 +198,47 @@ describe("labels", () => {
       code: "data/wrong-field",
       message: expect.stringMatching(/^a\.csv:2: "rude" holds "7"/),
     });
+  });
+
+  test("a 0 or 1 for every class: lists of one length, also of booleans, and objects; classes no row has stay", async () => {
+    const labels = async (...all: readonly unknown[]) => {
+      const { labels, classes, splits } = await open(
+        file("a.jsonl", lines(...all.map((label, i) => ({ text: `text ${i}`, labels: label })))),
+      );
+      return { labels, classes, told: splits.train.map(({ values }) => values.label) };
+    };
+    const all = { labels: "classes", classes: ["0", "1", "2"] };
+    expect(await labels([1, 0, 0], [0, 0, 0], [1, 1, 0])).toEqual({ ...all, told: [["0"], [], ["0", "1"]] });
+    expect(await labels([true, false, false], [false, false, false])).toEqual({ ...all, told: [["0"], []] });
+    expect(await labels([1, 0], [0, 1])).toMatchObject({ classes: ["0", "1"], told: [["0"], ["1"]] });
+    expect(await labels({ rude: 1, toxic: false }, { rude: 0, toxic: true })).toEqual({
+      labels: "classes",
+      classes: ["rude", "toxic"],
+      told: [["rude"], ["toxic"]],
+    });
+    // Numbers of classes, which may be 0 and 1 too.
+    expect(await labels([0, 1], [1], [])).toMatchObject({ told: [["0", "1"], ["1"], []] });
+    expect(await labels([0, 1], [0, 1])).toMatchObject({
+      told: [
+        ["0", "1"],
+        ["0", "1"],
+      ],
+    });
+  });
+
+  test("lists in fields of CSV files: as JSON, and as Python and NumPy write them", async () => {
+    const told = async (...all: readonly string[]) => {
+      const quoted = all.map((label, i) => `text ${i},"${label.replaceAll('"', '""')}"\n`);
+      const { labels, splits } = await open(file("a.csv", `text,label\n${quoted.join("")}`));
+      return [labels, ...splits.train.map(({ values }) => values.label)];
+    };
+    const wanted = ["classes", ["a", "b c"], ["a"], []];
+    expect(await told('["a", "b c"]', '["a"]', "[]")).toEqual(wanted);
+    expect(await told("['a', 'b c']", "['a']", "[]")).toEqual(wanted);
+    expect(await told("['a' 'b c']", "['a']", "[]")).toEqual(wanted);
+    expect(await told(`["it's", 'b']`, "['a\\'s']", "[]")).toEqual(["classes", ["it's", "b"], ["a's"], []]);
+    const { values } = await first("b.csv", "tokens,ner_tags\n\"['EU', 'rejects']\",\"['B-ORG', 'O']\"\n");
+    expect(values).toEqual({ tokens: ["EU", "rejects"], tags: ["B-ORG", "O"] });
   });
 
   test("Parquet says what numbers stand for", async () => {
@@ -402,6 +496,20 @@ describe("bad input is one error with file and line", () => {
       "data/wrong-field",
       /^a\.jsonl:1: there are 2 tokens and 1 tags/,
     ],
+    [
+      "a number that is none",
+      "a.csv",
+      "text,label\na,0.5\nb,NaN\nc,1\n",
+      "data/wrong-field",
+      /^a\.csv:3: "label" holds the text "NaN"; expected a number/,
+    ],
+    [
+      "JSON as Python writes it",
+      "a.jsonl",
+      '{"text": "a", "label": 0.5}\n{"text": "b", "label": NaN}\n',
+      "data/bad-row",
+      /^a\.jsonl:2: this is not JSON: it has NaN/,
+    ],
     ["a word without a tag", "a.conll", "EU B-ORG\nrejects\n", "data/bad-row", /^a\.conll:2: /],
     [
       "a turn without text",
@@ -409,6 +517,13 @@ describe("bad input is one error with file and line", () => {
       lines({ messages: [{ role: "user" }] }),
       "data/bad-messages",
       /^a\.jsonl:1: turn 1 of "messages"/,
+    ],
+    [
+      "a turn whose text has another name",
+      "a.jsonl",
+      lines({ messages: [{ role: "user", text: "x" }] }),
+      "data/bad-messages",
+      /^a\.jsonl:1: turn 1 of "messages" has no text in "content"/,
     ],
     [
       "a speaker that is unknown",
@@ -476,6 +591,14 @@ describe("findings", () => {
       /^1 of 2 test rows are among the training rows too \(test\.csv:2 is train\.csv:9\)/,
     );
     expect(said["class-balance"]).toMatch(/"x" 95\.7 %, "y" 4\.3 %/);
+  });
+
+  test("answers that a column marks as bad are said to be learnt like the good", async () => {
+    const rows = [true, false].map((label) => ({ prompt: "q", completion: `${label}`, label }));
+    const { findings } = await open(file("a.jsonl", lines(...rows)));
+    expect(findings.map(({ message }) => message).join()).toMatch(
+      /1 training answers with false.*a\.jsonl:2/,
+    );
   });
 
   test("a line of ten million characters is read and said", async () => {

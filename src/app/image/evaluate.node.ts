@@ -10,6 +10,7 @@ import { type Evaluated, type EvaluateSettings, type Mistaken, splitOf } from ".
 import { type Note, noteOf, type Progress, progressTo } from "../progress.ts";
 import type { VerbContext } from "../verb.ts";
 import { evaluateModel, labelsOf, openImageModel } from "./classifier.node.ts";
+import { labelColumnOf } from "./label-column.ts";
 
 /** Judges a classifier on labelled images. */
 export async function* evaluateImages(
@@ -20,11 +21,12 @@ export async function* evaluateImages(
   const { model, preprocessor, notes } = await openImageModel(options.model, options, runtime);
   yield* notes.map(noteOf);
   const classes = labelsOf(model);
+  const labelColumn = labelColumnOf(options.labelColumn);
   const dataset = await openImageFolder(options.data, {
     seed: options.ofRun?.seed ?? 0,
     validationShare: options.ofRun?.validationShare ?? 0,
     classes,
-    ...(options.labelColumn === undefined ? {} : { labelColumn: options.labelColumn }),
+    ...(labelColumn !== undefined && { labelColumn }),
   });
   const [split, examples] = chosenImages(dataset, options);
   const loader = imageLoader(preprocessor);

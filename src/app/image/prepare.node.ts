@@ -17,15 +17,17 @@ import type { Judged, TaskRun } from "../task.ts";
 import type { Found } from "../tune/events.ts";
 import { augmentationOf } from "./augment.ts";
 import { evaluateExecutable, evaluateModel, openImageModel } from "./classifier.node.ts";
+import { labelColumnOf } from "./label-column.ts";
 import { trainDataOf, tunableOf, withTuned } from "./training.ts";
 import { openZeroShot } from "./zero-shot.node.ts";
 
 /** Opens images and a classifier with a head for their classes. */
 export async function prepareImages(options: TuneSettings, runtime: Runtime): Promise<TaskRun> {
+  const labelColumn = labelColumnOf(options.labelColumn);
   const dataset = await openImageFolder(options.data, {
     seed: options.seed,
     validationShare: options.validationShare,
-    ...(options.labelColumn === undefined ? {} : { labelColumn: options.labelColumn }),
+    ...(labelColumn !== undefined && { labelColumn }),
     ...(options.limitPerClass === undefined ? {} : { limitPerClass: options.limitPerClass }),
   });
   const { classes, splits, findings } = dataset;

@@ -59,7 +59,10 @@ export const textOptions = {
     .describe("tokens of a text that are read; default: what the model takes, 512 at most"),
   textColumn: z.string().optional().describe("column of the text, where it has an unusual name"),
   pairColumn: z.string().optional().describe("column of the second text of a pair"),
-  labelColumn: z.string().optional().describe("column of the label"),
+  labelColumn: z
+    .union([z.string(), z.array(z.string()).min(1)])
+    .optional()
+    .describe("column of the label; several columns of 0 and 1: a class each"),
   labels: z
     .enum(["class", "classes", "number"])
     .optional()

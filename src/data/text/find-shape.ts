@@ -139,7 +139,8 @@ function mayHold(value: unknown, kind: ValueKind): boolean {
     case "text":
       return isMissing || typeof value === "string" || typeof value === "number";
     case "label":
-      return isMissing || typeof value !== "object" || Array.isArray(value);
+      // Lists are several classes, objects a 0 or 1 for each.
+      return true;
     case "text or messages":
       return isMissing || typeof value === "string" || Array.isArray(value);
   }

@@ -15,6 +15,7 @@ import {
   readLabel,
   readTags,
   sortClasses,
+  spellOut,
 } from "./text-labels.ts";
 
 /** Everything read from the files of a dataset, before it is split. */
@@ -55,16 +56,20 @@ export async function readFiles(files: TextFiles, options: TextOptions): Promise
   const named = classNamesOf(model.table, found, files.classNames);
   const read = withoutHidden(every, named !== undefined, findings);
   const isTags = found.columns.tags !== undefined;
-  const raw = read.flatMap(({ label }) => label ?? []);
+  const given = read.flatMap(({ label }) => label ?? []);
+  const spelled = isTags ? undefined : spellOut(given);
+  const raw = spelled?.labels ?? given;
   const labels = raw.length === 0 ? undefined : isTags ? "class" : labelKindOf(raw, options);
+  const labelOfRow = new Map(given.map((label, i) => [label, raw[i]!]));
   const names = labels === "number" ? undefined : named;
   const withLabel = ({ row, label }: ReadRow): TextValues => {
     if (label === undefined || labels === undefined) return row.values;
+    const told = labelOfRow.get(label)!;
     if (isTags) return { ...row.values, tags: readTags(label, row.values.tokens!, names) };
     const { labelSeparator: separator } = options;
     return {
       ...row.values,
-      label: readLabel(label, labels, {
+      label: readLabel(told, labels, {
         ...(names && { names }),
         ...(separator !== undefined && { separator }),
       }),
@@ -83,7 +88,9 @@ export async function readFiles(files: TextFiles, options: TextOptions): Promise
     const known = new Set(options.classes);
     for (const row of all) for (const name of classesOf(row)) checkKnown(name, known, row.id, "given");
   }
-  const classes = hasClasses ? (options.classes ?? names ?? sortClasses(all.flatMap(classesOf), isTags)) : [];
+  const classes = hasClasses
+    ? (options.classes ?? names ?? spelled?.classes ?? sortClasses(all.flatMap(classesOf), isTags))
+    : [];
   return { found, kind: model.table.kind, parts, ...(labels && { labels }), classes, findings };
 }
 

@@ -43,7 +43,8 @@ export function readMessages(
       ([name, value]) => name !== roleName && name !== contentName && !isNothing(value),
     );
     const content = textOf(fields[contentName!]);
-    if (content === undefined && (others.length === 0 || !isNothing(fields[contentName!])))
+    const isCall = others.some(([name]) => inPlaceOfContent.has(name));
+    if (content === undefined && !(isCall && isNothing(fields[contentName!])))
       throw bad(where, `${at} has no text in "${contentName}"`);
     if (others.length === 0) return { role, content: content! };
     const names = new Map([
@@ -58,6 +59,15 @@ export function readMessages(
     return { role, content: content ?? "", fields: withThoughts(Object.fromEntries(whole)) };
   });
 }
+
+/** What a turn may consist of that has no text. */
+const inPlaceOfContent: ReadonlySet<string> = new Set([
+  "tool_calls",
+  "function_call",
+  "reasoning_content",
+  "thinking",
+  "reasoning",
+]);
 
 /** Thoughts under every name that templates read. Source: transformers, `_alias_reasoning_fields`. */
 function withThoughts(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {

@@ -2,7 +2,7 @@ import { DiapasonError } from "../../base/errors.ts";
 import { alpacaMessages, alpacaPrompt } from "./alpaca.ts";
 import type { FoundShape } from "./find-shape.ts";
 import { readMessages, readVariables } from "./read-messages.ts";
-import type { TextOrMessages, TextRole, TextValues } from "./text-dataset.ts";
+import type { ChatMessage, TextOrMessages, TextRole, TextValues } from "./text-dataset.ts";
 import type { ValueKind } from "./text-shapes.ts";
 import { wrong } from "./wrong-field.ts";
 
@@ -47,7 +47,7 @@ function readShape(found: FoundShape, fields: RawRow["fields"], where: string): 
     case "tokens-tags":
       return { tokens: read("tokens", "strings") };
     case "messages":
-      return { messages: read("messages", "messages") };
+      return { messages: withSystem(read("messages", "messages"), fields["system"]) };
     case "prompt": {
       if (found.columns.instruction === undefined) return { prompt: read("prompt", "text or messages") };
       const instruction = read("instruction", "text");
@@ -81,12 +81,20 @@ function readShape(found: FoundShape, fields: RawRow["fields"], where: string): 
           `${where}: "${nameOf(found, "chosen")}" and "${nameOf(found, "rejected")}" are the same.`,
           "Remove the row, or give two different answers.",
         );
-      return has("prompt")
-        ? { prompt: read("prompt", "text or messages"), chosen, rejected }
-        : splitPrompt(chosen, rejected, where);
+      if (!has("prompt")) return splitPrompt(chosen, rejected, where);
+      const prompt = read("prompt", "text or messages");
+      return holdPrompt(prompt, chosen, rejected)
+        ? splitPrompt(chosen, rejected, where)
+        : { prompt, chosen, rejected };
     }
   }
 }
+
+/** A conversation with what a column beside it says to the model, as of ShareGPT's rows. */
+const withSystem = (turns: readonly ChatMessage[], said: unknown): readonly ChatMessage[] =>
+  typeof said === "string" && said.trim() !== "" && turns[0]!.role !== "system"
+    ? [{ role: "system", content: said }, ...turns]
+    : turns;
 
 const nameOf = (found: FoundShape, role: TextRole): string => found.columns[role] ?? role;
 
@@ -142,18 +150,43 @@ const readers = {
 } satisfies Partial<Record<ValueKind, (value: unknown, column: string, where: string) => unknown>>;
 type Readers = typeof readers;
 
+/** One item of a list as Python writes it: a text, a number or a word. */
+const pythonItem = /'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([-+.\w]+)/gsu;
+
+/**
+ * A list as Python's `str` or NumPy's writes it, which is what pandas puts into CSV files; undefined for anything else, JSON
+ * included.
+ */
+function pythonList(text: string): readonly unknown[] | undefined {
+  const inner = /^\s*\[(.*)\]\s*$/s.exec(text)?.[1];
+  if (inner === undefined || !inner.includes("'")) return undefined;
+  if (inner.replace(pythonItem, "").trim().replace(/[\s,]/g, "") !== "") return undefined;
+  return [...inner.matchAll(pythonItem)].map(([, single, double, bare]) =>
+    bare === undefined ? (single ?? double)!.replace(/\\(.)/gs, "$1") : bare,
+  );
+}
+
 /** A list as it is, or as JSON in a field of a CSV file. */
 export function listOf(value: unknown, column: string, where: string): readonly unknown[] {
   let list = value;
   if (typeof value === "string") {
     try {
-      list = JSON.parse(value);
+      list = pythonList(value) ?? JSON.parse(value);
     } catch (cause) {
       throw wrong(value, column, where, "a list (in a CSV file written as JSON)", cause);
     }
   }
   if (!Array.isArray(list)) throw wrong(value, column, where, "a list");
   return list;
+}
+
+/** Whether both answers are whole conversations, which a prompt that is given beside them begins already, as TRL sees it. */
+function holdPrompt(prompt: TextOrMessages, ...answers: readonly TextOrMessages[]): boolean {
+  return answers.every((turns) => {
+    if (typeof turns === "string") return false;
+    if (typeof prompt === "string") return turns.length > 1 && turns[0]!.role !== "assistant";
+    return prompt.every((turn, i) => JSON.stringify(turn) === JSON.stringify(turns[i]));
+  });
 }
 
 /** Prompt and two answers from two whole conversations or texts: what both begin with is the prompt, as in TRL. */

@@ -257,10 +257,11 @@ function readJsonl(given: Buffer, name: string): Table {
     try {
       value = JSON.parse(text);
     } catch (cause) {
+      const odd = /[:[,]\s*(NaN|-?Infinity)\b/.exec(text)?.[1];
       throw new DiapasonError(
         "data/bad-row",
-        `${name}:${line}: this is not JSON: ${JSON.stringify(text.slice(0, 60))}.`,
-        "Write one JSON object a line.",
+        `${name}:${line}: this is not JSON: ${odd ? `it has ${odd}, which Python writes and JSON has no word for` : JSON.stringify(text.slice(0, 60))}.`,
+        odd ? "Write a number, or remove the row." : "Write one JSON object a line.",
         cause,
       );
     }

@@ -12,7 +12,24 @@ export function textFindings(
   splits: Splits,
   { labels, classes }: { readonly labels?: LabelKind; readonly classes: readonly string[] },
 ): readonly DataFinding[] {
-  return [...duplicates(splits), ...balance(splits.train, labels, classes), ...longTexts(splits)];
+  return [
+    ...unread(splits.train),
+    ...duplicates(splits),
+    ...balance(splits.train, labels, classes),
+    ...longTexts(splits),
+  ];
+}
+
+/** Answers that a column marks as bad ones are learnt like the good: preferences without pairs are no task. */
+function* unread(train: readonly TextRow[]): Generator<DataFinding> {
+  const bad = train.filter(
+    ({ fields, values: { completion } }) => completion !== undefined && fields["label"] === false,
+  );
+  if (bad[0])
+    yield {
+      kind: "unread-label",
+      message: `The column "label" is not read: ${bad.length} training answers with false in it, such as ${bad[0].id}, are learnt like the others. Remove those rows, or pair them as chosen and rejected.`,
+    };
 }
 
 /** What makes two rows the same example: everything but the label, without regard to case and spaces. */

@@ -20,10 +20,69 @@ export function labelKindOf(labels: readonly RawLabel[], options: TextOptions): 
   if (options.labels !== undefined) return options.labels;
   if (Array.isArray(options.labelColumn) && options.labelColumn.length > 1) return "classes";
   if (labels.some(({ value }) => Array.isArray(value))) return "classes";
-  const areNumbers = labels.length > 0 && labels.every(({ value }) => isNumber(value));
-  if (areNumbers && labels.some(({ value }) => !Number.isInteger(Number(value)))) return "number";
+  if (labels.length > 0 && labels.every(({ value }) => isListText(value))) return "classes";
+  // A number that is none is a mistake among numbers, not a class that makes classes of them.
+  const told = labels.filter(({ value }) => !isNoNumber(value));
+  const areNumbers = told.length > 0 && told.every(({ value }) => isNumber(value));
+  if (areNumbers && told.some(({ value }) => !Number.isInteger(Number(value)))) return "number";
   return "class";
 }
+
+/** A list as CSV files hold it. */
+const isListText = (value: unknown): boolean => typeof value === "string" && /^\s*\[.*\]\s*$/s.test(value);
+
+const isNoNumber = (value: unknown): boolean =>
+  typeof value === "number"
+    ? !Number.isFinite(value)
+    : /^\s*(nan|[-+]?inf(inity)?|n\/?a|none|null)\s*$/i.test(String(value));
+
+/** Labels that say 0 or 1 of every class, as lists of the classes that are 1; undefined for labels of another kind. */
+export interface SpelledLabels {
+  readonly labels: readonly RawLabel[];
+  /** Names of the classes, also of those that no row has. */
+  readonly classes: readonly string[];
+}
+
+/**
+ * Understands labels of which each holds a 0 or 1 for every class: lists of one length, where classes are called by their
+ * places, or objects by the classes' names. Lists of two are so read where one of them could not be a list of classes.
+ */
+export function spellOut(labels: readonly RawLabel[]): SpelledLabels | undefined {
+  const values = labels.map(({ value }) => value);
+  if (values.length === 0) return undefined;
+  if (values.every(isFlags)) {
+    const classes = [...new Set(values.flatMap((flags) => Object.keys(flags)))].sort(compareCodePoints);
+    return spelled(labels, classes, (value, name) => isSet((value as Flags)[name]));
+  }
+  const width = Array.isArray(values[0]) ? values[0].length : 0;
+  if (width < 2 || !values.every((value) => isRowOf(value, width))) return undefined;
+  const lists = values as readonly (readonly unknown[])[];
+  if (width === 2 && lists.every(([one, other]) => !isSet(one) && isSet(other))) return undefined;
+  const classes = Array.from({ length: width }, (_, i) => String(i));
+  return spelled(labels, classes, (value, name) => isSet((value as readonly unknown[])[Number(name)]));
+}
+
+type Flags = Readonly<Record<string, unknown>>;
+
+const spelled = (
+  labels: readonly RawLabel[],
+  classes: readonly string[],
+  has: (value: unknown, name: string) => boolean,
+): SpelledLabels => ({
+  labels: labels.map((label) => ({ ...label, value: classes.filter((name) => has(label.value, name)) })),
+  classes,
+});
+
+const isSet = (flag: unknown): boolean => flag === 1 || flag === true;
+const isFlag = (value: unknown): boolean => value === 0 || value === 1 || typeof value === "boolean";
+const isRowOf = (value: unknown, width: number): boolean =>
+  Array.isArray(value) && value.length === width && value.every(isFlag);
+const isFlags = (value: unknown): value is Flags =>
+  typeof value === "object" &&
+  value !== null &&
+  !Array.isArray(value) &&
+  Object.keys(value).length > 0 &&
+  Object.values(value).every(isFlag);
 
 const isNumber = (value: unknown): boolean =>
   (typeof value === "number" && Number.isFinite(value)) ||
@@ -52,7 +111,7 @@ export function readLabel(
     throw new DiapasonError(
       "data/missing-field",
       `${where}: the label in "${column}" is missing.`,
-      "Fill it in, or remove the row.",
+      'Fill it in, or remove the row; where a text has any number of classes, also none, say so (labels: "classes").',
     );
   if (kind === "number") {
     if (!isNumber(value)) throw wrong(value, column, where, "a number");

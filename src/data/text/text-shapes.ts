@@ -41,6 +41,9 @@ const labelNames = [
   "class_name",
   "label_name",
   "label_text",
+  "rating",
+  "stars",
+  "star_rating",
   "y",
 ];
 const textNames = [

@@ -5,7 +5,6 @@ import { z } from "zod";
 import { checkWritable } from "../base/atomic-file.node.ts";
 import { DiapasonError } from "../base/errors.ts";
 import { saveCheckpoint } from "../formats/checkpoint.node.ts";
-import { saveOnnx } from "../formats/onnx/file.node.ts";
 import { inFormat, type OnnxFormatName, onnxFormats } from "../models/export/formats.ts";
 import type { LocatedAdapter } from "../models/hub/locate.node.ts";
 import { jsNotes } from "../models/js-class.ts";
@@ -17,6 +16,7 @@ import type { Metrics } from "../tune/events.ts";
 import { exportAdapter } from "./export/adapter.node.ts";
 import type { Exported, Quality } from "./export/events.ts";
 import { type Examples, examplesFor } from "./export/examples.node.ts";
+import { writeGraphFile } from "./export/graph-file.node.ts";
 import { type Evaluated, evaluateOptions, type Scored } from "./judging.ts";
 import { fileOfForm } from "./opening/graph-file.node.ts";
 import { type Download, located } from "./opening/located.node.ts";
@@ -149,7 +149,7 @@ export const exportModel: Verb<typeof options, ExportEvent> = {
         }
         const written = inFormat(graph, format, settings);
         yield* written.notes.map(noteOf);
-        await saveOnnx(written.graph, place);
+        await writeGraphFile(written.graph, { folder: out, path: place });
         hasWritten = true;
         const after = judge && (yield* judge.measure(runtime, context, place));
         const { dtype } = onnxFormats[format];

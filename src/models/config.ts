@@ -97,6 +97,18 @@ export const withGraphFile = (
   },
 });
 
+/**
+ * The config of a folder of which graphs have their weights in files beside them. `apart`: how many, by the name of the graph's
+ * file. What else it tells transformers.js stays.
+ */
+export function withFilesApart(config: ModelConfig, apart: ReadonlyMap<string, number>): ModelConfig {
+  const told = config["transformers.js_config"];
+  const { use_external_data_format: before, ...rest } = (told ?? {}) as Readonly<Record<string, unknown>>;
+  if (config["model_type"] === undefined || (apart.size === 0 && before === undefined)) return config;
+  const now = apart.size > 0 ? { use_external_data_format: Object.fromEntries(apart) } : {};
+  return { ...config, "transformers.js_config": { ...rest, ...now } };
+}
+
 function badConfig(path: string, what: string, cause?: unknown): DiapasonError {
   return new DiapasonError(
     "models/bad-config",

@@ -1,13 +1,16 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { env, pipeline } from "@huggingface/transformers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { writeGraphFile } from "../../src/app/export/graph-file.node.ts";
+import { fileOfForm } from "../../src/app/opening/graph-file.node.ts";
 import { copyTokenizer } from "../../src/app/text/open.node.ts";
 import { openTokenizer } from "../../src/data/text/open-tokenizer.node.ts";
 import { predict, tune } from "../../src/index.ts";
+import { inFormat } from "../../src/models/export/formats.ts";
 import { loadModel } from "../../src/models/load.node.ts";
-import { saveModel } from "../../src/models/save.node.ts";
+import { inferenceGraph, saveModel } from "../../src/models/save.node.ts";
 import { assets, haveAssets } from "../assets.ts";
 import { opinions, writeRows, writeTinyDecoder, writeTinyEncoder } from "../text/tiny-text.ts";
 
@@ -30,11 +33,14 @@ async function run(options: Omit<Parameters<typeof tune>[0], "out" | "run">, out
   for await (const _ of tune({ ...settings, ...options, out: at(out), run: at(`${out}-run`) }));
 }
 
+function rowsOfClasses(): string {
+  const rows = opinions(64).map(({ text, isGood }) => ({ text, label: isGood ? "good" : "bad" }));
+  return writeRows(at("rows"), "reviews.jsonl", rows);
+}
+
 describe("transformers.js loads what tuning writes, and says the same", () => {
   test("text-classification", async () => {
-    const rows = opinions(64).map(({ text, isGood }) => ({ text, label: isGood ? "good" : "bad" }));
-    const data = writeRows(at("rows"), "reviews.jsonl", rows);
-    await run({ model: at("encoder"), data, task: "text-classification" }, "classifier");
+    await run({ model: at("encoder"), data: rowsOfClasses(), task: "text-classification" }, "classifier");
     const classify = await pipeline("text-classification", "classifier", { dtype: "fp32" });
     const theirs = (await classify(texts)) as { label: string; score: number }[];
     let i = 0;
@@ -129,3 +135,33 @@ async function sameContinuation(name: string, prompt: string, tokens: number): P
   expect(ours).toBe(theirs!.generated_text);
   await write.dispose();
 }
+
+test("weights in files of their own are found, of every form", async () => {
+  await run({ model: at("encoder"), data: rowsOfClasses(), task: "text-classification" }, "apart");
+  const model = await loadModel(at("apart"), { whole: true });
+  for (const form of ["onnx", "q4"] as const) {
+    const { graph } = inFormat(inferenceGraph(model), form, { blocks: "symmetric" });
+    const path = fileOfForm(at("apart"), form);
+    await writeGraphFile(graph, { folder: at("apart"), path }, { externalAboveBytes: 0 });
+  }
+  const config = JSON.parse(readFileSync(at("apart/config.json"), "utf8"));
+  expect(config["transformers.js_config"]).toEqual({
+    dtype: "fp32",
+    use_external_data_format: { "model.onnx": 1, "model_q4.onnx": 1 },
+  });
+  for (const [form, dtype] of [
+    ["onnx", "fp32"],
+    ["q4", "q4"],
+  ] as const) {
+    const classify = await pipeline("text-classification", "apart", { dtype });
+    const theirs = (await classify(texts)) as { label: string; score: number }[];
+    let i = 0;
+    for await (const event of predict({ model: at("apart"), inputs: texts, form })) {
+      if (event.type !== "prediction") continue;
+      expect(theirs[i]!.score).toBeCloseTo(event.labels[0]!.probability, 4);
+      i++;
+    }
+    expect(i).toBe(3);
+    await classify.dispose();
+  }
+});

@@ -89,6 +89,10 @@ describe("reading", () => {
     ["the box filter", { size: 8, resample: 4 }],
     ["a factor of 0", { size: 8, rescale_factor: 0 }],
     ["no size at all", { do_resize: false }],
+    ["images of different sizes", { size: { shortest_edge: 8 } }],
+    ["a crop without a resize", { size: 8, do_resize: false, do_center_crop: true, crop_size: 8 }],
+    ["a second crop", { image_processor_type: "ConvNextImageProcessor", do_center_crop: true, crop_size: 8 }],
+    ["a rule of its own", { image_processor_type: "LevitImageProcessor", size: 8 }],
   ])("refuses %s", (_, config) => {
     expect(() => parse(config)).toThrow(expect.objectContaining({ code: "data/bad-preprocessor" }));
   });

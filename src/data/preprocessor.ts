@@ -26,15 +26,24 @@ const clipDefaults = {
 
 /** What Hugging Face's classes assume where the file says nothing; others are taken to be like ViTImageProcessor. */
 const defaultsOf: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  ViT: { size: { height: 224, width: 224 } },
+  ViT: { size: { height: 224, width: 224 }, default_to_square: true },
   DeiT: { size: 256, default_to_square: true, do_center_crop: true, crop_size: 224, resample: 3 },
   ConvNext: { size: { shortest_edge: 384 }, crop_pct: 224 / 256, resample: 3 },
   MobileNetV2: { size: { shortest_edge: 256 }, do_center_crop: true, crop_size: 224 },
   CLIP: clipDefaults,
   Bit: clipDefaults,
   Siglip: { size: { height: 224, width: 224 }, resample: 3 },
-  EfficientNet: { size: { height: 346, width: 346 }, crop_size: 289, resample: 3, include_top: true },
+  EfficientNet: {
+    size: { height: 346, width: 346 },
+    default_to_square: true,
+    crop_size: 289,
+    resample: 3,
+    include_top: true,
+  },
 };
+
+/** Classes that resize or crop by rules of their own. */
+const unlikeOthers: ReadonlySet<string> = new Set(["DPT", "Levit", "Perceiver", "PoolFormer"]);
 
 /** Spellings of timm and torchvision. */
 const aliases: Readonly<Record<string, string>> = {
@@ -75,8 +84,16 @@ export function parsePreprocessor(json: unknown, where: string, input: InputFact
     /(ImageProcessor(Fast|Pil)?|FeatureExtractor)$/,
     "",
   );
+  if (unlikeOthers.has(type))
+    throw bad(
+      where,
+      `is of the type ${type}, which resizes images by a rule of its own`,
+      "Resize the images yourself, and write a ViTImageProcessor's keys, or delete the file and give size, mean and std.",
+    );
   const config: Record<string, unknown> = {
     ...(defaultsOf[type] ?? defaultsOf["ViT"]),
+    // what no class of transformers wrote means the shorter side where a crop follows
+    ...(type === "" ? { default_to_square: Object.fromEntries(given)["do_center_crop"] !== true } : {}),
     ...Object.fromEntries(given),
   };
 
@@ -87,7 +104,7 @@ export function parsePreprocessor(json: unknown, where: string, input: InputFact
     config["do_convert_grayscale"] === true ||
     (mean.length === 1 && given.some(([key]) => key === "image_mean"));
   const channels = input.channels ?? (isGrey ? 1 : 3);
-  const rescaleFactor = config["do_rescale"] === false ? 1 : (config["rescale_factor"] ?? 1 / 255);
+  const rescaleFactor = !isOn(config["do_rescale"]) ? 1 : (config["rescale_factor"] ?? 1 / 255);
   if (typeof rescaleFactor !== "number" || !Number.isFinite(rescaleFactor) || rescaleFactor === 0) {
     throw bad(
       where,
@@ -95,7 +112,7 @@ export function parsePreprocessor(json: unknown, where: string, input: InputFact
       "Give a number such as 0.00392156862745098 (1/255).",
     );
   }
-  const geometry = geometryOf(config, where, input);
+  const geometry = geometryOf(config, type, where, input);
   for (const side of ["height", "width"] as const) {
     if (input[side] !== undefined && input[side] !== geometry[side]) {
       throw bad(
@@ -122,25 +139,40 @@ export function parsePreprocessor(json: unknown, where: string, input: InputFact
  * 1 more, and its `include_top` divides by the deviation once more, whether or not `do_normalize` did.
  */
 function statisticsOf(config: Readonly<Record<string, unknown>>, where: string) {
-  const isNormalised = config["do_normalize"] !== false;
+  const isNormalised = isOn(config["do_normalize"]);
   const deviation = numbers(config["image_std"] ?? 0.5, "image_std", where);
-  const offset = config["rescale_offset"] === true && config["do_rescale"] !== false ? 1 : 0;
+  const offset = config["rescale_offset"] === true && isOn(config["do_rescale"]) ? 1 : 0;
   const times = +isNormalised + +(config["include_top"] === true);
   const mean = isNormalised ? numbers(config["image_mean"] ?? 0.5, "image_mean", where) : [0];
   return { mean: mean.map((m) => m + offset), std: times === 0 ? [1] : deviation.map((s) => s ** times) };
 }
 
+/** A step that is on unless the file says otherwise, which null does too. */
+const isOn = (value: unknown): boolean => value !== false && value !== null;
+
 type Geometry = Pick<ImagePreprocessor, "height" | "width" | "resize" | "resizeTo">;
 type Size = { readonly height: number; readonly width: number } | { readonly shorter: number };
 
-function geometryOf(config: Readonly<Record<string, unknown>>, where: string, input: InputFacts): Geometry {
+function geometryOf(
+  config: Readonly<Record<string, unknown>>,
+  type: string,
+  where: string,
+  input: InputFacts,
+): Geometry {
   const inputSize = config["input_size"];
   const timm = Array.isArray(inputSize) && inputSize.length === 3 ? inputSize.slice(1) : undefined;
   const crop =
     config["do_center_crop"] === true || timm
       ? sizeOf(config["crop_size"] ?? timm ?? 224, "crop_size", where)
       : undefined;
-  if (config["do_resize"] === false && !crop) {
+  const isResized = isOn(config["do_resize"]);
+  if (!isResized && crop)
+    throw bad(
+      where,
+      "crops images that it does not resize",
+      "Resize them to what the crop keeps, or let the file resize them (do_resize).",
+    );
+  if (!isResized) {
     const { height, width } = input;
     if (height !== undefined && width !== undefined) return { height, width, resize: "exact" };
     throw bad(
@@ -151,35 +183,41 @@ function geometryOf(config: Readonly<Record<string, unknown>>, where: string, in
   }
   const size: Size = timm
     ? { shorter: Math.floor(Number(timm[0]) / Number(config["crop_pct"] ?? 0.875)) }
-    : sizeOf(config["size"], "size", where);
+    : sizeOf(config["size"], "size", where, config["default_to_square"] === true);
+  const share = type === "ConvNext" || type === "" ? config["crop_pct"] : undefined;
   if (!crop) {
     if (!("shorter" in size)) return { ...size, resize: "exact" };
     // ConvNeXt and ResNet: below 384 pixels a larger resize, then the centre; from 384 on a plain resize to the square.
     const { shorter } = size;
-    const share = config["crop_pct"];
-    if (shorter >= 384 || typeof share !== "number")
-      return { height: shorter, width: shorter, resize: "exact" };
-    return { height: shorter, width: shorter, resize: "crop", resizeTo: Math.floor(shorter / share) };
-  }
-  const { height, width } = "shorter" in crop ? { height: crop.shorter, width: crop.shorter } : crop;
-  if ("shorter" in size && config["default_to_square"] !== true)
-    return { height, width, resize: "crop", resizeTo: size.shorter };
-  const resized = "shorter" in size ? { height: size.shorter, width: size.shorter } : size;
-  if (resized.height === height && resized.width === width) return { height, width, resize: "exact" };
-  if (resized.height !== resized.width) {
+    if (typeof share === "number")
+      return shorter >= 384
+        ? { height: shorter, width: shorter, resize: "exact" }
+        : { height: shorter, width: shorter, resize: "crop", resizeTo: Math.floor(shorter / share) };
     throw bad(
       where,
-      `resizes to ${resized.height}×${resized.width} before cropping`,
+      `resizes the shorter side of an image to ${shorter} pixels and crops nothing, so that images would differ in size`,
+      "Give a height and width in size, or do_center_crop and crop_size.",
+    );
+  }
+  if (type === "ConvNext")
+    throw bad(where, "crops an image a second time (do_center_crop)", "Leave do_center_crop out.");
+  const { height, width } = "shorter" in crop ? { height: crop.shorter, width: crop.shorter } : crop;
+  if ("shorter" in size) return { height, width, resize: "crop", resizeTo: size.shorter };
+  if (size.height === height && size.width === width) return { height, width, resize: "exact" };
+  if (size.height !== size.width) {
+    throw bad(
+      where,
+      `resizes to ${size.height}×${size.width} before cropping`,
       "Resize to a square or by the shortest edge; other sizes are not supported.",
     );
   }
-  return { height, width, resize: "exact-crop", resizeTo: resized.height };
+  return { height, width, resize: "exact-crop", resizeTo: size.height };
 }
 
-/** A plain number is a square, as ViT and crop_size read it, except where a crop follows (CLIP). */
-function sizeOf(value: unknown, key: string, where: string): Size {
+/** A plain number is the side of a square, or the shorter side where the class has it so (CLIP). */
+function sizeOf(value: unknown, key: string, where: string, isSquare = true): Size {
   const isPixels = (n: unknown): n is number => typeof n === "number" && Number.isInteger(n) && n >= 1;
-  if (isPixels(value)) return key === "crop_size" ? { height: value, width: value } : { shorter: value };
+  if (isPixels(value)) return isSquare ? { height: value, width: value } : { shorter: value };
   if (Array.isArray(value) && value.length === 2 && value.every(isPixels))
     return { height: value[0]!, width: value[1]! };
   if (Array.isArray(value) && value.length === 1 && isPixels(value[0])) return { shorter: value[0] };

@@ -28,7 +28,8 @@ const filters: Readonly<Record<Exclude<Resample, "nearest">, Filter>> = {
  * rounded to bytes, with filters that widen when an image shrinks. Sums and products are in Pillow's order.
  *
  * Pretrained models have seen Pillow's pixels; libvips' differ from them by up to 9 levels on average when enlarging.
- * From version 13 on Pillow takes columns first where height shrinks much more than width; that moves some bytes by 1.
+ * From version 13 on Pillow takes columns first where height shrinks much more than width; that moves some bytes, most by 1,
+ * and by more where the first pass runs beyond 0 or 255.
  */
 export function resizePixels(image: Pixels, height: number, width: number, resample: Resample): Pixels {
   if (resample === "nearest") return pickNearest(image, height, width);

@@ -106,7 +106,7 @@ class FileTokenizer implements TextTokenizer {
           throw new Error(`its post-processor puts in the token ${id}, and there is none of that number`);
     this.#single = template.single;
     this.#pair = template.pair;
-    this.special = this.#findSpecial(config);
+    this.special = this.#findSpecial(config, added);
     this.specialIds = new Set([
       ...added.filter(({ special }) => special).map(({ id }) => id),
       ...Object.values(this.special).map(({ id }) => id),
@@ -244,12 +244,15 @@ class FileTokenizer implements TextTokenizer {
     return { ids, typeIds, ...(wordIds && { wordIds }), isTruncated: keptFirst + keptSecond < total };
   }
 
-  #findSpecial(config: Readonly<Record<string, unknown>>): {
-    readonly [N in SpecialTokenName]?: SpecialToken;
-  } {
+  #findSpecial(
+    config: Readonly<Record<string, unknown>>,
+    added: readonly AddedToken[],
+  ): { readonly [N in SpecialTokenName]?: SpecialToken } {
     const found: { [N in SpecialTokenName]?: SpecialToken } = {};
-    for (const name of ["pad", "cls", "sep", "mask", "bos", "eos", "unk"] as const) {
-      const said = config[`${name}_token`];
+    const isSaid = specialNames.some((name) => config[`${name}_token`] !== undefined);
+    const marked = new Set(added.filter(({ special }) => special).map(({ content }) => content));
+    for (const name of specialNames) {
+      const said = isSaid ? config[`${name}_token`] : usualTokens[name].find((token) => marked.has(token));
       const token =
         typeof said === "string" ? said : (said as { content?: string } | null | undefined)?.content;
       const id = token === undefined ? undefined : this.#ids.get(token);
@@ -258,6 +261,19 @@ class FileTokenizer implements TextTokenizer {
     return found;
   }
 }
+
+const specialNames = ["pad", "cls", "sep", "mask", "bos", "eos", "unk"] as const;
+
+/** What special tokens are called where no file says which they are: those of BERT, RoBERTa and models of SentencePiece. */
+const usualTokens: { readonly [N in SpecialTokenName]: readonly string[] } = {
+  pad: ["[PAD]", "<pad>"],
+  cls: ["[CLS]", "<s>"],
+  sep: ["[SEP]", "</s>"],
+  mask: ["[MASK]", "<mask>"],
+  bos: ["<s>", "<bos>"],
+  eos: ["</s>", "<eos>", "<|endoftext|>"],
+  unk: ["[UNK]", "<unk>"],
+};
 
 /** Added tokens of both files, in the order of their numbers. */
 function addedTokensOf(

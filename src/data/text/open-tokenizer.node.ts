@@ -5,6 +5,7 @@ import { DiapasonError } from "../../base/errors.ts";
 import { buildTokenizer } from "./build-tokenizer.ts";
 import { convertOldTokenizer } from "./old-tokenizers.ts";
 import type { ThreadedTokenizer, TokenizerFiles } from "./tokenizer.ts";
+import { asItsClass } from "./tokenizer-class.ts";
 import { threadTokenizer } from "./tokenizer-threads.node.ts";
 
 /**
@@ -27,11 +28,11 @@ export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles
   const template = await readText(join(folder, "chat_template.jinja"));
   const chatTemplate = template !== undefined && { chatTemplate: template };
   const tokenizer = await readJson(join(folder, "tokenizer.json"));
-  if (tokenizer) return { tokenizer, config, ...chatTemplate };
-  const old = await readOldFiles(folder, config);
+  const modelType = await modelTypeOf(folder);
+  if (tokenizer) return { tokenizer: asItsClass(tokenizer, config, modelType), config, ...chatTemplate };
+  const old = await readOldFiles(folder, config, modelType);
   if (old) return { ...old, ...chatTemplate };
-  const isSentencePiece =
-    existsSync(join(folder, "tokenizer.model")) || existsSync(join(folder, "spiece.model"));
+  const isSentencePiece = sentencePieceFiles.some((file) => existsSync(join(folder, file)));
   throw new DiapasonError(
     "data/no-tokenizer",
     `"${folder}" has no tokenizer.json${isSentencePiece ? ", only a SentencePiece model, which is not read" : ""}.`,
@@ -41,18 +42,30 @@ export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles
   );
 }
 
-async function readOldFiles(folder: string, config: Readonly<Record<string, unknown>>) {
+/** What models call their SentencePiece model. */
+const sentencePieceFiles = ["tokenizer.model", "spiece.model", "spm.model", "sentencepiece.bpe.model"];
+
+/** `model_type` of the model beside the tokenizer. */
+async function modelTypeOf(folder: string): Promise<string | undefined> {
+  const type = (await readJson(join(folder, "config.json")))?.["model_type"];
+  return typeof type === "string" ? type : undefined;
+}
+
+async function readOldFiles(
+  folder: string,
+  config: Readonly<Record<string, unknown>>,
+  modelType: string | undefined,
+) {
   const vocabTxt = await readText(join(folder, "vocab.txt"));
   const vocabJson = (await readJson(join(folder, "vocab.json"))) as Record<string, number> | undefined;
   const mergesTxt = await readText(join(folder, "merges.txt"));
-  const modelType = (await readJson(join(folder, "config.json")))?.["model_type"];
   try {
     return convertOldTokenizer({
       config,
       ...(vocabTxt !== undefined && { vocabTxt }),
       ...(vocabJson && { vocabJson }),
       ...(mergesTxt !== undefined && { mergesTxt }),
-      ...(typeof modelType === "string" && { modelType }),
+      ...(modelType !== undefined && { modelType }),
     });
   } catch (cause) {
     throw new DiapasonError(

@@ -1,0 +1,47 @@
+type Part = Readonly<Record<string, unknown>>;
+
+/** Classes of transformers whose fields in tokenizer_config.json go before the normaliser of tokenizer.json. */
+const lowering: ReadonlySet<string> = new Set([
+  ...["Bert", "DistilBert", "Electra", "Funnel", "LayoutLM", "Lxmert", "MPNet", "MobileBert", "SqueezeBert"],
+]);
+/** Classes whose `add_prefix_space` goes before that of tokenizer.json. */
+const spacing: ReadonlySet<string> = new Set(["GPT2", "Roberta", "Bart", "Longformer"]);
+
+/** The class of models whose tokenizer_config.json names none, by their `model_type`. */
+const classOfType: Readonly<Record<string, string>> = {
+  bert: "Bert",
+  distilbert: "DistilBert",
+  electra: "Electra",
+  mobilebert: "MobileBert",
+  mpnet: "MPNet",
+  gpt2: "GPT2",
+  roberta: "Roberta",
+};
+
+/**
+ * tokenizer.json as the class of the tokenizer reads it: some classes of transformers have fields in tokenizer_config.json that go
+ * before what the file says, also where they are absent and the class has a default.
+ */
+export function asItsClass(tokenizer: Part, config: Part, modelType: string | undefined): Part {
+  const named = config["tokenizer_class"];
+  const name =
+    typeof named === "string"
+      ? named.replace(/Tokenizer(?:Fast)?$/, "")
+      : Object.hasOwn(classOfType, modelType ?? "")
+        ? classOfType[modelType!]!
+        : "";
+  const { normalizer, pre_tokenizer: cut } = tokenizer as Readonly<Record<string, Part | null | undefined>>;
+  if (lowering.has(name) && normalizer?.["type"] === "BertNormalizer")
+    return {
+      ...tokenizer,
+      normalizer: {
+        ...normalizer,
+        lowercase: config["do_lower_case"] ?? true,
+        strip_accents: config["strip_accents"] ?? null,
+        handle_chinese_chars: config["tokenize_chinese_chars"] ?? true,
+      },
+    };
+  if (spacing.has(name) && cut?.["type"] === "ByteLevel")
+    return { ...tokenizer, pre_tokenizer: { ...cut, add_prefix_space: config["add_prefix_space"] ?? false } };
+  return tokenizer;
+}

@@ -110,6 +110,19 @@ describe("text-classification", () => {
     expect(said).toEqual(["bad", "good"]);
   });
 
+  test("a decoder without a pad token names one, as transformers needs of several texts at once", async () => {
+    cpSync(at("decoder"), at("padless"), { recursive: true });
+    const path = join(at("padless"), "tokenizer_config.json");
+    const { pad_token: _, ...config } = JSON.parse(readFileSync(path, "utf8"));
+    writeFileSync(path, JSON.stringify(config));
+    const rows = opinions(24).map(({ text, isGood }) => ({ text, label: isGood ? "good" : "bad" }));
+    const data = writeRows(at("padless-data"), "all.jsonl", rows);
+    await tuned("padded", { model: at("padless"), data, task: "text-classification", epochs: 1 });
+    const json = (name: string) => JSON.parse(readFileSync(join(at("padded"), name), "utf8"));
+    expect(json("tokenizer_config.json").pad_token).toBe("[SEP]");
+    expect(json("config.json").pad_token_id).toBe(3);
+  });
+
   test("rows of a JSON list in one line are told apart", async () => {
     const rows = opinions(48).map(({ text, isGood }) => ({ text, label: isGood ? "good" : "bad" }));
     mkdirSync(at("one-line"));
@@ -357,6 +370,28 @@ describe("causal-lm", () => {
       if (event.type === "found") found.push(...event.checks.map((check) => check.found));
     expect(found.join("\n")).toMatch(/50\.0 % of \d+ training tokens carry loss/);
     expect(found.join("\n")).toMatch(/end-of-sequence token \[SEP\] is learnt/);
+  });
+  test("the end of a turn that generation stops at is an end that is learnt", async () => {
+    cpSync(at("decoder"), at("chatty"), { recursive: true });
+    const write = (name: string, content: string) => writeFileSync(join(at("chatty"), name), content);
+    write("chat_template.jinja", "{% for m in messages %}{{ m.content + ' . ' }}{% endfor %}");
+    const rows = opinions(24).map(({ text }) => ({
+      messages: [
+        { role: "user", content: "a film" },
+        { role: "assistant", content: text.replace(" .", "") },
+      ],
+    }));
+    const data = writeRows(at("chats"), "all.jsonl", rows);
+    const found = async (): Promise<string> => {
+      const folders = { out: at("chatty-out"), run: at("chatty-run"), force: true };
+      const options = { ...settings, model: at("chatty"), data, task: "causal-lm", epochs: 1 } as const;
+      for await (const event of tune({ ...options, ...folders }))
+        if (event.type === "found") return event.checks.find(({ what }) => what === "end")!.found;
+      return "";
+    };
+    expect(await found()).toMatch(/^the end-of-sequence token \[SEP\] is never learnt/);
+    write("generation_config.json", JSON.stringify({ eos_token_id: [3, 18] }));
+    expect(await found()).toMatch(/^the end-of-sequence token \. is learnt/);
   });
 });
 

@@ -1,11 +1,8 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { DiapasonError } from "../../base/errors.ts";
 import { renderChat } from "../../data/text/chat-template.ts";
 import type { ChatMessage, TextRow } from "../../data/text/text-dataset.ts";
 import type { ThreadedTokenizer } from "../../data/text/tokenizer.ts";
 import { openGenerator, type Prompt } from "../../evaluate/generate.ts";
-import { parseConfig } from "../../models/config.ts";
 import { readConfig } from "../../models/open-network.node.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Generated, PredictSettings } from "../judging.ts";
@@ -14,6 +11,7 @@ import type { VerbContext } from "../verb.ts";
 import { openTextModel, openTextTokenizer } from "./open.node.ts";
 import { rowsOf } from "./predict.node.ts";
 import { columnsOf } from "./prepare.node.ts";
+import { stopTokens } from "./stop-tokens.node.ts";
 
 /** Goes on with texts: those given, and those of files given. */
 export async function* generateTexts(
@@ -163,13 +161,4 @@ function beginningOf({ id, values }: TextRow, tokenizer: ThreadedTokenizer, chat
 function placesOf(config: Readonly<Record<string, unknown>>): number | undefined {
   const found = config["n_positions"] ?? config["max_position_embeddings"];
   return typeof found === "number" ? found : undefined;
-}
-
-/** Tokens that end a text: the tokenizer's, and those that the model's config and generation_config.json name. */
-async function stopTokens(folder: string, tokenizer: ThreadedTokenizer): Promise<ReadonlySet<number>> {
-  const path = join(folder, "generation_config.json");
-  const text = await readFile(path, "utf8").catch(() => "{}");
-  const configs = [await readConfig(folder), parseConfig(text, path)];
-  const numbers = [...configs.map(({ eos_token_id: id }) => id), tokenizer.special.eos?.id].flat();
-  return new Set(numbers.filter((id): id is number => typeof id === "number"));
 }

@@ -6,6 +6,7 @@ import { type Preference, type PreferenceEvaluation, preferenceJob } from "./pre
 import { scoredText } from "./scored-kind.ts";
 import { readSentenceModules } from "./sentence-modules.node.ts";
 import { type SimilarTexts, similarityJob } from "./similarity-job.node.ts";
+import { stopTokens } from "./stop-tokens.node.ts";
 import { type TagEvaluation, type TaggedText, tagsJob } from "./tags-job.ts";
 import type { TextTaskKind } from "./task-kind.ts";
 import type { TokenLabelled, TokenLosses } from "./token-loss-job.ts";
@@ -22,7 +23,7 @@ export const languageKind: TextTaskKind<TokenLabelled, TokenLosses> = {
     evaluate: ["turns"],
     predict: ["maxNewTokens", "stop", "temperature", "topK", "topP", "repetitionPenalty", "chat", "seed"],
   },
-  job: languageJob,
+  job: async (context) => languageJob(context, await stopTokens(context.folder, context.tokenizer)),
   predict: generateTexts,
   ...scoredText("text-generation"),
 };

@@ -25,8 +25,14 @@ interface Made {
   readonly mute: number;
 }
 
-/** The next token, over plain text, prompts with completions, or conversations. */
-export function languageJob(context: JobContext): TextJob<TokenLabelled, TokenLosses> {
+/**
+ * The next token, over plain text, prompts with completions, or conversations. `ends`: tokens at which the model stops
+ * writing.
+ */
+export function languageJob(
+  context: JobContext,
+  ends: ReadonlySet<number>,
+): TextJob<TokenLabelled, TokenLosses> {
   const made = new WeakMap<readonly TokenLabelled[], Made>();
   const encode = async (rows: readonly TextRow[], packs: boolean): Promise<TokenLabelled[]> => {
     const { examples, ...how } = await encodeRows(context, rows, packs);
@@ -46,7 +52,7 @@ export function languageJob(context: JobContext): TextJob<TokenLabelled, TokenLo
     targets: ({ labels }) => (labels ? { [labelsInput]: shifted(labels) } : {}),
     countOf,
     say: () => [],
-    checks: (examples) => checksOf(context, examples, made.get(examples)),
+    checks: (examples) => checksOf(context, ends, examples, made.get(examples)),
   };
 }
 
@@ -122,15 +128,17 @@ const cut = ({ id, ids, labels }: TokenExample, length: number): TokenExample =>
 /** How much carries loss, and whether the end of a text is learnt. */
 function checksOf(
   { tokenizer, maxTokens }: JobContext,
+  stops: ReadonlySet<number>,
   examples: readonly TokenLabelled[],
   made: Made | undefined,
 ) {
   const mute = made?.mute ?? 0;
   const used = (made?.texts ?? examples.length) - mute;
-  const eos = tokenizer.special.eos;
+  const names = [...stops].map((id) => tokenizer.tokenOf(id) ?? String(id));
   const tokens = examples.reduce((sum, { ids }) => sum + ids.length, 0);
   const told = examples.reduce((sum, example) => sum + countOf(example), 0);
-  const ends = eos ? examples.filter(({ labels }) => labels.includes(eos.id)).length : 0;
+  const learnt = [...stops].filter((id) => examples.some(({ labels }) => labels.includes(id)));
+  const ends = examples.filter(({ labels }) => learnt.some((id) => labels.includes(id))).length;
   const share = told / Math.max(1, tokens);
   return [
     ...(mute > 0
@@ -158,11 +166,12 @@ function checksOf(
     },
     {
       what: "end",
-      found: !eos
-        ? "the tokenizer has no end-of-sequence token, so the model does not learn to stop"
-        : ends > 0
-          ? `the end-of-sequence token ${eos.token} is learnt, in ${ends} of ${examples.length} rows`
-          : `the end-of-sequence token ${eos.token} is never learnt: as is right for one long text, and wrong for answers`,
+      found:
+        stops.size === 0
+          ? "the tokenizer has no end-of-sequence token, so the model does not learn to stop"
+          : ends > 0
+            ? `the end-of-sequence token ${learnt.map((id) => tokenizer.tokenOf(id)).join(" or ")} is learnt, in ${ends} of ${examples.length} rows`
+            : `the end-of-sequence token ${names.join(" or ")} is never learnt: as is right for one long text, and wrong for answers`,
       isFine: ends > 0,
     },
   ];

@@ -114,6 +114,30 @@ export async function keepPrefixSpace(folder: string): Promise<void> {
   await change(join(folder, "tokenizer_config.json"), (config) => ({ ...config, add_prefix_space: true }));
 }
 
+/**
+ * The token that fills short texts, where config.json names none: transformers classifies several texts at once only where
+ * it does. Not where texts end in that token: transformers reads the last one that is another.
+ */
+export function padConfig(
+  { pad_token_id: said }: Readonly<Record<string, unknown>>,
+  tokenizer: TextTokenizer,
+): { readonly pad_token_id?: number } {
+  if (typeof said === "number" || !fills(tokenizer)) return {};
+  return { pad_token_id: tokenizer.padId };
+}
+
+/** Names that token in a copied tokenizer that has no pad token, as `padId` says. */
+export async function keepPadToken(folder: string, tokenizer: TextTokenizer): Promise<void> {
+  if (tokenizer.special.pad || !fills(tokenizer)) return;
+  const pad = { pad_token: tokenizer.tokenOf(tokenizer.padId) };
+  await change(join(folder, "tokenizer_config.json"), (config) => ({ ...config, ...pad }));
+}
+
+const fills = (tokenizer: TextTokenizer): boolean => {
+  const pad = tokenizer.special.pad ?? tokenizer.special.eos;
+  return pad !== undefined && tokenizer.encode("a").ids.at(-1) !== pad.id;
+};
+
 async function change(path: string, how: (content: object) => object): Promise<void> {
   const content: unknown = JSON.parse(await readFile(path, "utf8").catch(() => "{}"));
   await writeFileAtomic(path, `${JSON.stringify(how(content as object), null, 2)}\n`);

@@ -24,7 +24,7 @@ import {
   type Padding,
   pruneTo,
 } from "./judging.ts";
-import { copyTokenizer, openTextModel, openTextTokenizer } from "./open.node.ts";
+import { copyTokenizer, keepPadToken, openTextModel, openTextTokenizer, padConfig } from "./open.node.ts";
 import type { TextTaskKind } from "./task-kind.ts";
 
 /** Opens texts, tokenizer and model of a text task. */
@@ -193,7 +193,9 @@ function textRun<E extends EncodedText, V>(job: TextJob<E, V>, opened: Opened<E>
     },
     tuned(network, values) {
       const tuned = withGraph(network, roundToStored(withValues(network.graph, values)));
-      const config = withPurpose({ ...tuned.config, ...job.config }, { task: facts.task, maxTokens });
+      const padding = job.labels ? padConfig(tuned.config, tokenizer) : {};
+      const own = { ...tuned.config, ...padding, ...job.config };
+      const config = withPurpose(own, { task: facts.task, maxTokens });
       const drops = (tuned.network?.dropout.size ?? 0) > 0;
       const whole = job.beside?.part(tuned) ?? tuned;
       const plain = job.network || drops ? rebuilt(whole, { seed: options.seed }) : whole;
@@ -203,6 +205,7 @@ function textRun<E extends EncodedText, V>(job: TextJob<E, V>, opened: Opened<E>
       keepNames: true,
       async more(folder) {
         await copyTokenizer(options.model, folder, tokenizer);
+        if (job.labels) await keepPadToken(folder, tokenizer);
         await job.more?.(folder);
       },
     },

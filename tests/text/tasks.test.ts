@@ -65,6 +65,23 @@ test("a model whose files are links, as in the Hub's cache, gives files of their
   expect(names.filter((name) => lstatSync(join(at("unlinked"), name)).isSymbolicLink())).toEqual([]);
 });
 
+test("a result that cannot be written is kept, and written when the run goes on", async () => {
+  const rows = opinions(24).map(({ text, isGood }) => ({ text, label: isGood ? "good" : "bad" }));
+  const data = writeRows(at("kept-data"), "all.jsonl", rows);
+  const folders = { out: at("blocked/kept"), run: at("kept-run") };
+  const blocked = async () => {
+    for await (const event of tune({ ...settings, model: at("encoder"), data, epochs: 1, ...folders }))
+      if (event.type === "step") writeFileSync(at("blocked"), "a file where a folder is to be");
+  };
+  await expect(blocked()).rejects.toMatchObject({
+    code: "models/output-exists",
+    fix: expect.stringContaining(`"diapason resume ${at("kept-run")}"`),
+  });
+  rmSync(at("blocked"));
+  for await (const _ of resume({ run: at("kept-run") }));
+  expect(readdirSync(at("blocked/kept"))).toContain("model.safetensors");
+});
+
 describe("text-classification", () => {
   test("one class of several: learns, saves, judges and says the same", async () => {
     const rows = opinions(96).map(({ text, isGood }) => ({ text, label: isGood ? "good" : "bad" }));

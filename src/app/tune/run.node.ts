@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { writeFileAtomic } from "../../base/atomic-file.node.ts";
+import { DiapasonError } from "../../base/errors.ts";
 import { mergedValues } from "../../models/adapters/merge.ts";
 import { jsNotes } from "../../models/js-class.ts";
 import { type TuneResult, tuneLoop } from "../../tune/loop.ts";
@@ -24,7 +25,7 @@ export async function* runTuning(
 ): AsyncGenerator<TuneVerbEvent, void> {
   const { options, task, runtime, plan, model, adapter } = tuning;
   let record: RunFolder | undefined;
-  let hasStepped = false;
+  let [hasStepped, isTrained] = [false, false];
   try {
     const found = foundOf(tuning, await runtime.peakMemoryBytes(), memoryLimit());
     yield found;
@@ -38,6 +39,7 @@ export async function* runTuning(
       hasStepped ||= event.type === "step";
     });
     if (result.reason === "stopped") return;
+    isTrained = true;
 
     const values = adapter ? mergedValues(adapter.adapted, result.values) : result.values;
     const merging = adapter ? await mergeNotes(adapter, result.values, runtime) : [];
@@ -76,13 +78,24 @@ export async function* runTuning(
     };
   } catch (error) {
     if (record && !hasStepped && !tuning.resume) await removeRun(options.run);
-    throw error;
+    throw isTrained ? keeping(error, options.run) : error;
   } finally {
     await record?.close();
     await task.close();
     await runtime.dispose();
   }
 }
+
+/** What kept a result from being written, with how to write it once that is mended: the last checkpoint holds it. */
+const keeping = (error: unknown, run: string): unknown =>
+  error instanceof DiapasonError
+    ? new DiapasonError(
+        error.code,
+        error.message,
+        `${error.fix} What was trained is kept: "diapason resume ${run}" then writes it.`,
+        error.cause,
+      )
+    : error;
 
 /** Passes events on, and shows each to `notice` first. */
 async function* noticing<E, R>(

@@ -109,6 +109,8 @@ export interface Proof {
   readonly pValue?: number;
   /** What result.json keeps for report and card, beside what every run has. */
   readonly details: object;
+  /** What the user may want to know of the result, beside what was measured. */
+  readonly notes?: readonly string[];
 }
 
 /** What a task adds to a report. */

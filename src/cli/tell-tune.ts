@@ -115,7 +115,7 @@ function foundText({ model, data, plan, movingParameters, notes, checks }: Found
     ...wrapItems("Blocks  ", blocks, width),
     `Data    ${data.root}`,
     `        ${classes}${data.unit}: ${train} train, ${validation} validation, ${test} test (${data.origin})`,
-    ...wrapItems("        ", items, width),
+    ...(items.length > 0 ? wrapItems("        ", items, width) : []),
     `Plan    ${narrowTable(plan, width - 8)
       .split("\n")
       .join("\n        ")}`,

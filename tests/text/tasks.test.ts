@@ -127,6 +127,29 @@ describe("text-classification", () => {
     expect(said).toEqual(["bad", "good"]);
   });
 
+  test("a model that takes all texts for one class is said to", async () => {
+    const rows = opinions(96).map(({ text, isGood }) => ({ text, label: isGood ? "good" : "bad" }));
+    const notesOf = async (name: string, of: readonly object[]) => {
+      const folders = {
+        data: writeRows(at(name), "all.jsonl", of),
+        out: at(`${name}-out`),
+        run: at(`${name}-run`),
+      };
+      const told: string[] = [];
+      const options = { ...settings, model: at("encoder"), task: "text-classification", epochs: 4 } as const;
+      for await (const event of tune({ ...options, ...folders, validationShare: 0.3 }))
+        if (event.type === "note") told.push(event.message);
+      return told.filter((note) => /takes all \d+ held-out texts for "(good|bad)"/.test(note));
+    };
+    expect(await notesOf("told-apart", rows)).toEqual([]);
+    expect(
+      await notesOf(
+        "all-alike",
+        rows.map((row) => ({ ...row, text: "the film" })),
+      ),
+    ).toHaveLength(1);
+  });
+
   test("a decoder without a pad token names one, as transformers needs of several texts at once", async () => {
     cpSync(at("decoder"), at("padless"), { recursive: true });
     const path = join(at("padless"), "tokenizer_config.json");

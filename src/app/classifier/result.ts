@@ -31,6 +31,27 @@ export function mistakesOf(
   }));
 }
 
+/** Examples from which on it is no chance that all are taken for one class. */
+const fewest = 10;
+
+/**
+ * Says where a model takes every example for the same class, though they are of several: its accuracy is that class's share,
+ * and looks like something learnt. `unit`: what examples are called.
+ */
+export function constantNotes(
+  { predictions }: Evaluation,
+  classes: readonly string[],
+  unit: string,
+): readonly string[] {
+  const taken = new Set(predictions.map(({ predicted }) => predicted));
+  const there = new Set(predictions.map(({ label }) => label));
+  const [only] = taken;
+  if (only === undefined || taken.size > 1 || there.size < 2 || predictions.length < fewest) return [];
+  return [
+    `The tuned model takes all ${predictions.length} held-out ${unit} for "${classes[only]}": it tells no classes apart yet. Train longer or at a higher learning rate, let more move, or look at the labels.`,
+  ];
+}
+
 export function scoresOf({ metrics }: Evaluation): Scores {
   const { examples, accuracy, accuracyInterval, macroF1, nll, ece } = metrics;
   const byName = { accuracy, macroF1, loss: nll };

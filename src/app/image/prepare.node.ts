@@ -11,7 +11,7 @@ import { replaceHead } from "../../models/head.ts";
 import type { Model } from "../../models/model.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { problemTypes } from "../../tasks/label-loss.ts";
-import { type ClassifierResult, mistakesOf, scoresOf } from "../classifier/result.ts";
+import { type ClassifierResult, constantNotes, mistakesOf, scoresOf } from "../classifier/result.ts";
 import type { TuneSettings } from "../options/tune.ts";
 import type { Judged, TaskRun } from "../task.ts";
 import type { Found } from "../tune/events.ts";
@@ -70,7 +70,8 @@ export async function prepareImages(options: TuneSettings, runtime: Runtime): Pr
         async against(tuned) {
           const after = await evaluated(tuned);
           const details = await detailsOf(before, after, dataset);
-          return { after: scoresOf(after), pValue: details.mcnemar.pValue, details };
+          const told = constantNotes(after, classes, "images");
+          return { after: scoresOf(after), pValue: details.mcnemar.pValue, details, notes: told };
         },
       };
     },

@@ -14,7 +14,7 @@ import { attachLabelLoss, type LabelKind, problemTypes } from "../../tasks/label
 import { multiLabelMetrics, regressionMetrics } from "../../tasks/label-metrics.ts";
 import type { Metrics } from "../../tune/events.ts";
 import type { ClassifierResult } from "../classifier/result.ts";
-import { mistakesOf, scoresOf } from "../classifier/result.ts";
+import { constantNotes, mistakesOf, scoresOf } from "../classifier/result.ts";
 import type { OutputsOf, Predicted } from "../judging.ts";
 import type { RunResult } from "../tune/run-result.ts";
 import { encodeTexts } from "./encode.ts";
@@ -183,7 +183,7 @@ function oneClass(
         mcnemar,
         mistakes: mistakesOf(after, classes, texts),
       };
-      return { details, pValue: mcnemar.pValue };
+      return { details, pValue: mcnemar.pValue, notes: constantNotes(after, classes, "texts") };
     },
   };
 }

@@ -9,7 +9,7 @@ import type { HostTensor } from "../../runtime/runtime.ts";
 import type { WeightedLoss } from "../../tasks/weighted-loss.ts";
 import type { GoalMetric } from "../../tune/options.ts";
 import type { EntitiesOf, Evaluated, OutputsOf, Predicted, Scored } from "../judging.ts";
-import type { TaskRun } from "../task.ts";
+import type { Proof, TaskRun } from "../task.ts";
 import type { Scores } from "../tune/events.ts";
 
 /** A text as numbers. */
@@ -101,7 +101,7 @@ export interface TextJob<E extends EncodedText, V> {
   /** What to look at before the first step, beside how many texts are cut. */
   checks?(examples: readonly E[]): NonNullable<TaskRun["checks"]>;
   /** What result.json keeps for report and card. */
-  details(before: V, after: V, texts: TextsOf<E>): { readonly details: object; readonly pValue?: number };
+  details(before: V, after: V, texts: TextsOf<E>): Omit<Proof, "after">;
 }
 
 /** The texts that were trained on, and those that the result is proved on. */

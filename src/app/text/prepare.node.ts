@@ -182,12 +182,8 @@ function textRun<E extends EncodedText, V>(job: TextJob<E, V>, opened: Opened<E>
         async against(tuned) {
           const after = await judgeModel(tuned, job, runtime, { ...judging, examples: held });
           const texts = { trained: examples.train, held };
-          const { details, pValue } = job.details(before.evaluation, after.evaluation, texts);
-          return {
-            after: job.scores(after.evaluation),
-            details,
-            ...(pValue === undefined ? {} : { pValue }),
-          };
+          const told = job.details(before.evaluation, after.evaluation, texts);
+          return { after: job.scores(after.evaluation), ...told };
         },
       };
     },

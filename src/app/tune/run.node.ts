@@ -44,8 +44,8 @@ export async function* runTuning(
     const values = adapter ? mergedValues(adapter.adapted, result.values) : result.values;
     const merging = adapter ? await mergeNotes(adapter, result.values, runtime) : [];
     const tuned = task.tuned(task.model, values);
-    const { after, pValue, details } = await before.against(tuned.judged);
-    const elsewhere = jsNotes(tuned.saved);
+    const { after, pValue, details, notes = [] } = await before.against(tuned.judged);
+    const elsewhere = [...notes, ...jsNotes(tuned.saved)];
     yield* elsewhere.map(noteOf);
     const facts: RunResult = {
       task: options.task,

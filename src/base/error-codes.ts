@@ -31,7 +31,9 @@ export const errorCodes = {
   "data/unknown-config":
     "A data set on the Hub has no config of the name, or several of which none is the default and none is named.",
   "data/no-data-files":
-    "A data set on the Hub has no files that are read: a script of Python that would fetch them, archives, or other formats.",
+    "A data set on the Hub has no files that are read: a script of Python that would fetch them, a WebDataset, or other formats.",
+  "data/bad-archive":
+    "An archive is damaged or encrypted, holds a path that leads out of its folder, or far more than its size allows.",
   "data/no-arrays":
     "A path given as data holds no named arrays: it is another kind of file, or a folder without any.",
   "data/bad-arrays":

@@ -3,6 +3,7 @@ import { DiapasonError } from "../../base/errors.ts";
 import { chooseDataFiles, type DataFiles } from "../../data/repository/data-files.node.ts";
 import { readCard } from "../../data/repository/dataset-card.ts";
 import { type LayOutOptions, layOutRepository } from "../../data/repository/repository-folder.node.ts";
+import { type UnpackOptions, unpackArchives } from "../../data/repository/unpacked-archives.node.ts";
 import { type DatasetListing, fetchDataset } from "../../models/hub/fetch-dataset.node.ts";
 import type { DownloadProgress } from "../../models/hub/fetch-repo.node.ts";
 import { pathOrRepo } from "../../models/hub/path-or-repo.node.ts";
@@ -30,6 +31,8 @@ export interface LocateDataOptions {
   readonly onNote?: ((message: string) => void) | undefined;
   /** Of how many of a split's Parquet files the pictures have been taken out. */
   readonly onPictures?: LayOutOptions["onPictures"];
+  /** Of how many archives the files are out. */
+  readonly onUnpacked?: UnpackOptions["onUnpacked"];
   readonly signal?: AbortSignal | undefined;
   /** Default: what the environment says. */
   readonly settings?: HubSettings;
@@ -43,7 +46,7 @@ export interface LocateDataOptions {
  * what fetchDataset and layOutRepository throw
  */
 export async function locateData(data: string, options: LocateDataOptions = {}): Promise<LocatedData> {
-  const { config, onProgress, onNote = () => undefined, onPictures, signal } = options;
+  const { config, onProgress, onNote = () => undefined, onPictures, onUnpacked, signal } = options;
   const { settings = hubSettings() } = options;
   const found = await pathOrRepo(repoKinds.dataset, data, (id) =>
     fetchDataset(id, (listing) => chosen(listing, config, onNote), { settings, signal, onProgress }),
@@ -60,7 +63,10 @@ export async function locateData(data: string, options: LocateDataOptions = {}):
   const { folder, commit, choice, name } = found;
   const repository = basename(dirname(dirname(folder)));
   const within = join(dirname(settings.cache), "diapason", repository, commit);
-  const laid = await layOutRepository(choice.read, { root: folder, within, signal, onPictures });
+  const unpacked = await unpackArchives(choice.read, { root: folder, within, signal, onUnpacked });
+  for (const note of unpacked.files.notes.slice(choice.read.notes.length)) onNote(note);
+  const { root, files } = unpacked;
+  const laid = await layOutRepository(files, { root, within, signal, onPictures });
   for (const note of laid.notes) onNote(note);
   return { path: laid.path, name };
 }
@@ -78,6 +84,7 @@ export async function* locatedData(
       onNote: (message) => emit(noteOf(message)),
       onPictures: (split, done, total) =>
         emit({ type: "progress", what: `taking out the ${split} pictures, file`, done, total }),
+      onUnpacked: (done, total) => emit({ type: "progress", what: "unpacking archive", done, total }),
     }),
   );
 }

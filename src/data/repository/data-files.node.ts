@@ -5,6 +5,7 @@ import type { SplitName } from "../dataset.ts";
 import type { DatasetCard, DatasetConfig } from "./dataset-card.ts";
 import { commonFamily, countKinds, filesOfFamily, isMetadata } from "./file-kinds.node.ts";
 import { fitsGlob } from "./glob.ts";
+import type { ReaderSettings } from "./reader-settings.ts";
 import { type ServingSplits, servingSplits, splitsIn } from "./split-names.ts";
 
 /** What of a repository is read. */
@@ -13,6 +14,8 @@ export interface DataFiles {
   readonly parts: ReadonlyMap<SplitName, readonly string[]>;
   /** What the card says of columns. */
   readonly classNames: ClassNames;
+  /** What the card says of how the files are to be read. */
+  readonly reader: ReaderSettings;
   readonly notes: readonly string[];
 }
 
@@ -56,6 +59,7 @@ export function chooseDataFiles(repository: DataRepository, wanted: string | und
   return {
     config: config.name,
     parts: new Map(parts),
+    reader: config.reader,
     classNames: card.classNames.get(config.name) ?? card.classNames.get("") ?? {},
     notes: [
       ...serving.notes,
@@ -78,11 +82,11 @@ function configsOf({ paths, card }: DataRepository): readonly DatasetConfig[] {
   const data = paths.filter((path) => !/(^|\/)\.|^[^/]+$/.test(path));
   const found = data.map((path) => converted.exec(path));
   if (data.length === 0 || found.some((one) => !one))
-    return [{ name: "default", isDefault: true, folder: "", others: [] }];
+    return [{ name: "default", isDefault: true, folder: "", reader: {}, others: [] }];
   return [...new Set(found.map((one) => one![1]!))].map((name) => {
     const splits = new Set(found.flatMap((one) => (one![1] === name ? one![2]! : [])));
     const patterns = [...splits].map((split) => [split, [`${split}/*.parquet`]] as const);
-    return { name, isDefault: false, splits: new Map(patterns), folder: name, others: [] };
+    return { name, isDefault: false, splits: new Map(patterns), folder: name, reader: {}, others: [] };
   });
 }
 
@@ -148,7 +152,7 @@ function apart(parts: ReadonlyMap<SplitName, readonly string[]>): ServingSplits<
 const sharded = /^data\/(\w+(?:\.\w+)*)-\d{5}-of-\d{5}[^/]*\.[^/]*$/;
 
 /** Splits by the names of files: numbered parts in data/, else folders that are called so, else files; else all is for training. */
-function inferredSplits(paths: readonly string[]): ReadonlyMap<string, readonly string[]> {
+export function inferredSplits(paths: readonly string[]): ReadonlyMap<string, readonly string[]> {
   const visible = paths.filter((path) => !/(^|\/)(\.|__)/.test(path));
   const parts = grouped(visible, (path) => sharded.exec(path)?.[1]);
   if (parts.size > 0) return parts;

@@ -86,13 +86,13 @@ describe("beyond them", () => {
       /no data files, but name\.py, a script of Python/,
       /"org\/name@refs\/convert\/parquet"/,
     ],
-    ["archives", ["a.zip", "b.zip", "c.tar"], "", undefined, /2 \.zip, 1 \.tar/, /unpack the files/],
+    ["archives", ["a.7z", "b.7z", "c.csv.bz2"], "", undefined, /2 \.7z, 1 \.bz2/, /unpack the files/],
     [
       "archives with a script",
-      ["data.zip", "name.py"],
+      ["data.rar", "name.py"],
       "",
       undefined,
-      /1 \.zip, which name\.py/,
+      /1 \.rar, which name\.py/,
       /refs\/convert/,
     ],
     ["nothing", ["README.md", ".gitattributes"], "", undefined, /has no data files\./, /refs/],
@@ -134,13 +134,13 @@ describe("beyond them", () => {
 
   test("a config that is nearly the name of one, and settings of Python's reader", () => {
     const text = card(
-      "configs:\n- config_name: english\n  data_files: a.csv\n  sep: ;\n- config_name: french\n  data_files: b.csv",
+      "configs:\n- config_name: english\n  data_files: a.csv\n  thousands: .\n- config_name: french\n  data_files: b.csv",
     );
     expect(() => choose(["a.csv"], text, "englsh")).toThrow(
       expect.objectContaining({ fix: 'Did you mean "english"?' }),
     );
     expect(choose(["a.csv", "b.csv"], text, "english").notes).toEqual([
-      'The card\'s settings "sep" of "english" are for Python\'s reader and not followed.',
+      'The card\'s settings "thousands" of "english" are for Python\'s reader and not followed.',
     ]);
   });
 

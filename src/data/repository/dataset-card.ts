@@ -1,6 +1,7 @@
 import { parse } from "yaml";
 import { DiapasonError } from "../../base/errors.ts";
 import { type ClassNames, classNamesIn, type Features } from "../class-names.ts";
+import { type ReaderSettings, readerSettings } from "./reader-settings.ts";
 
 /** A way to read a repository of data: which files are its splits. */
 export interface DatasetConfig {
@@ -10,7 +11,9 @@ export interface DatasetConfig {
   readonly splits?: ReadonlyMap<string, readonly string[]>;
   /** The folder that patterns begin at; "" for the repository itself. */
   readonly folder: string;
-  /** Settings of a reader, such as a separator, which are not followed. */
+  /** How its files are to be read, where that is said. */
+  readonly reader: ReaderSettings;
+  /** Settings of Python's reader that are not followed. */
   readonly others: readonly string[];
 }
 
@@ -78,7 +81,7 @@ function configOf(value: Fields): DatasetConfig | undefined {
     isDefault: value["default"] === true,
     ...(splits && { splits }),
     folder: plainFolder(folder),
-    others: Object.keys(value).filter((key) => !known.has(key)),
+    ...readerSettings(value, known),
   };
 }
 

@@ -1,4 +1,6 @@
 import { basename, extname } from "node:path";
+import { archiveEnding } from "../archives.node.ts";
+import { compressedEnding } from "../compressed-files.node.ts";
 import { metadataNames } from "../folder-metadata.node.ts";
 import { countExtensions, imageExtensions } from "../image-files.node.ts";
 import { tableExtension } from "../text/table-files.node.ts";
@@ -22,30 +24,35 @@ export const isImage = (path: string): boolean => imageExtensions.has(extname(pa
 export function readableEnding(path: string): string | undefined {
   if (isAbout(path)) return undefined;
   const table = tableExtension(path);
-  if (table !== undefined) return /\.gz$/i.test(path) ? `${table}.gz` : table;
+  if (table !== undefined) return `${table}${compressedEnding(path)}`;
+  const archive = archiveEnding(path);
+  if (archive !== undefined) return archive;
   const extension = extname(path).toLowerCase();
   return imageExtensions.has(extension) || arrayExtensions.has(extension) ? extension : undefined;
 }
 
-/** What sort of data files hold; Parquet may hold rows or pictures. */
-export type FileFamily = "parquet" | "image" | "rows" | "arrays";
+/** What sort of data files hold; Parquet may hold rows or pictures, and archives any of them. */
+export type FileFamily = "parquet" | "image" | "rows" | "arrays" | "archives";
 
 function familyOf(path: string): FileFamily | undefined {
   const ending = readableEnding(path);
   if (ending === undefined || isMetadata(path)) return undefined;
   if (ending === ".parquet") return "parquet";
+  if (archiveEnding(path)) return "archives";
   return isImage(path) ? "image" : arrayExtensions.has(ending) ? "arrays" : "rows";
 }
 
-/** The family that files are read as: Parquet where there is any, else that of most; undefined where none is read. */
+/** The family that files are read as: Parquet where there is any, else that of most, archives last; undefined where none is read. */
 export function commonFamily(paths: readonly string[]): FileFamily | undefined {
   const families = paths.map(familyOf).filter((family) => family !== undefined);
-  return families.includes("parquet") ? "parquet" : commonest(families);
+  if (families.includes("parquet")) return "parquet";
+  return commonest(families.filter((family) => family !== "archives")) ?? families[0];
 }
 
 /** The files of a family among some: pictures with what is said of them, or files of the commonest ending. */
 export function filesOfFamily(paths: readonly string[], family: FileFamily | undefined): readonly string[] {
   if (family === "image") return paths.filter((path) => isImage(path) || isMetadata(path));
+  if (family === "archives") return paths.filter((path) => archiveEnding(path) || isMetadata(path));
   const own = paths.filter((path) => familyOf(path) === family && family !== undefined);
   const ending = commonest(own.map(readableEnding));
   return own.filter((path) => readableEnding(path) === ending);
@@ -55,6 +62,7 @@ export function filesOfFamily(paths: readonly string[], family: FileFamily | und
 function commonest<T>(items: readonly T[]): T | undefined {
   const counts = new Map<T, number>();
   for (const item of items) counts.set(item, (counts.get(item) ?? 0) + 1);
+  if (counts.size === 0) return undefined;
   const most = Math.max(...counts.values());
   return [...counts].find(([, count]) => count === most)?.[0];
 }

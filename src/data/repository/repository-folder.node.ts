@@ -3,11 +3,13 @@ import { copyFile, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFil
 import { dirname, join, resolve } from "node:path";
 import { asWriteError } from "../../base/atomic-file.node.ts";
 import type { ClassNames } from "../class-names.ts";
+import { compressedEnding, readBytes } from "../compressed-files.node.ts";
 import type { SplitName } from "../dataset.ts";
 import { datasetInfo } from "../folder-classes.node.ts";
 import type { DataFiles } from "./data-files.node.ts";
 import { isImage, isMetadata, readableEnding } from "./file-kinds.node.ts";
 import { writePictures } from "./picture-tables.node.ts";
+import { asUsual, isReadBy, type ReaderSettings } from "./reader-settings.ts";
 import { splitsIn } from "./split-names.ts";
 
 /** Raised when what is written changes, so that what an older version wrote is not used. */
@@ -39,7 +41,8 @@ export async function layOutRepository(
   files: DataFiles,
   { root, within, signal, onPictures }: LayOutOptions,
 ): Promise<RepositoryFolder> {
-  const key = JSON.stringify([layout, resolve(root), [...files.parts], files.classNames]);
+  const said = Object.keys(files.reader).length > 0 ? [files.reader] : [];
+  const key = JSON.stringify([layout, resolve(root), [...files.parts], files.classNames, ...said]);
   const mark = createHash("sha256").update(key).digest("hex").slice(0, 12);
   const path = join(within, `${files.config.replace(/[^\w.-]/g, "_").slice(0, 64)}-${mark}`);
   const kept = await keptNotes(path);
@@ -51,7 +54,13 @@ export async function layOutRepository(
     // What files say goes before what the card says, and those for training before others.
     let found: ClassNames = {};
     for (const [split, paths] of files.parts) {
-      const place = { root, draft, classNames: { ...files.classNames, ...found }, signal };
+      const place = {
+        root,
+        draft,
+        reader: files.reader,
+        classNames: { ...files.classNames, ...found },
+        signal,
+      };
       const laid = await layOutSplit(split, paths, {
         ...place,
         onFile: (done, total) => onPictures?.(split, done, total),
@@ -92,6 +101,7 @@ async function keptNotes(path: string): Promise<readonly string[] | undefined> {
 interface Place {
   readonly root: string;
   readonly draft: string;
+  readonly reader: ReaderSettings;
   readonly classNames: ClassNames;
   readonly signal?: AbortSignal | undefined;
   readonly onFile: (done: number, total: number) => void;
@@ -105,7 +115,7 @@ interface LaidOut {
 async function layOutSplit(
   split: SplitName,
   paths: readonly string[],
-  { root, draft, classNames, signal, onFile }: Place,
+  { root, draft, reader, classNames, signal, onFile }: Place,
 ): Promise<LaidOut> {
   const put = (path: string, name: string) => link(resolve(root, path), join(draft, name));
   if (paths.some(isImage)) {
@@ -127,6 +137,12 @@ async function layOutSplit(
   for (const [i, path] of paths.entries()) {
     const ending = readableEnding(path) ?? "";
     const part = paths.length === 1 ? "" : `-${String(i).padStart(5, "0")}-of-${count}`;
+    const plain = ending.slice(0, ending.length - compressedEnding(path).length);
+    if (isReadBy(reader, plain)) {
+      const usual = asUsual(await readBytes(join(root, path), path), { ending: plain, name: path }, reader);
+      await writeFile(join(draft, `${split}${part}${plain === ".json" ? plain : ".csv"}`), usual);
+      continue;
+    }
     // Arrays of one file each are called by their files.
     await put(path, ending === ".npy" ? `${split}/${path.split("/").at(-1)}` : `${split}${part}${ending}`);
   }

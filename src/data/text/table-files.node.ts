@@ -1,10 +1,9 @@
 import { isUtf8 } from "node:buffer";
-import { readFile } from "node:fs/promises";
 import { basename, extname } from "node:path";
-import { gunzipSync } from "node:zlib";
 import { type CsvError, parse } from "csv-parse/sync";
 import { DiapasonError } from "../../base/errors.ts";
 import type { ClassNames } from "../class-names.ts";
+import { readBytes, tooLarge, withoutCompression } from "../compressed-files.node.ts";
 import { lineEndsOf } from "../line-ends.ts";
 import { parseConll, seemsConll } from "./conll.ts";
 import { parseJsonArray } from "./json-array.ts";
@@ -54,9 +53,9 @@ const readers: Readonly<Record<string, Reader>> = {
 /** Extensions of files that are read as rows. */
 export const tableExtensions: readonly string[] = Object.keys(readers);
 
-/** The extension that says how a file is read, without ".gz"; undefined where nothing reads it. */
+/** The extension that says how a file is read, without that of its compression; undefined where nothing reads it. */
 export function tableExtension(path: string): string | undefined {
-  const extension = extname(path.replace(/\.gz$/i, "")).toLowerCase();
+  const extension = extname(withoutCompression(path)).toLowerCase();
   return Object.hasOwn(readers, extension) ? extension : undefined;
 }
 
@@ -79,32 +78,8 @@ export async function readTable(path: string, name: string, options: TextOptions
   }
 }
 
-/** What Node says of files of more than 2 GB, and of texts that are longer than its texts may be. */
-const tooLarge: ReadonlySet<string> = new Set([
-  "ERR_FS_FILE_TOO_LARGE",
-  "ERR_STRING_TOO_LONG",
-  "ERR_BUFFER_TOO_LARGE",
-]);
-/** What a compressed file may become: one of a few bytes may declare any size. */
-const mostInflated = 2 ** 29;
-
-async function readAny(path: string, name: string, options: TextOptions): Promise<Table> {
-  let bytes: Buffer = await readFile(path);
-  if (/\.gz$/i.test(path)) {
-    try {
-      bytes = gunzipSync(bytes, { maxOutputLength: mostInflated });
-    } catch (cause) {
-      if (tooLarge.has((cause as NodeJS.ErrnoException).code ?? "")) throw cause;
-      throw new DiapasonError(
-        "data/bad-text",
-        `${name} is not a whole gzip file: ${(cause as Error).message}.`,
-        "Download or compress it again.",
-        cause,
-      );
-    }
-  }
-  return readers[tableExtension(path)!]!(bytes, name, options);
-}
+const readAny = async (path: string, name: string, options: TextOptions): Promise<Table> =>
+  readers[tableExtension(path)!]!(await readBytes(path, name), name, options);
 
 const bom = Buffer.from([0xef, 0xbb, 0xbf]);
 

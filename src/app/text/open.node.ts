@@ -83,7 +83,7 @@ async function openGraphFile(
 
 /** Files that belong to a tokenizer, whatever its kind. */
 const tokenizerFiles =
-  /^(?:tokenizer.*\.(?:json|model)|special_tokens_map\.json|added_tokens\.json|vocab\..*|merges\.txt|.*\.spm|spiece\.model|sentencepiece.*\.model|chat_template\.jinja|generation_config\.json)$/;
+  /^(?:tokenizer.*\.(?:json|model)|special_tokens_map\.json|added_tokens\.json|vocab\..*|merges\.txt|.*\.spm|spm\.model|spiece\.model|sentencepiece.*\.model|chat_template\.jinja|generation_config\.json)$/;
 
 /**
  * Copies the files of a tokenizer into a model's folder.
@@ -96,6 +96,9 @@ export async function copyTokenizer(from: string, to: string, tokenizer: TextTok
   // Of a model of the Hub's cache these are links, which would lead nowhere on another machine.
   for (const name of await readdir(from))
     if (tokenizerFiles.test(name)) await cp(join(from, name), join(to, name), { dereference: true });
+  // transformers.js reads tokenizer.json alone
+  const files = await readTokenizerFiles(from);
+  if (files.isDerived) await change(join(to, "tokenizer.json"), () => files.tokenizer);
   const { bos } = tokenizer.special;
   if (!bos || tokenizer.encode("").ids[0] !== bos.id) return;
   await change(join(to, "tokenizer_config.json"), (config) => ({ add_bos_token: true, ...config }));

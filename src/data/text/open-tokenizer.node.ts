@@ -2,15 +2,18 @@ import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DiapasonError } from "../../base/errors.ts";
+import { readSentencePiece } from "../../formats/sentencepiece.ts";
 import { buildTokenizer } from "./build-tokenizer.ts";
 import { convertOldTokenizer } from "./old-tokenizers.ts";
+import { fromSentencePiece, sentencePieceFileOf } from "./sentencepiece-tokenizers.ts";
 import type { ThreadedTokenizer, TokenizerFiles } from "./tokenizer.ts";
 import { asItsClass } from "./tokenizer-class.ts";
 import { threadTokenizer } from "./tokenizer-threads.node.ts";
 
 /**
  * Opens the tokenizer of a model folder: tokenizer.json with tokenizer_config.json and special_tokens_map.json, or the
- * vocab.txt of BERT or the vocab.json and merges.txt of GPT-2 and RoBERTa.
+ * vocab.txt of BERT, the vocab.json and merges.txt of GPT-2 and RoBERTa, or the SentencePiece model of DeBERTa, ALBERT,
+ * XLM-RoBERTa and CamemBERT.
  *
  * @throws data/no-tokenizer where the folder has none, data/bad-tokenizer where it cannot be read
  */
@@ -29,15 +32,20 @@ export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles
   const chatTemplate = template !== undefined && { chatTemplate: template };
   const tokenizer = await readJson(join(folder, "tokenizer.json"));
   const modelType = await modelTypeOf(folder);
-  if (tokenizer) return { tokenizer: asItsClass(tokenizer, config, modelType), config, ...chatTemplate };
-  const old = await readOldFiles(folder, config, modelType);
-  if (old) return { ...old, ...chatTemplate };
+  if (tokenizer) {
+    const read = asItsClass(tokenizer, config, modelType);
+    return { tokenizer: read, config, ...chatTemplate, ...(read !== tokenizer && { isDerived: true }) };
+  }
+  const old =
+    (await readOldFiles(folder, config, modelType)) ??
+    (await readSentencePieceFile(folder, config, modelType));
+  if (old) return { ...old, ...chatTemplate, isDerived: true };
   const isSentencePiece = sentencePieceFiles.some((file) => existsSync(join(folder, file)));
   throw new DiapasonError(
     "data/no-tokenizer",
-    `"${folder}" has no tokenizer.json${isSentencePiece ? ", only a SentencePiece model, which is not read" : ""}.`,
+    `"${folder}" has no tokenizer.json${isSentencePiece ? ", only a SentencePiece model, which is read for DeBERTa, ALBERT, XLM-RoBERTa and CamemBERT alone" : ""}.`,
     isSentencePiece
-      ? "Take a revision of the model with tokenizer.json, which transformers writes when it saves the tokenizer."
+      ? "Take a revision of the model with tokenizer.json, or a tokenizer.json of a model with the same tokenizer."
       : "Put the model's tokenizer.json and tokenizer_config.json into the folder.",
   );
 }
@@ -77,19 +85,44 @@ async function readOldFiles(
   }
 }
 
+async function readSentencePieceFile(
+  folder: string,
+  config: Readonly<Record<string, unknown>>,
+  modelType = "",
+) {
+  const file = sentencePieceFileOf(modelType);
+  if (file === undefined || !existsSync(join(folder, file))) return undefined;
+  const path = join(folder, file);
+  await checkSize(path);
+  try {
+    return fromSentencePiece(readSentencePiece(await readFile(path)), modelType, config);
+  } catch (cause) {
+    throw new DiapasonError(
+      "data/bad-tokenizer",
+      `"${path}" cannot be read: ${(cause as Error).message}.`,
+      "Take the tokenizer files that the model was published with.",
+      cause,
+    );
+  }
+}
+
 /** Bytes of a file of a tokenizer; the largest that models have are of some 35 MB. */
 const mostBytes = 2 ** 27;
 
 async function readText(path: string): Promise<string | undefined> {
+  return (await checkSize(path)) ? readFile(path, "utf8") : undefined;
+}
+
+/** Whether a file is there. @throws data/bad-tokenizer for one that is larger than any tokenizer's */
+async function checkSize(path: string): Promise<boolean> {
   const info = await stat(path).catch(() => undefined);
-  if (!info) return undefined;
-  if (info.size > mostBytes)
+  if (info && info.size > mostBytes)
     throw new DiapasonError(
       "data/bad-tokenizer",
       `"${path}" has ${info.size} bytes; a tokenizer's file has at most ${mostBytes}.`,
       "Take the tokenizer files that the model was published with.",
     );
-  return readFile(path, "utf8");
+  return info !== undefined;
 }
 
 const withoutNull = (config: Readonly<Record<string, unknown>>): Record<string, unknown> =>

@@ -20,7 +20,7 @@ const classOfType: Readonly<Record<string, string>> = {
 
 /**
  * tokenizer.json as the class of the tokenizer reads it: some classes of transformers have fields in tokenizer_config.json that go
- * before what the file says, also where they are absent and the class has a default.
+ * before what the file says, also where they are absent and the class has a default. Itself where nothing changes.
  */
 export function asItsClass(tokenizer: Part, config: Part, modelType: string | undefined): Part {
   const named = config["tokenizer_class"];
@@ -32,16 +32,19 @@ export function asItsClass(tokenizer: Part, config: Part, modelType: string | un
         : "";
   const { normalizer, pre_tokenizer: cut } = tokenizer as Readonly<Record<string, Part | null | undefined>>;
   if (lowering.has(name) && normalizer?.["type"] === "BertNormalizer")
-    return {
-      ...tokenizer,
-      normalizer: {
-        ...normalizer,
-        lowercase: config["do_lower_case"] ?? true,
-        strip_accents: config["strip_accents"] ?? null,
-        handle_chinese_chars: config["tokenize_chinese_chars"] ?? true,
-      },
-    };
+    return changed(tokenizer, "normalizer", {
+      lowercase: config["do_lower_case"] ?? true,
+      strip_accents: config["strip_accents"] ?? null,
+      handle_chinese_chars: config["tokenize_chinese_chars"] ?? true,
+    });
   if (spacing.has(name) && cut?.["type"] === "ByteLevel")
-    return { ...tokenizer, pre_tokenizer: { ...cut, add_prefix_space: config["add_prefix_space"] ?? false } };
+    return changed(tokenizer, "pre_tokenizer", { add_prefix_space: config["add_prefix_space"] ?? false });
   return tokenizer;
+}
+
+/** The tokenizer with other fields in a part of it; itself where they are the same. */
+function changed(tokenizer: Part, name: string, fields: Part): Part {
+  const part = tokenizer[name] as Part;
+  const isSame = Object.entries(fields).every(([key, value]) => (part[key] ?? null) === value);
+  return isSame ? tokenizer : { ...tokenizer, [name]: { ...part, ...fields } };
 }

@@ -79,6 +79,8 @@ export interface TokenizerFiles {
   readonly tokenizer: Readonly<Record<string, unknown>>;
   /** tokenizer_config.json with what special_tokens_map.json adds; {} where neither is there. */
   readonly config: Readonly<Record<string, unknown>>;
+  /** No tokenizer.json says what `tokenizer` does: it was made of older files, or its class reads the file otherwise. */
+  readonly isDerived?: boolean;
   /** chat_template.jinja, where the folder has it. */
   readonly chatTemplate?: string;
 }

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { gunzipSync } from "node:zlib";
 import { Decompress } from "fzstd";
 import { DiapasonError } from "../base/errors.ts";
+import { pointerIn } from "../formats/stand-in.ts";
 
 const compressed = /\.(gz|zst)$/i;
 
@@ -23,6 +24,13 @@ const mostInflated = 2 ** 29;
 /** The bytes of a file, those of a compressed one as they were before. @throws data/bad-text */
 export async function readBytes(path: string, name: string): Promise<Buffer> {
   const bytes = await readFile(path);
+  const standIn = pointerIn(bytes);
+  if (standIn !== undefined)
+    throw new DiapasonError(
+      "data/bad-text",
+      `${name} holds no data: ${standIn}.`,
+      "Fetch the contents, or download the file from its page.",
+    );
   const ending = compressedEnding(path);
   if (!Object.hasOwn(decompressors, ending)) return bytes;
   const { program, inflate } = decompressors[ending]!;

@@ -1,5 +1,7 @@
+import { readFile } from "node:fs/promises";
 import sharp from "sharp";
 import { DiapasonError } from "../base/errors.ts";
+import { pointerIn } from "../formats/stand-in.ts";
 import { type Pixels, sharedPixels, toGrey } from "./pixels.ts";
 
 /**
@@ -21,9 +23,11 @@ export async function decodeImage(path: string, channels: 1 | 3): Promise<Pixels
     const colour: Pixels = { data, height: info.height, width: info.width, channels: 3 };
     return sharedPixels(channels === 1 ? toGrey(colour) : colour);
   } catch (cause) {
+    const start = await readFile(path).catch(() => new Uint8Array());
+    const why = pointerIn(start) ?? (cause as Error).message.replace(/[\s:.]+$/, "").replaceAll("\n", "; ");
     throw new DiapasonError(
       "data/broken-image",
-      `The image "${path}" cannot be decoded: ${(cause as Error).message.replace(/[\s:.]+$/, "").replaceAll("\n", "; ")}.`,
+      `The image "${path}" cannot be decoded: ${why}.`,
       "Replace the file, or remove it from the data.",
       cause,
     );

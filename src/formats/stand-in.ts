@@ -9,6 +9,12 @@ const standIns: readonly (readonly [RegExp, string])[] = [
   [/^\s*<(!doctype|html|\?xml)/i, "it is a page of the web, as a server sends instead of a file"],
 ];
 
+/** What a pointer of Git LFS is, in words; undefined for anything else. Unlike a page of the web it is never data. */
+export const pointerIn = (start: Uint8Array): string | undefined => {
+  const [pattern, what] = standIns[0]!;
+  return pattern.test(new TextDecoder("latin1").decode(start.subarray(0, standInBytes))) ? what : undefined;
+};
+
 /** What a file is that is there in place of the one meant, by its first bytes; undefined for anything else. */
 export function standInOf(start: Uint8Array): string | undefined {
   const text = new TextDecoder("latin1").decode(start);

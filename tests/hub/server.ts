@@ -27,8 +27,12 @@ export interface HubServer {
   readonly seen: Seen[];
   /** For a path, after how many bytes each of the next answers is cut. */
   readonly cuts: Map<string, number[]>;
-  /** For a path, statuses of the next answers instead of contents. */
+  /** For a path, or for "upload" and "commit", statuses of the next answers instead of contents. */
   readonly statuses: Map<string, number[]>;
+  /** Headers of those answers. */
+  readonly failing: { headers: Readonly<Record<string, string>> };
+  /** What repositories that were renamed are called now. */
+  readonly renamed: Map<string, string>;
   /** For a path, what is sent instead of its contents. */
   readonly wrong: Map<string, Buffer>;
   /** Whether ranges are answered with the whole file. */
@@ -66,6 +70,8 @@ export async function startHub(): Promise<HubServer> {
   const cuts = new Map<string, number[]>();
   const statuses = new Map<string, number[]>();
   const wrong = new Map<string, Buffer>();
+  const failing = { headers: {} };
+  const renamed = new Map<string, string>();
   const mayWrite = { value: true };
   const token = "hf_valid";
   const hub = createServer((request, response) => void answer("hub", request, response));
@@ -84,6 +90,8 @@ export async function startHub(): Promise<HubServer> {
     cuts,
     statuses,
     wrong,
+    failing,
+    renamed,
     ignoresRanges: false,
     token,
     mayWrite,
@@ -119,6 +127,7 @@ export async function startHub(): Promise<HubServer> {
         "Content-Type": "application/json",
         "X-Error-Code": code,
         "X-Error-Message": message,
+        ...failing.headers,
       });
       response.end(JSON.stringify({ error: message }));
     };
@@ -130,6 +139,8 @@ export async function startHub(): Promise<HubServer> {
       const [, kind, oid, commit = "", repoName = "", ...rest] = path.split("/");
       if (kind === "upload") {
         const bytes = await bodyOf(request);
+        const status = statuses.get("upload")?.shift();
+        if (status !== undefined) return fail(status, "", "busy");
         if (sha("sha256", bytes) !== oid) return fail(400, "", "wrong hash");
         uploads.set(oid!, bytes);
         return json({});
@@ -168,6 +179,11 @@ export async function startHub(): Promise<HubServer> {
     const words = parts[1] === undefined || ["revision", "tree", "resolve"].includes(parts[1]) ? 1 : 2;
     const name = `${isData ? "datasets/" : ""}${parts.slice(0, words).join("/")}`;
     const [verb, ...rest] = parts.slice(words);
+    const now = renamed.get(name);
+    if (now !== undefined) {
+      response.writeHead(307, { Location: `${url}${request.url!.replace(name, now)}` });
+      return response.end();
+    }
     const repo = repos.get(name);
     // What may not be seen is told like what is not there, as the Hub does.
     if (!repo || (repo.isPrivate && !hasToken))
@@ -205,9 +221,9 @@ export async function startHub(): Promise<HubServer> {
             ...(isLarge(file) && { lfs: { oid: oidOf(file, bytes), size: bytes.length, pointerSize: 130 } }),
           })),
         );
-      if (repo.isGated && !hasToken)
+      if (repo.isGated)
         return fail(
-          401,
+          hasToken ? 403 : 401,
           "GatedRepo",
           `Access to model ${name} is restricted. You must have access to it and be authenticated.`,
         );
@@ -248,6 +264,8 @@ export async function startHub(): Promise<HubServer> {
       });
     }
     if (verb === "commit") {
+      const status = statuses.get("commit")?.shift();
+      if (status !== undefined) return fail(status, "", "busy");
       const parent = repo.commits.get(repo.refs.get(revision)!);
       const files = new Map(parent);
       for (const line of body.split("\n")) {

@@ -3,6 +3,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DiapasonError } from "../../base/errors.ts";
 import { readSentencePiece } from "../../formats/sentencepiece.ts";
+import { pointerIn } from "../../formats/stand-in.ts";
 import { buildTokenizer } from "./build-tokenizer.ts";
 import { convertOldTokenizer } from "./old-tokenizers.ts";
 import { fromSentencePiece, sentencePieceFileOf } from "./sentencepiece-tokenizers.ts";
@@ -91,11 +92,12 @@ async function readSentencePieceFile(
   modelType = "",
 ) {
   const file = sentencePieceFileOf(modelType);
-  if (file === undefined || !existsSync(join(folder, file))) return undefined;
+  if (file === undefined) return undefined;
   const path = join(folder, file);
-  await checkSize(path);
+  const bytes = await readBytes(path);
+  if (bytes === undefined) return undefined;
   try {
-    return fromSentencePiece(readSentencePiece(await readFile(path)), modelType, config);
+    return fromSentencePiece(readSentencePiece(bytes), modelType, config);
   } catch (cause) {
     throw new DiapasonError(
       "data/bad-tokenizer",
@@ -110,19 +112,30 @@ async function readSentencePieceFile(
 const mostBytes = 2 ** 27;
 
 async function readText(path: string): Promise<string | undefined> {
-  return (await checkSize(path)) ? readFile(path, "utf8") : undefined;
+  return (await readBytes(path))?.toString("utf8");
 }
 
-/** Whether a file is there. @throws data/bad-tokenizer for one that is larger than any tokenizer's */
-async function checkSize(path: string): Promise<boolean> {
+/**
+ * A file; undefined where there is none.
+ * @throws data/bad-tokenizer for one that is larger than any tokenizer's, or a pointer to one
+ */
+async function readBytes(path: string): Promise<Buffer | undefined> {
   const info = await stat(path).catch(() => undefined);
-  if (info && info.size > mostBytes)
+  if (!info) return undefined;
+  if (info.size > mostBytes)
     throw new DiapasonError(
       "data/bad-tokenizer",
       `"${path}" has ${info.size} bytes; a tokenizer's file has at most ${mostBytes}.`,
       "Take the tokenizer files that the model was published with.",
     );
-  return info !== undefined;
+  const bytes = await readFile(path);
+  const standIn = pointerIn(bytes);
+  if (standIn === undefined) return bytes;
+  throw new DiapasonError(
+    "data/bad-tokenizer",
+    `"${path}" is no tokenizer's file: ${standIn}.`,
+    "Fetch the contents, or download the file from the model's page.",
+  );
 }
 
 const withoutNull = (config: Readonly<Record<string, unknown>>): Record<string, unknown> =>

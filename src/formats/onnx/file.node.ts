@@ -3,6 +3,7 @@ import { writeFileAtomic } from "../../base/atomic-file.node.ts";
 import { DiapasonError } from "../../base/errors.ts";
 import type { Attribute, Graph, Value } from "../../graph/ir.ts";
 import { type FileBytes, openFileBytes } from "../file-bytes.node.ts";
+import { standInBytes, standInOf } from "../stand-in.ts";
 import type { ExternalData } from "./read-tensor.ts";
 import { readOnnx } from "./reader.ts";
 import { ownFile, skeletonOf } from "./skeleton.ts";
@@ -43,8 +44,11 @@ function besideIn(folder: string): ExternalData {
     const file = files.get(location) ?? openBeside(folder, location);
     files.set(location, file);
     if (offset + length > file.length) {
+      const standIn = standInOf(file.range(0, Math.min(file.length, standInBytes)).read());
       throw missing(
-        `"${location}" holds ${file.length} bytes; the model wants those up to ${offset + length}`,
+        standIn
+          ? `"${location}" holds no weights: ${standIn}`
+          : `"${location}" holds ${file.length} bytes; the model wants those up to ${offset + length}`,
       );
     }
     return file.range(offset, length);

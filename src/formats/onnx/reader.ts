@@ -2,6 +2,7 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { DiapasonError } from "../../base/errors.ts";
 import { type Attribute, Graph, type Value } from "../../graph/ir.ts";
 import type { Tensor } from "../../graph/tensor.ts";
+import { standInBytes, standInOf } from "../stand-in.ts";
 import { inlineFunctions, mainDomain } from "./functions.ts";
 import {
   type AttributeProto,
@@ -85,7 +86,8 @@ function decode(bytes: Uint8Array): ModelProto {
   try {
     return fromBinary(ModelProtoSchema, bytes);
   } catch (cause) {
-    throw damaged(cause instanceof Error ? cause.message : String(cause), cause);
+    const standIn = standInOf(bytes.subarray(0, standInBytes));
+    throw damaged(standIn ?? (cause instanceof Error ? cause.message : String(cause)), cause);
   }
 }
 

@@ -15,8 +15,10 @@ export interface About {
 /** Attempts without an answer before giving up. */
 export const mostAttempts = 5;
 
+/** An answer that says to ask less often: nothing was done. */
+const tooMany = 429;
 /** Answers that another attempt may better. */
-const passing = new Set([408, 429, 500, 502, 503, 504]);
+const passing = new Set([408, tooMany, 500, 502, 503, 504]);
 
 /**
  * A `fetch` for the Hub: with the token where the request goes to the Hub itself (not to a store it names), tried again
@@ -43,7 +45,6 @@ export function hubFetch(
       if (settings.token) headers.set("Authorization", `Bearer ${settings.token}`);
       else headers.delete("Authorization");
     }
-    const mayRepeat = init?.method === undefined || init.method === "GET" || init.method === "HEAD";
     for (let attempt = 1; ; attempt++) {
       signal?.throwIfAborted();
       const answer = await attemptOf(url, { ...init, headers }, settings, signal).catch((cause: unknown) => {
@@ -52,13 +53,34 @@ export function hubFetch(
       });
       const isFailure = answer instanceof DiapasonError;
       if (!isFailure && (answer.ok || accepted.includes(answer.status))) return answer;
-      if (!mayRepeat || attempt === mostAttempts || (!isFailure && !passing.has(answer.status)))
+      const status = isFailure ? undefined : answer.status;
+      if (attempt === mostAttempts || !mayRepeat(init, status))
         throw isFailure ? answer : await mistakeOf(answer, settings, about);
-      const asked = isFailure ? Number.NaN : Number(answer.headers.get("Retry-After"));
+      const asked = isFailure ? Number.NaN : secondsAsked(answer.headers);
       if (!isFailure) await answer.body?.cancel();
       await pause(settings, attempt, asked, signal);
     }
   };
+}
+
+/**
+ * Whether another attempt may better a request. What only reads or puts the same in the same place may be asked again after any
+ * passing failure; what changes something only where the server says that it did nothing yet. `status`: undefined where no
+ * answer came.
+ */
+function mayRepeat({ method = "GET", body }: RequestInit = {}, status: number | undefined): boolean {
+  const isSpent = body !== undefined && body !== null && typeof body !== "string" && !(body instanceof Blob);
+  if (isSpent) return false;
+  if (["GET", "HEAD", "PUT"].includes(method)) return status === undefined || passing.has(status);
+  return status === tooMany;
+}
+
+/** How long a server that is asked too much wants to be left alone; NaN where it does not say. */
+function secondsAsked(headers: Headers): number {
+  const after = headers.get("Retry-After");
+  if (after !== null) return Number(after);
+  // The Hub's own: "api";r=0;t=55
+  return Number(/;\s*t=(\d+)/.exec(headers.get("RateLimit") ?? "")?.[1] ?? Number.NaN);
 }
 
 /** The wait before attempt number `attempt` + 1, doubled each time, or the seconds that the server asks for (at most a minute). */
@@ -96,9 +118,18 @@ export const unreachable = ({ endpoint }: HubSettings, cause: unknown): Diapason
   new DiapasonError(
     "models/hub-unreachable",
     `${endpoint} cannot be reached (${reasonOf(cause)}).`,
-    "Check the connection and try again: what has been downloaded is kept. HF_ENDPOINT names another server.",
+    `Check the connection and try again: what has been downloaded is kept. HF_ENDPOINT names another server.${proxyHint()}`,
     cause,
   );
+
+/** Node goes past proxies unless it is told to use them. */
+function proxyHint(env: Readonly<Record<string, string | undefined>> = process.env): string {
+  const name = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].find(
+    (one) => env[one],
+  );
+  if (name === undefined || env["NODE_USE_ENV_PROXY"]) return "";
+  return ` ${name} is set: Node 24 and later goes by it where NODE_USE_ENV_PROXY=1 is set too, older ones do not.`;
+}
 
 /** What a failed fetch says is in its cause. */
 function reasonOf(error: unknown): string {
@@ -161,7 +192,9 @@ async function mistakeOf(answer: Response, settings: HubSettings, about: About):
   return new DiapasonError(
     "models/hub-answer",
     `${settings.endpoint} answers ${answer.status} about "${about.name}".${words}`,
-    "Try again later.",
+    answer.status === tooMany
+      ? `Wait a while and try again${token ? "" : "; with HF_TOKEN set the Hub allows more"}.`
+      : "Try again later.",
   );
 }
 

@@ -9,7 +9,8 @@ import { openTextRows } from "../../src/data/text/open-text-rows.node.ts";
 import type { DownloadProgress } from "../../src/models/hub/fetch-repo.node.ts";
 import { locateModel } from "../../src/models/hub/locate.node.ts";
 import type { HubSettings } from "../../src/models/hub/settings.node.ts";
-import { fixture, hub, mistakeOf, newFolder, settingsFor } from "./workplace.ts";
+import { newFolder } from "../new-folder.ts";
+import { fixture, hub, mistakeOf, settingsFor } from "./workplace.ts";
 
 const name = "some-org/data";
 const at = `datasets/${name}`;

@@ -19,7 +19,8 @@ import type { DownloadProgress } from "../../src/models/hub/fetch-repo.node.ts";
 import { locateModel } from "../../src/models/hub/locate.node.ts";
 import { hubNameOf, parseRepoId } from "../../src/models/hub/repo-id.ts";
 import { type HubSettings, hubSettings } from "../../src/models/hub/settings.node.ts";
-import { hub, mistakeOf, newFolder, settingsFor } from "./workplace.ts";
+import { newFolder } from "../new-folder.ts";
+import { hub, mistakeOf, settingsFor } from "./workplace.ts";
 
 const name = "some-org/tiny";
 /** A checkpoint of 300,000 bytes, as one file and in pieces. */

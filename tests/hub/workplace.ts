@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeEach } from "vitest";
+import { afterEach, beforeEach } from "vitest";
 import { DiapasonError } from "../../src/base/errors.ts";
 import type { HubSettings } from "../../src/models/hub/settings.node.ts";
+import { newFolder } from "../new-folder.ts";
 import { type HubServer, startHub } from "./server.ts";
 
 /** The Hub of the test that runs: each has a new one, which goes with it. */
@@ -12,16 +12,6 @@ beforeEach(async () => {
   hub = await startHub();
 });
 afterEach(() => hub.close());
-
-const root = mkdtempSync(join(tmpdir(), "diapason-hub-"));
-afterAll(() => rmSync(root, { recursive: true, force: true }));
-let count = 0;
-
-export function newFolder(): string {
-  const folder = join(root, String(count++));
-  mkdirSync(folder);
-  return folder;
-}
 
 /** A client of that Hub with an empty cache. */
 export function settingsFor(more: Partial<HubSettings> = {}): HubSettings {

@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { parquetWriteBuffer } from "hyparquet-writer";
@@ -8,10 +7,11 @@ import { openTextRows, openTextSet } from "../../src/data/text/open-text-rows.no
 import type { TextSplitOptions } from "../../src/data/text/text-dataset.ts";
 import { textShapes } from "../../src/data/text/text-shapes.ts";
 import { assets, haveAssets } from "../assets.ts";
+import { newFolder } from "../new-folder.ts";
 
 /** A folder with these files. */
 function folder(files: Readonly<Record<string, string | Uint8Array>>): string {
-  const root = mkdtempSync(join(tmpdir(), "rows-"));
+  const root = newFolder();
   for (const [name, content] of Object.entries(files)) {
     mkdirSync(dirname(join(root, name)), { recursive: true });
     writeFileSync(join(root, name), content);

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { buildTokenizer } from "../../src/data/text/build-tokenizer.ts";
@@ -8,6 +7,7 @@ import { openTokenizer, readTokenizerFiles } from "../../src/data/text/open-toke
 import { cutPair } from "../../src/data/text/token-template.ts";
 import type { Encoding, TextTokenizer } from "../../src/data/text/tokenizer.ts";
 import { assets, haveAssets } from "../assets.ts";
+import { newFolder } from "../new-folder.ts";
 import { fixtureTokenizer, tokenizerFiles } from "./tokenizer-fixtures.ts";
 
 type Tokens = readonly number[] | { readonly ids: readonly number[]; readonly types: readonly number[] };
@@ -134,7 +134,7 @@ describe("a tokenizer", () => {
   });
 
   test("that is damaged, missing or of an unknown kind is refused by name", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "tokenizer-"));
+    const folder = newFolder();
     await expect(openTokenizer(folder)).rejects.toMatchObject({ code: "data/no-tokenizer" });
     writeFileSync(join(folder, "tokenizer.json"), "{");
     await expect(openTokenizer(folder)).rejects.toMatchObject({ code: "data/bad-tokenizer" });
@@ -151,7 +151,7 @@ describe("a tokenizer", () => {
   });
 
   test("encodes many texts in threads as it does here, in their order", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "tokenizer-"));
+    const folder = newFolder();
     const files = tokenizerFiles("bert-uncased");
     writeFileSync(join(folder, "tokenizer.json"), JSON.stringify(files.tokenizer));
     writeFileSync(join(folder, "tokenizer_config.json"), JSON.stringify(files.config));
@@ -174,7 +174,7 @@ describe("a tokenizer", () => {
   });
 
   test("reads the older files that tokenizers came in", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "tokenizer-"));
+    const folder = newFolder();
     const { model } = tokenizerFiles("bert-uncased").tokenizer as {
       model: { vocab: Record<string, number> };
     };
@@ -185,7 +185,7 @@ describe("a tokenizer", () => {
     for (const [i, text] of known.texts.entries())
       expect([...bert.encode(text).ids]).toEqual(known.expected["bert-uncased"]!.texts[i]);
 
-    const other = mkdtempSync(join(tmpdir(), "tokenizer-"));
+    const other = newFolder();
     const gpt2 = tokenizerFiles("gpt2").tokenizer as {
       model: { vocab: Record<string, number>; merges: (string | string[])[] };
     };

@@ -7,7 +7,8 @@ import { locateData } from "../../src/app/opening/located-data.node.ts";
 import { unreachable } from "../../src/models/hub/hub-fetch.node.ts";
 import { locateModel } from "../../src/models/hub/locate.node.ts";
 import { uploadFolder } from "../../src/models/hub/upload.node.ts";
-import { hub, mistakeOf, newFolder, settingsFor } from "./workplace.ts";
+import { newFolder } from "../new-folder.ts";
+import { hub, mistakeOf, settingsFor } from "./workplace.ts";
 
 const name = "some-org/tiny";
 const config = JSON.stringify({ model_type: "bert", architectures: ["BertModel"] });

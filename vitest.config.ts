@@ -6,6 +6,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: "forks",
+    // tests that make sessions of their own
+    env: { ORT_DISABLE_TELEMETRY: "1" },
     maxWorkers: 2,
   },
 });

@@ -30,8 +30,18 @@ export interface Lowered {
   readonly rowGradients?: readonly RowGradient[];
 }
 
+/**
+ * From 1.29 on ONNX Runtime tells its maker, on Linux and macOS, which models run: names of files and graphs, hashes of weights;
+ * and keeps a number of the machine. It asks once, where a process makes its first session, and sees no change that a worker makes
+ * to its copy of the environment. Whoever wants it sets the variable to 0.
+ */
+function keepToItself(): void {
+  process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
+}
+
 /** A device in a worker thread: the calling thread stays free while a graph runs. @throws runtime/no-device */
 export async function workerRuntime({ device, threads, lower }: WorkerRuntimeOptions): Promise<Runtime> {
+  keepToItself();
   const worker = new RuntimeWorker({ device, threads, shared: canShare });
   if (device !== "cpu") {
     try {

@@ -78,6 +78,10 @@ export const predictOptions = z.strictObject({
     .describe(
       "image files; texts, or files of them, for text tasks; for the task custom one file or folder of arrays; on the command line - for the lines of standard input",
     ),
+  pair: z
+    .string()
+    .optional()
+    .describe("second text of each text that is given (text-classification, sentence-similarity)"),
   task,
   form,
   top: z.int().min(1).default(5).describe("labels an image or text"),

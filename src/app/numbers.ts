@@ -33,7 +33,7 @@ export const percent = (share: number): string => `${(100 * share).toFixed(1)} %
 export const probability = (p: number): string => (p >= 0.001 ? p.toFixed(3) : p.toExponential(1));
 
 const shares =
-  /^(accuracy|macroF1|macro F1|micro F1|F1|precision|recall|word accuracy|exact match|ece|top5)(:|$)/;
+  /^(accuracy|macroF1|macro F1|micro F1|F1|precision|recall|word accuracy|exact match|recall@\d+|ece|top5)(:|$)/;
 
 /** A metric as a person reads it: shares as percent, everything else to four digits. */
 export const measured = (metric: string, value: number): string =>

@@ -593,6 +593,15 @@ describe("findings", () => {
     expect(said["class-balance"]).toMatch(/"x" 95\.7 %, "y" 4\.3 %/);
   });
 
+  test("tags that are numbers without names are said to be", async () => {
+    const found = async (tags: readonly unknown[]) =>
+      (await open(file("a.jsonl", lines({ tokens: ["a", "b"], ner_tags: tags })))).findings.map(
+        ({ kind }) => kind,
+      );
+    expect(await found([0, 1])).toEqual(["unnamed-tags"]);
+    expect(await found(["O", "B-PER"])).toEqual([]);
+  });
+
   test("answers that a column marks as bad are said to be learnt like the good", async () => {
     const rows = [true, false].map((label) => ({ prompt: "q", completion: `${label}`, label }));
     const { findings } = await open(file("a.jsonl", lines(...rows)));

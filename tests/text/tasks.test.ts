@@ -150,6 +150,34 @@ describe("text-classification", () => {
     ).toHaveLength(1);
   });
 
+  test("pairs: the second text is given beside the first, and a text alone is said to be", async () => {
+    const rows = opinions(48).map(({ text, isGood }) => ({
+      premise: text,
+      hypothesis: "the film was good",
+      label: isGood ? "yes" : "no",
+    }));
+    const data = writeRows(at("pair-data"), "all.jsonl", rows);
+    await tuned("pairs-out", { model: at("encoder"), data, task: "text-classification", epochs: 2 });
+    const said = async (options: Partial<Parameters<typeof predict>[0]>) => {
+      const events: unknown[] = [];
+      for await (const event of predict({ model: at("pairs-out"), inputs: ["a book was fine"], ...options }))
+        events.push(event.type === "prediction" ? event.labels : event.type);
+      return events;
+    };
+    const inputs = [
+      writeRows(at("pair-new"), "new.jsonl", [{ premise: "a book was fine", hypothesis: "the film" }]),
+    ];
+    const [ofFile, ofFlag, alone] = [
+      await said({ inputs }),
+      await said({ pair: "the film" }),
+      await said({}),
+    ];
+    expect(ofFlag).toEqual(ofFile);
+    expect(alone).toEqual(["note", expect.anything()]);
+    expect(alone[1]).not.toEqual(ofFlag[0]);
+    await expect(said({ inputs: ["pair-new/news.jsonl"] })).rejects.toMatchObject({ code: "data/not-found" });
+  });
+
   test("a decoder without a pad token names one, as transformers needs of several texts at once", async () => {
     cpSync(at("decoder"), at("padless"), { recursive: true });
     const path = join(at("padless"), "tokenizer_config.json");

@@ -1,4 +1,5 @@
 import { DiapasonError } from "../../base/errors.ts";
+import { listNames } from "../../data/code-points.ts";
 import type { TextDataset } from "../../data/text/text-dataset.ts";
 import { textShapes } from "../../data/text/text-shapes.ts";
 import type { EncodedText } from "./job.ts";
@@ -16,7 +17,8 @@ export function checkShape<E extends EncodedText, V>(
     format,
     columns,
     findings,
-  }: Pick<TextDataset, "origin" | "shape" | "format" | "columns" | "findings">,
+    splits,
+  }: Pick<TextDataset, "origin" | "shape" | "format" | "columns" | "findings" | "splits">,
 ): void {
   const long = findings.find(({ kind }) => kind === "long-text");
   if (long && !readsPieces)
@@ -27,11 +29,13 @@ export function checkShape<E extends EncodedText, V>(
     );
   if (shapes.includes(shape)) return;
   const taken = Object.entries(columns).map(([role, name]) => `"${name}" is taken as ${role}`);
+  const [row] = [...splits.train, ...splits.validation, ...splits.test];
+  const others = Object.keys(row?.fields ?? {}).filter((name) => !Object.values(columns).includes(name));
   const wanted = textShapes.filter((one) => shapes.includes(one.shape) && !one.isPrompt);
   throw new DiapasonError(
     "data/unknown-shape",
     `The rows of ${origin.split(";")[0]} are ${format}; the task ${name} takes ${wanted.map((one) => one.format).join(", or ")}.`,
-    `Name the columns (${["textColumn, pairColumn, labelColumn", ...taken].join("; ")}), or choose a task for what the rows are.`,
+    `Name the columns (${["textColumn, pairColumn, labelColumn", ...taken, ...(others.length > 0 ? [`not taken: ${listNames(others, 10)}`] : [])].join("; ")}), or choose a task for what the rows are.`,
   );
 }
 

@@ -41,7 +41,7 @@ export const classificationKind: TextTaskKind<LabelledText, unknown> = {
   options: {
     tune: ["labelSmoothing", "labels", "labelColumn"],
     evaluate: ["labels", "labelColumn"],
-    predict: ["top"],
+    predict: ["top", "pair"],
   },
   job: classificationJob,
   report: (record) =>

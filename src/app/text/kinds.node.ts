@@ -54,7 +54,7 @@ export const similarityKind: TextTaskKind<SimilarTexts, TextScores> = {
   name: "sentence-similarity",
   reading: {},
   shapes: ["triplet", "pair", "pair-score"],
-  options: { tune: ["labelColumn"], evaluate: ["labelColumn"], predict: [] },
+  options: { tune: ["labelColumn"], evaluate: ["labelColumn"], predict: ["pair"] },
   usualTokens: async (folder) => (await readSentenceModules(folder)).maxTokens,
   job: similarityJob,
   ...scoredText("sentence-similarity"),

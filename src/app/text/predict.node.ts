@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { DiapasonError } from "../../base/errors.ts";
 import { openTextSet } from "../../data/text/open-text-rows.node.ts";
 import type { TextOptions, TextRow } from "../../data/text/text-dataset.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
@@ -6,11 +7,12 @@ import type { PredictSettings } from "../judging.ts";
 import { type Note, noteOf } from "../progress.ts";
 import { refuseFreshHead } from "../tune/fresh-head.ts";
 import type { VerbContext } from "../verb.ts";
+import { excerpt } from "./excerpt.ts";
 import type { EncodedText, Said } from "./job.ts";
 import { exampleBatches, inputNames, only, tokenFeeds } from "./judging.ts";
 import { openTextModel, openTextTokenizer } from "./open.node.ts";
 import { columnsOf } from "./prepare.node.ts";
-import { settingsOf } from "./settings.node.ts";
+import { type KeptSettings, settingsOf } from "./settings.node.ts";
 import type { TextTaskKind } from "./task-kind.ts";
 
 /** Says what texts are: those given, and those of files given. */
@@ -21,7 +23,8 @@ export async function* predictTexts<E extends EncodedText, V>(
   { signal }: VerbContext,
 ): AsyncGenerator<Note | Said, void> {
   const kept = await settingsOf(options.model);
-  const rows = await rowsOf(options.inputs, columnsOf(options));
+  const rows = await rowsOf(options.inputs, columnsOf(options), options.pair);
+  yield* pairNotes(kept, rows);
   const { tokenizer, maxTokens } = await openTextTokenizer(
     options.model,
     options.maxTokens ?? kept.maxTokens ?? (await kind.usualTokens?.(options.model)),
@@ -63,11 +66,48 @@ export async function* predictTexts<E extends EncodedText, V>(
   }
 }
 
-/** A text stands for itself; a file for the rows that it holds. */
-export async function rowsOf(inputs: readonly string[], columns: TextOptions): Promise<TextRow[]> {
+/** The name of a file of rows, and no text that anyone would ask about. */
+const fileName = /^\S+\.(csv|tsv|tab|jsonl|ndjson|json|parquet|conll|bio|iob2?|txt|text|md)(\.gz)?$/i;
+
+/**
+ * A text stands for itself, with the second text of its pair where one is given; a file for the rows that it holds.
+ *
+ * @throws data/not-found for the name of a file that is not there
+ */
+export async function rowsOf(
+  inputs: readonly string[],
+  columns: TextOptions,
+  pair?: string,
+): Promise<TextRow[]> {
   const rows: TextRow[] = [];
-  for (const [i, input] of inputs.entries())
-    if (existsSync(input)) for (const row of (await openTextSet(input, columns)).rows) rows.push(row);
-    else rows.push({ id: input, file: "", line: i + 1, fields: {}, values: { text: input } });
+  for (const [i, input] of inputs.entries()) {
+    if (existsSync(input)) {
+      for (const row of (await openTextSet(input, columns)).rows) rows.push(row);
+      continue;
+    }
+    if (fileName.test(input))
+      throw new DiapasonError(
+        "data/not-found",
+        `There is no file "${input}".`,
+        "Check its path. A text that looks so can be given in a file, or on standard input (-).",
+      );
+    const values = { text: input, ...(pair !== undefined && { pair }) };
+    rows.push({
+      id: pair === undefined ? input : `${input} | ${pair}`,
+      file: "",
+      line: i + 1,
+      fields: {},
+      values,
+    });
+  }
   return rows;
+}
+
+/** Texts alone where pairs were learnt: what a model says of one half of a pair means little. */
+function* pairNotes({ pairs }: KeptSettings, rows: readonly TextRow[]): Generator<Note> {
+  const alone = rows.filter(({ values }) => values.pair === undefined);
+  if (pairs && alone[0])
+    yield noteOf(
+      `The model was tuned on pairs of texts, and ${alone.length === 1 ? "a text is" : `${alone.length} texts are`} given alone, such as ${JSON.stringify(excerpt(alone[0].id))}. Give the other with --pair, or rows with two columns.`,
+    );
 }

@@ -191,7 +191,11 @@ function textRun<E extends EncodedText, V>(job: TextJob<E, V>, opened: Opened<E>
       const tuned = withGraph(network, roundToStored(withValues(network.graph, values)));
       const padding = job.labels ? padConfig(tuned.config, tokenizer) : {};
       const own = { ...tuned.config, ...padding, ...job.config };
-      const config = withPurpose(own, { task: facts.task, maxTokens });
+      const config = withPurpose(own, {
+        task: facts.task,
+        maxTokens,
+        ...(dataset.shape === "pair-label" && { pairs: true }),
+      });
       const drops = (tuned.network?.dropout.size ?? 0) > 0;
       const whole = job.beside?.part(tuned) ?? tuned;
       const plain = job.network || drops ? rebuilt(whole, { seed: options.seed }) : whole;

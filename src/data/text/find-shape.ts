@@ -57,7 +57,7 @@ export function findShape(
   throw new DiapasonError(
     "data/unknown-shape",
     `${where} has the columns ${listNames(columns, 20)}, which are no known shape${options.shape ? ` of "${options.shape}"` : ""}.`,
-    `Name the columns, such as textColumn and labelColumn, or rename them to "text" and "label"; docs/text-data.md lists every shape.`,
+    `Name the columns, such as textColumn and labelColumn, or rename them to "text" and "label" (the first line of a CSV file names its columns); docs/text-data.md lists every shape.`,
   );
 }
 

@@ -88,6 +88,12 @@ export async function readFiles(files: TextFiles, options: TextOptions): Promise
     const known = new Set(options.classes);
     for (const row of all) for (const name of classesOf(row)) checkKnown(name, known, row.id, "given");
   }
+  if (isTags && names === undefined && raw.length > 0 && all.every(hasNumberTags))
+    findings.push({
+      kind: "unnamed-tags",
+      message:
+        "The tags are numbers, and nothing says their names: 0 counts as an entity like the others. Write names, such as O and B-PER, or take Parquet files, which hold them.",
+    });
   const classes = hasClasses
     ? (options.classes ?? names ?? spelled?.classes ?? sortClasses(all.flatMap(classesOf), isTags))
     : [];
@@ -109,6 +115,9 @@ function findTableShape({ columns, rows }: Table, options: TextOptions, file: st
   if (Object.values(found.columns).some((column) => own.includes(column))) return found;
   return findShape(own, rows[0]!.fields, options, file);
 }
+
+const hasNumberTags = ({ values }: TextRow): boolean =>
+  values.tags?.every((tag) => /^\d+$/.test(tag)) === true;
 
 interface ReadRow {
   readonly split: SplitName | "all";

@@ -7,6 +7,7 @@ import {
   type GatedRow,
   gatedDecoder,
   gatedFields,
+  isListedSliding,
   layerTypes,
 } from "../network/gated-decoder.ts";
 import { type RopeConfig, ropeOf, ropeOfKinds } from "../network/rope.ts";
@@ -61,7 +62,7 @@ export const gemma2Architecture = architecture(
     config: gemma2Config,
     caps: (c) => ({ scores: c.attn_logit_softcapping, logits: c.final_logit_softcapping }),
     layer(c, i) {
-      const isSliding = c.layer_types ? c.layer_types[i] === "sliding_attention" : i % 2 === 0;
+      const isSliding = isListedSliding(c, i) ?? i % 2 === 0;
       return {
         rope: ropeOf(c, c.head_dim ?? 256),
         window: isSliding ? (c.sliding_window ?? undefined) : undefined,
@@ -93,9 +94,7 @@ export const gemma3Architecture = architecture(
     caps: (c) => ({ logits: c.final_logit_softcapping }),
     normalizesQueries: "heads",
     layer(c, i) {
-      const isSliding = c.layer_types
-        ? c.layer_types[i] === "sliding_attention"
-        : (i + 1) % c.sliding_window_pattern !== 0;
+      const isSliding = isListedSliding(c, i) ?? (i + 1) % c.sliding_window_pattern !== 0;
       const { full_attention: full, sliding_attention: sliding } = c.rope_parameters ?? {};
       const rope = (given: RopeConfig["rope_scaling"]) =>
         ropeOf({ ...c, rope_scaling: given, rope_theta: undefined }, c.head_dim ?? 256);

@@ -54,6 +54,10 @@ const modernbertConfig = z
   .refine((c) => c.hidden_size % (2 * c.num_attention_heads) === 0, {
     path: ["num_attention_heads"],
     error: "expected to divide hidden_size into even parts",
+  })
+  .refine((c) => (c.layer_types?.length ?? c.num_hidden_layers) === c.num_hidden_layers, {
+    path: ["layer_types"],
+    error: "expected one for each layer",
   });
 type ModernbertConfig = z.output<typeof modernbertConfig>;
 

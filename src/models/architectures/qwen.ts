@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { architecture } from "../architecture.ts";
 import { count } from "../network/config-fields.ts";
-import { gatedDecoder, gatedFields, layerTypes } from "../network/gated-decoder.ts";
+import { gatedDecoder, gatedFields, isListedSliding, layerTypes } from "../network/gated-decoder.ts";
 import { ropeOf } from "../network/rope.ts";
 
 const qwenConfig = z.object({
@@ -18,9 +18,7 @@ type QwenConfig = z.output<typeof qwenConfig>;
 
 /** Layers look back over a window where the config lists them so, or from a layer on. */
 function windowOf(c: QwenConfig, i: number): number | undefined {
-  const isSliding = c.layer_types
-    ? c.layer_types[i] === "sliding_attention"
-    : c.use_sliding_window && i >= c.max_window_layers;
+  const isSliding = isListedSliding(c, i) ?? (c.use_sliding_window && i >= c.max_window_layers);
   return isSliding ? (c.sliding_window ?? undefined) : undefined;
 }
 

@@ -20,12 +20,17 @@ import {
   wordLogits,
 } from "../network/text-encoder.ts";
 
-const robertaConfig = z.object({
-  ...bertFields,
-  vocab_size: count.default(50265),
-  type_vocab_size: count.default(2),
-  pad_token_id: z.int().min(0).default(1),
-});
+const robertaConfig = z
+  .object({
+    ...bertFields,
+    vocab_size: count.default(50265),
+    type_vocab_size: count.default(2),
+    pad_token_id: z.int().min(0).default(1),
+  })
+  .refine((c) => c.pad_token_id + 1 < c.max_position_embeddings, {
+    path: ["pad_token_id"],
+    error: "positions count from the one after it, and there are no more than max_position_embeddings",
+  });
 type RobertaConfig = z.output<typeof robertaConfig>;
 
 const layers = (c: RobertaConfig): string[] => layerPaths("encoder.layer", c.num_hidden_layers);

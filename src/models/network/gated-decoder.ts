@@ -34,6 +34,27 @@ export const gatedFields = {
 
 export const layerTypes = z.array(z.enum(["full_attention", "sliding_attention"])).nullish();
 
+/**
+ * Whether a layer looks back over a window, where the config lists its layers; undefined where it does not.
+ * @throws models/bad-config where the list is not one for each layer
+ */
+export function isListedSliding(
+  c: {
+    readonly layer_types?: readonly string[] | null | undefined;
+    readonly num_hidden_layers: number;
+  },
+  i: number,
+): boolean | undefined {
+  const { layer_types: types, num_hidden_layers: layers } = c;
+  if (!types) return undefined;
+  if (types.length === layers) return types[i] === "sliding_attention";
+  throw new DiapasonError(
+    "models/bad-config",
+    `config.json has ${types.length} layer_types for ${layers} layers.`,
+    "Check that config.json is the model's own.",
+  );
+}
+
 /** What every config of the family says, whatever its fields are called. */
 export interface GatedConfig extends RopeConfig {
   readonly vocab_size: number;

@@ -1,37 +1,42 @@
 import { z } from "zod";
+import { DiapasonError } from "../../base/errors.ts";
 import { count } from "./config-fields.ts";
 
 const ratio = z.number().positive();
 
+const isOfType = (
+  given: { readonly rope_type?: unknown; readonly type?: unknown },
+  types: readonly string[],
+): boolean => types.includes(String(given.rope_type ?? given.type));
+
 /** How far apart the angles of rotary positions are, in all spellings of a config. */
 const scaling = z
   .looseObject({
-    rope_type: z.enum(["default", "linear", "dynamic", "llama3", "yarn", "longrope", "su"]).optional(),
-    type: z.enum(["default", "linear", "dynamic", "llama3", "yarn", "longrope", "su"]).optional(),
-    rope_theta: ratio.optional(),
-    partial_rotary_factor: z.number().gt(0).max(1).optional(),
+    rope_type: z.enum(["default", "linear", "dynamic", "llama3", "yarn", "longrope", "su"]).nullish(),
+    type: z.enum(["default", "linear", "dynamic", "llama3", "yarn", "longrope", "su"]).nullish(),
+    rope_theta: ratio.nullish(),
+    partial_rotary_factor: z.number().gt(0).max(1).nullish(),
     factor: ratio.nullish(),
     attention_factor: ratio.nullish(),
-    original_max_position_embeddings: ratio.optional(),
-    low_freq_factor: ratio.optional(),
-    high_freq_factor: ratio.optional(),
+    original_max_position_embeddings: ratio.nullish(),
+    low_freq_factor: ratio.nullish(),
+    high_freq_factor: ratio.nullish(),
     beta_fast: ratio.nullish(),
     beta_slow: ratio.nullish(),
     mscale: z.number().nullish(),
     mscale_all_dim: z.number().nullish(),
-    truncate: z.boolean().optional(),
-    short_factor: z.array(ratio).optional(),
-    long_factor: z.array(ratio).optional(),
+    truncate: z.boolean().nullish(),
+    short_factor: z.array(ratio).nullish(),
+    long_factor: z.array(ratio).nullish(),
   })
-  .refine(
-    (given) =>
-      !["longrope", "su"].includes(given.rope_type ?? given.type ?? "") ||
-      (given.short_factor !== undefined && given.long_factor?.length === given.short_factor.length),
-    {
-      path: ["long_factor"],
-      message: "longrope needs short_factor and long_factor, one number for each pair",
-    },
-  );
+  .refine((given) => !isOfType(given, ["longrope", "su"]) || (given.short_factor && given.long_factor), {
+    path: ["long_factor"],
+    message: "longrope needs short_factor and long_factor, one number for each pair",
+  })
+  .refine((given) => !isOfType(given, ["linear", "dynamic", "llama3"]) || given.factor, {
+    path: ["factor"],
+    message: "angles of this type need one",
+  });
 type Scaling = z.output<typeof scaling>;
 
 const layerKind = z.enum(["full_attention", "sliding_attention"]);
@@ -54,20 +59,20 @@ const ropeParameters = z.looseObject({}).transform((given, context): Scaling | R
 
 /** Fields of a config that say how tokens are turned by their places. */
 export const ropeFields = {
-  rope_theta: ratio.optional(),
-  partial_rotary_factor: z.number().gt(0).max(1).optional(),
+  rope_theta: ratio.nullish(),
+  partial_rotary_factor: z.number().gt(0).max(1).nullish(),
   max_position_embeddings: count.default(2048),
-  original_max_position_embeddings: ratio.optional(),
+  original_max_position_embeddings: ratio.nullish(),
   rope_scaling: scaling.nullish(),
   rope_parameters: ropeParameters.nullish(),
 };
 
 /** What a config says of rotary positions. */
 export interface RopeConfig {
-  readonly rope_theta?: number | undefined;
-  readonly partial_rotary_factor?: number | undefined;
+  readonly rope_theta?: number | null | undefined;
+  readonly partial_rotary_factor?: number | null | undefined;
   readonly max_position_embeddings: number;
-  readonly original_max_position_embeddings?: number | undefined;
+  readonly original_max_position_embeddings?: number | null | undefined;
   readonly rope_scaling?: Scaling | null | undefined;
   readonly rope_parameters?: Scaling | RopeOfKinds | null | undefined;
 }
@@ -151,7 +156,16 @@ const ropes: { readonly [T in NonNullable<Scaling["rope_type"]>]: (task: RopeTas
     const { given, factor, original } = task;
     const scale =
       given.attention_factor ?? (factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original)));
-    const divided = (by: readonly number[] = []) => plain(task).map((f, i) => f / (by[i] ?? 1));
+    const divided = (by: readonly number[] | null | undefined): number[] => {
+      const usual = plain(task);
+      if (by?.length !== usual.length)
+        throw new DiapasonError(
+          "models/bad-config",
+          `config.json has ${by?.length ?? 0} numbers in short_factor or long_factor; a head has ${usual.length} pairs that are turned.`,
+          "Check that config.json is the model's own.",
+        );
+      return usual.map((f, i) => f / by[i]!);
+    };
     const beyond = { after: original, frequencies: divided(given.long_factor) };
     return { frequencies: divided(given.short_factor), scale, beyond };
   },

@@ -60,6 +60,8 @@ export interface Architecture<C extends object = object> {
    * checkpoint has of them stays beside the network and is saved with it.
    */
   readonly kept?: RegExp;
+  /** Learnt places, of those that its config counts, that no token of a text has. Default: none. */
+  unusedPlaces?(config: C): number;
   /** Spellings that older checkpoints have, and what they are called now. */
   readonly renames?: readonly (readonly [RegExp, string])[];
   /**

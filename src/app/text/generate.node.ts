@@ -4,6 +4,7 @@ import type { ChatMessage, TextRow } from "../../data/text/text-dataset.ts";
 import type { ThreadedTokenizer } from "../../data/text/tokenizer.ts";
 import { openGenerator, type Prompt } from "../../evaluate/generate.ts";
 import { readConfig } from "../../models/open-network.node.ts";
+import { placesOf } from "../../models/places.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Generated, PredictSettings } from "../judging.ts";
 import { type Note, noteOf, type Progress } from "../progress.ts";
@@ -155,10 +156,4 @@ function beginningOf({ id, values }: TextRow, tokenizer: ThreadedTokenizer, chat
   const { ids } = tokenizer.encode(found);
   const isEnded = ids.at(-1) === tokenizer.special.eos?.id;
   return { prompt: found, isAnswer: false, ids: isEnded ? ids.slice(0, -1) : ids };
-}
-
-/** How many tokens a model has places for, as its config says. */
-function placesOf(config: Readonly<Record<string, unknown>>): number | undefined {
-  const found = config["n_positions"] ?? config["max_position_embeddings"];
-  return typeof found === "number" ? found : undefined;
 }

@@ -9,6 +9,8 @@ import { withPrefixSpace } from "../../data/text/word-spaces.ts";
 import { replaceHead } from "../../models/head.ts";
 import { loadModel } from "../../models/load.node.ts";
 import type { Model } from "../../models/model.ts";
+import { readConfig } from "../../models/open-network.node.ts";
+import { placesOf } from "../../models/places.ts";
 import { learnShapes } from "../../runtime/probe.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { EncodedText, TextJob } from "./job.ts";
@@ -22,7 +24,9 @@ export async function openTextTokenizer(
   asked: number | undefined,
 ): Promise<{ readonly tokenizer: ThreadedTokenizer; readonly maxTokens: number }> {
   const tokenizer = await openTokenizer(folder);
-  const most = Math.min(tokenizer.maxLength ?? usualTokens, 1e6);
+  const places = placesOf(await readConfig(folder));
+  const said = Math.min(...[tokenizer.maxLength, places].filter((limit) => limit !== undefined));
+  const most = Number.isFinite(said) ? Math.min(said, 1e6) : usualTokens;
   return { tokenizer, maxTokens: Math.min(asked ?? Math.min(most, usualTokens), most) };
 }
 

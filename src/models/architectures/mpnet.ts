@@ -54,6 +54,7 @@ const mpnet: Architecture<MpnetConfig> = {
   config: mpnetConfig,
   prefix: "mpnet",
   dropout: (c) => hiddenShares(c.hidden_dropout_prob),
+  unusedPlaces: () => padding + 1,
   blocks: (c) => ["embeddings", "encoder.relative_attention_bias", ...layers(c)],
   renames: oldNorms,
   heads: encoderHeads<MpnetConfig>({

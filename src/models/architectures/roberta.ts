@@ -51,6 +51,7 @@ const roberta = (modelType: string, classStem: string): Architecture =>
     prefix: "roberta",
     dropout: bertDropout,
     blocks: (c) => ["embeddings", ...layers(c)],
+    unusedPlaces: (c) => c.pad_token_id + 1,
     renames: oldNorms,
     heads: encoderHeads<RobertaConfig>({
       classStem,

@@ -40,6 +40,8 @@ export interface Adapter {
   readonly base: Model;
   readonly rank: number;
   readonly alpha: number;
+  /** Whether B·A is divided by the root of the rank. */
+  readonly isRankStabilized: boolean;
   readonly layers: readonly AdaptedLayer[];
   /** Layers that none was put on: names must not mean one of these. */
   readonly spared: readonly string[];

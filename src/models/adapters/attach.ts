@@ -22,6 +22,7 @@ export function attachAdapter(model: Model, spec: AdapterSpec): AdaptedModel {
   const row = adapterMethods[spec.method];
   const { rank = 8, dropout = 0, bias = row.bias, seed = 0, rateRatio = 16 } = spec;
   const alpha = spec.alpha ?? row.alpha(rank);
+  const isRankStabilized = spec.isRankStabilized ?? row.isRankStabilized ?? false;
   checkNumbers({ rank, alpha, dropout });
   const graph = model.graph.clone();
   const reached = new Set(model.parameters.map(({ name }) => name));
@@ -36,7 +37,8 @@ export function attachAdapter(model: Model, spec: AdapterSpec): AdaptedModel {
     const ownRank = ofPattern(spec.rankPattern, layer, rank);
     const ownAlpha = ofPattern(spec.alphaPattern, layer, alpha);
     const isFeedforward = fitsLayer(feedforwardOf(model, spec), layer);
-    const how = { graph, layer, seed, dropout, isFeedforward, rateRatio, rank: ownRank, alpha: ownAlpha };
+    const sizes = { rank: ownRank, alpha: ownAlpha, isRankStabilized };
+    const how = { graph, layer, seed, dropout, isFeedforward, rateRatio, ...sizes };
     const { made: parameters, ...placed } = row.layers!.place(how);
     made.push([layer, parameters]);
     const tensors = parameters.map(({ value: _, decays: __, rate: ___, ...tensor }) => tensor);
@@ -75,6 +77,7 @@ export function attachAdapter(model: Model, spec: AdapterSpec): AdaptedModel {
       base: model,
       rank,
       alpha,
+      isRankStabilized,
       layers: adapted,
       spared: layers.filter((layer) => !chosen.includes(layer)).map(({ module }) => module),
       saved: beside.saved,

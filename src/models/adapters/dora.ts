@@ -17,7 +17,7 @@ import {
 } from "./low-rank.ts";
 import type { AdapterMethod, MadeParameter, Placement } from "./method.ts";
 
-const method = { scale: (alpha: number, rank: number) => alpha / rank, start: kaimingPair };
+const method = { start: kaimingPair };
 
 /**
  * m ⊙ (W + ΔW) / ‖W + ΔW‖ with ΔW = (α/r)·B·A, norms over what leads to each output, m starting as ‖W‖. To the gradient
@@ -29,7 +29,7 @@ export const dora: AdapterMethod = {
   alpha: (rank) => 2 * rank,
   targets: "lora",
   bias: "none",
-  peft: { type: "LORA", flags: { use_rslora: false, use_dora: true } },
+  peft: { type: "LORA", flags: { use_dora: true } },
   layers: {
     kinds: ["linear", "conv"],
     place(placement) {

@@ -10,9 +10,8 @@ export const loraPlus: AdapterMethod = {
   targets: "lora",
   bias: "none",
   vectorsAreFast: true,
-  peft: { type: "LORA", flags: { use_rslora: false, use_dora: false } },
+  peft: { type: "LORA", flags: { use_dora: false } },
   layers: lowRank({
-    scale: (alpha, rank) => alpha / rank,
     start: kaimingPair,
     rateOfB: ({ rateRatio }) => rateRatio,
   }),

@@ -8,6 +8,6 @@ export const lora: AdapterMethod = {
   alpha: (rank) => 2 * rank,
   targets: "lora",
   bias: "none",
-  peft: { type: "LORA", flags: { use_rslora: false, use_dora: false } },
-  layers: lowRank({ scale: (alpha, rank) => alpha / rank, start: kaimingPair }),
+  peft: { type: "LORA", flags: { use_dora: false } },
+  layers: lowRank({ start: kaimingPair }),
 };

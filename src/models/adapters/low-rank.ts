@@ -18,7 +18,6 @@ export interface Pair {
 
 /** Where two low-rank methods differ. */
 export interface LowRank {
-  scale(alpha: number, rank: number): number;
   /** First values. */
   start(placement: Placement, dims: PairDims): Pair;
   /** Whether the first pair is taken out of the weight, so that the whole is what it was. */
@@ -47,9 +46,17 @@ export function pairDims({ kind, weight, inSize, outSize }: Layer, rank: number)
   return { a: [rank, inSize, ...kernel], b: [outSize, rank, ...kernel.map(() => 1)] };
 }
 
+/** What B·A is multiplied by. Source: PEFT, LoraLayer.update_layer. */
+export const scaleOf = ({
+  alpha,
+  rank,
+  isRankStabilized,
+}: Pick<Placement, "alpha" | "rank" | "isRankStabilized">): number =>
+  alpha / (isRankStabilized ? Math.sqrt(rank) : rank);
+
 /** Adds the initializers of a pair to a graph. */
 export function addPair(placement: Placement, method: LowRank): PlacedPair & { readonly start: Pair } {
-  const { graph, layer, rank, alpha } = placement;
+  const { graph, layer, rank } = placement;
   const { kind, module } = layer;
   const dims = pairDims(layer, rank);
   const start = method.start(placement, dims);
@@ -82,7 +89,7 @@ export function addPair(placement: Placement, method: LowRank): PlacedPair & { r
       ...(rate !== undefined && !isEmbedding && { rate }),
     },
   ];
-  return { a, b, scale: method.scale(alpha, rank), made, start };
+  return { a, b, scale: scaleOf(placement), made, start };
 }
 
 /** scale · B·A·x for what a use of a layer reads: two thin products. */

@@ -8,6 +8,8 @@ export interface Placement {
   readonly layer: Layer;
   readonly rank: number;
   readonly alpha: number;
+  /** Whether B·A is divided by the root of the rank, not by the rank. */
+  readonly isRankStabilized: boolean;
   readonly seed: number;
   readonly dropout: number;
   /** IA3: the layer's input is scaled, not its output. */
@@ -59,6 +61,8 @@ export interface AdapterMethod {
   alpha(rank: number): number;
   /** What is done to layers; absent where only biases of the base move. */
   readonly layers?: LayerMethod;
+  /** B·A is divided by the root of the rank. */
+  readonly isRankStabilized?: true;
   /** Whose default target modules it has. */
   readonly targets: "lora" | "ia3";
   /** How PEFT's config calls it; absent where PEFT has no such adapter. */

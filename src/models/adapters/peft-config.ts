@@ -83,9 +83,8 @@ export function readPeftConfig(
   const start = otherStarts.find((name) => `${config.init_lora_weights}`.toLowerCase() === name);
   if (start)
     throw unsupported(path, `starts with init_lora_weights "${start}", which changes the base's weights`);
-  const kinds = [config.use_dora, config.use_rslora, /^pissa/.test(`${config.init_lora_weights}`)];
-  if (kinds.filter(Boolean).length > 1)
-    throw unsupported(path, "combines two of use_dora, use_rslora and PiSSA's first weights");
+  if (config.use_dora && /^pissa/.test(`${config.init_lora_weights}`))
+    throw unsupported(path, "combines use_dora with PiSSA's first weights");
   return { config, method: row(config) };
 }
 

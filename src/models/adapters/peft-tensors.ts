@@ -125,17 +125,19 @@ const configs: {
   LORA(model, flags) {
     const { adapter } = model;
     const told = toldAs(model);
-    const { rank, alpha, dropout, bias, layers } = adapter;
+    const { rank, alpha, dropout, bias, layers, isRankStabilized } = adapter;
     const factor = layers.some(({ takenOut }) => takenOut) ? 2 : 1;
+    // of a rank as many times as large the scale stays what it was
+    const ofAlpha = isRankStabilized ? Math.sqrt(factor) : factor;
     const ranks = layers
       .filter((layer) => layer.rank !== rank)
       .map((l) => [told(l.layer.module), l.rank * factor]);
     const alphas = layers
       .filter((layer) => layer.alpha !== alpha)
-      .map((l) => [told(l.layer.module), l.alpha * factor]);
+      .map((l) => [told(l.layer.module), l.alpha * ofAlpha]);
     return {
       r: rank * factor,
-      lora_alpha: alpha * factor,
+      lora_alpha: alpha * ofAlpha,
       lora_dropout: dropout,
       bias,
       init_lora_weights: true,
@@ -143,6 +145,7 @@ const configs: {
       alpha_pattern: Object.fromEntries(alphas),
       layers_to_transform: null,
       layers_pattern: null,
+      use_rslora: isRankStabilized,
       ...flags,
     };
   },

@@ -226,6 +226,7 @@ function withPeftTensors(
     method,
     rank: config.r,
     alpha: config.lora_alpha,
+    isRankStabilized: config.use_rslora ?? false,
     rankPattern: config.rank_pattern ?? {},
     alphaPattern: config.alpha_pattern ?? {},
     // what the file holds is what was adapted, whatever the pattern was

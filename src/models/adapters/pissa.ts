@@ -1,10 +1,8 @@
 import { DiapasonError } from "../../base/errors.ts";
 import { floatsOf, transposed } from "./adapted.ts";
-import { lowRank, type Pair } from "./low-rank.ts";
+import { lowRank, type Pair, scaleOf } from "./low-rank.ts";
 import type { AdapterMethod, Placement } from "./method.ts";
 import { leadingSingular } from "./singular.ts";
-
-const scale = (alpha: number, rank: number): number => alpha / rank;
 
 /**
  * LoRA that starts from the strongest directions of the weight W = U·S·Vᵀ: B = U√(S/s), A = √(S/s)Vᵀ over the r largest,
@@ -16,14 +14,15 @@ export const pissa: AdapterMethod = {
   alpha: (rank) => rank,
   targets: "lora",
   bias: "none",
-  peft: { type: "LORA", flags: { use_rslora: false, use_dora: false } },
+  peft: { type: "LORA", flags: { use_dora: false } },
   layers: {
-    ...lowRank({ scale, start: principalPair, takesOut: true }),
+    ...lowRank({ start: principalPair, takesOut: true }),
     kinds: ["linear"],
   },
 };
 
-function principalPair({ layer, rank, alpha, seed }: Placement): Pair {
+function principalPair(placement: Placement): Pair {
+  const { layer, rank, seed } = placement;
   const { inSize, outSize, isOutFirst, weight, module } = layer;
   if (rank > Math.min(inSize, outSize))
     throw new DiapasonError(
@@ -34,7 +33,7 @@ function principalPair({ layer, rank, alpha, seed }: Placement): Pair {
   const stored = floatsOf(weight.constant!);
   const matrix = isOutFirst ? stored : transposed(stored, inSize, outSize);
   const { u, s, v } = leadingSingular(matrix, { rows: outSize, columns: inSize, rank, seed, name: module });
-  const root = s.map((value) => Math.sqrt(value / scale(alpha, rank)));
+  const root = s.map((value) => Math.sqrt(value / scaleOf(placement)));
   return {
     a: Float32Array.from({ length: rank * inSize }, (_, at) => {
       const k = Math.floor(at / inSize);

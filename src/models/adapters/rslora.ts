@@ -8,6 +8,7 @@ export const rslora: AdapterMethod = {
   alpha: (rank) => rank,
   targets: "lora",
   bias: "none",
-  peft: { type: "LORA", flags: { use_rslora: true, use_dora: false } },
-  layers: lowRank({ scale: (alpha, rank) => alpha / Math.sqrt(rank), start: kaimingPair }),
+  peft: { type: "LORA", flags: { use_dora: false } },
+  isRankStabilized: true,
+  layers: lowRank({ start: kaimingPair }),
 };

@@ -16,6 +16,8 @@ export interface AdapterSpec {
   readonly rank?: number | undefined;
   /** Numerator of the scale of what is added. Default: 2·rank, for rslora and pissa rank. */
   readonly alpha?: number | undefined;
+  /** Whether B·A is divided by the root of the rank, PEFT's `use_rslora`. Default: with rslora alone. */
+  readonly isRankStabilized?: boolean | undefined;
   /** Default: PEFT's for the architecture, else "all-linear" (for a network of convolutions, all of those). */
   readonly targetModules?: ModulePattern | undefined;
   readonly excludeModules?: ModulePattern | undefined;

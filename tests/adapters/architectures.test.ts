@@ -40,7 +40,9 @@ const difference = (a: Float32Array, b: Float32Array): number =>
 describe.each(readdirSync(root).sort())("%s", (name) => {
   test("takes PEFT's targets, and all linear layers; merged it gives the same; in int8 nearly", async () => {
     const { tensors: reference } = await loadSafetensors(`${root}/${name}/reference.safetensors`);
-    const model = await openNetwork(`${root}/${name}`, { seed: 0 });
+    const [, , height, width] = reference.get("input.pixel_values")?.dims ?? [];
+    const imageSize = height && width ? ([height, width] as const) : undefined;
+    const model = await openNetwork(`${root}/${name}`, { seed: 0, imageSize });
     const base = await outputOf(model, reference);
     const usual = attachAdapter(model, { method: "lora" }).adapter.layers;
     const all = usual.some(({ layer }) => layer.kind === "linear") ? { targetModules: "all-linear" } : {};

@@ -325,6 +325,25 @@ describe("token-classification", () => {
     await Promise.all([before.close(), after.close()]);
   });
 
+  test("tags are read behind the padding, whichever side it is on", async () => {
+    cpSync(at("decoder"), at("left-tags"), { recursive: true });
+    const path = join(at("left-tags"), "tokenizer_config.json");
+    const config = JSON.parse(readFileSync(path, "utf8"));
+    writeFileSync(path, JSON.stringify({ ...config, padding_side: "left" }));
+    const rows = opinions(96).map((_, i) => ({
+      tokens: [...(i % 2 ? ["the", "film", "in", "the", "book"] : []), "anna", "lives", "in", "paris"],
+      ner_tags: [...(i % 2 ? ["O", "O", "O", "O", "O"] : []), "B-PER", "O", "O", "B-LOC"],
+    }));
+    const data = writeRows(at("left-names"), "all.jsonl", rows);
+    const task = "token-classification";
+    const saved = await tuned("left-tagger", { model: at("left-tags"), data, task, epochs: 3 });
+    expect(saved.after.metrics["F1"]).toBe(1);
+    const found: unknown[] = [];
+    for await (const event of predict({ model: at("left-tagger"), inputs: ["anna", "the film in the book"] }))
+      if (event.type === "entities") found.push(event.entities.map(({ label, text }) => [label, text]));
+    expect(found).toEqual([[["PER", "anna"]], []]);
+  });
+
   test("says in how many texts each tag is", async () => {
     const rows = opinions(20).map((_, i) => ({
       tokens: ["anna", "lives", "in", "paris"],
@@ -365,6 +384,10 @@ describe("fill-mask", () => {
     for await (const _ of resume({ run: at("masks-2-run") }));
     const weights = (name: string) => readFileSync(at(`${name}/model.safetensors`));
     expect(weights("masks-2").equals(weights("masks"))).toBe(true);
+    const nothingHidden = async () => {
+      for await (const _ of predict({ model: at("masks"), inputs: ["the film was good"] }));
+    };
+    await expect(nothingHidden()).rejects.toMatchObject({ message: '"the film was good" hides nothing.' });
     for await (const event of predict({ model: at("masks"), inputs: ["the [MASK] was good"], top: 2 }))
       if (event.type === "prediction")
         expect(event.labels.map(({ label }) => label).sort()).toEqual(["book", "film"]);

@@ -80,6 +80,13 @@ export function* exampleBatches<E extends EncodedText>(
     yield { ...batch, examples: batch.places.map((place) => examples[place]!) };
 }
 
+/** Where the tokens of an example begin in its row of a batch: behind the padding, where that is on the left. */
+export const startOf = <E extends EncodedText>(
+  { tokens, examples }: ExampleBatch<E>,
+  row: number,
+  { paddingSide }: Pick<TextTokenizer, "paddingSide">,
+): number => (paddingSide === "left" ? tokens - examples[row]!.ids.length : 0);
+
 /** Everything that a batch may be fed as. */
 export const feedsOf = <E extends EncodedText>(
   job: Pick<TextJob<E, never>, "targets" | "feeds">,

@@ -4,7 +4,9 @@ import { ignored } from "../../data/text/text-batches.ts";
 import type { TextRow } from "../../data/text/text-dataset.ts";
 import { softmax } from "../../tasks/classification-metrics.ts";
 import { textOf } from "./encode.ts";
+import { excerpt } from "./excerpt.ts";
 import type { JobContext, TextJob } from "./job.ts";
+import { startOf } from "./judging.ts";
 import {
   judgedByPerplexity,
   labelled,
@@ -53,7 +55,16 @@ export function maskJob(context: JobContext): TextJob<TokenLabelled, TokenLosses
     ...tokenLoss(labelSmoothing),
     ...judgedByPerplexity(({ labels }) => labelled(labels), "cross-entropy of hidden tokens", tokenizer),
     encode: (rows) => encodeRows(context, rows),
-    encodeUnlabelled: (rows) => encodeRows(context, rows),
+    async encodeUnlabelled(rows) {
+      const found = await encodeRows(context, rows);
+      for (const { id } of rows)
+        if (!found.some((part) => part.id.startsWith(id) && part.ids.includes(mask.id)))
+          fail(
+            `${JSON.stringify(excerpt(id))} hides nothing.`,
+            `Write ${mask.token} where a word is to be told.`,
+          );
+      return found;
+    },
     epoch: (examples, epoch) => examples.map((example) => hidden(example, epoch)),
     targets: ({ labels }) => (labels ? { [labelsInput]: labels } : {}),
     countOf: ({ labels }) => labelled(labels),
@@ -64,7 +75,7 @@ export function maskJob(context: JobContext): TextJob<TokenLabelled, TokenLosses
         [...ids.keys()]
           .filter((t) => ids[t] === mask.id)
           .map((t) => {
-            const from = (i * batch.tokens + t) * size;
+            const from = (i * batch.tokens + startOf(batch, i, tokenizer) + t) * size;
             const shares = softmax((data as Float32Array).subarray(from, from + size));
             const best = [...shares.keys()].sort((a, b) => shares[b]! - shares[a]!).slice(0, top);
             return {

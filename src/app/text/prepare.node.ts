@@ -297,7 +297,8 @@ function foundIn<E extends EncodedText, V>(
     unit: "texts",
     examples: { train: countOf("train"), validation: countOf("validation"), test: countOf("test") },
     arrays: [],
-    classes: classes.map((name) => ({
+    // Labels beside texts that are learnt as texts are nothing to this task.
+    classes: (job.labels ? classes : []).map((name) => ({
       name,
       train: count(splits.train, name),
       validation: count(splits.validation, name),

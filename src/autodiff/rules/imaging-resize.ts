@@ -2,8 +2,8 @@ import { type GraphBuilder, range, rankOf } from "../../graph/builder.ts";
 import { alongAxis, type Interpolated, interpolatedAxes } from "../../graph/expansions/imaging-resize.ts";
 import { matrixOf } from "../../graph/expansions/interpolation.ts";
 import type { Node, Value } from "../../graph/ir.ts";
-import { type Backward, type GradRules, noGradient, sizesOf } from "../rule.ts";
-import { openMatrix } from "./open-interpolation.ts";
+import { type Backward, type GradRules, noGradient } from "../rule.ts";
+import { nearestMatrix, openMatrix } from "./open-interpolation.ts";
 
 /** From this many elements on a stencil is quicker than the product with a matrix, whose zeros count. */
 const wide = 32;
@@ -13,22 +13,30 @@ function unresized(backward: Backward<"Resize">): Value {
   const { g, node, dy, x, attrs } = backward;
   const axes = interpolatedAxes({ node, x, attrs });
   const repeated = axes.filter(({ repeats }) => repeats !== undefined);
+  const hasChannels = typeof dy.shape?.[1] === "number";
   const isSpread = ({ axis, from, repeats, stencil }: Interpolated) =>
-    repeats === undefined && stencil !== undefined && axis >= 2 && (from === 0 || from >= wide);
+    hasChannels &&
+    repeats === undefined &&
+    stencil !== undefined &&
+    axis >= 2 &&
+    (from === 0 || from >= wide);
   const spread = axes.filter(isSpread);
+  const isCropped = attrs.coordinate_transformation_mode === "tf_crop_and_resize";
   const mixed = axes.filter((axis) => !repeated.includes(axis) && !spread.includes(axis));
   const unmixed = mixed.reduce((value, { axis, index, from, taps }) => {
+    const isAsked = attrs.mode === "nearest" && !isCropped && attrs.keep_aspect_ratio_policy === "stretch";
+    if (isAsked) return alongAxis(g, value, axis, g.swap(nearestMatrix(backward, axis, index)));
     const matrix =
-      taps.length === 0
+      from === 0
         ? openMatrix(backward, axis, index)
         : g.constant(matrixOf(taps, from), x[0].dtype ?? "float32", [taps.length, from]);
     return alongAxis(g, value, axis, g.swap(matrix));
   }, dy);
-  return summedRuns(g, node, gathered(g, node, unmixed, spread), repeated);
+  return summedRuns(g, gathered(g, node, unmixed, spread), repeated);
 }
 
 /** Sums of the runs that a nearest upscale repeated: a window of its size over pixels, which is a pool. */
-function summedRuns(g: GraphBuilder, node: Node, dy: Value, repeated: readonly Interpolated[]): Value {
+function summedRuns(g: GraphBuilder, dy: Value, repeated: readonly Interpolated[]): Value {
   if (repeated.length === 0) return dy;
   const rank = rankOf(dy);
   const times = range(rank).map((axis) => repeated.find((each) => each.axis === axis)?.repeats ?? 1);
@@ -40,9 +48,12 @@ function summedRuns(g: GraphBuilder, node: Node, dy: Value, repeated: readonly I
       window.reduce((a, b) => a * b),
     );
   }
-  const sizes = sizesOf(node, dy, "the sizes").flatMap((size, axis) => [size / times[axis]!, times[axis]!]);
+  const sizes = range(rank).flatMap((axis) => {
+    const runs = g.ints([times[axis]!]);
+    return [g.div(g.sizeOf(dy, axis), runs), runs];
+  });
   return g.sum(
-    g.reshape(dy, sizes),
+    g.reshapeTo(dy, g.concat(sizes, 0)),
     range(rank).map((axis) => 2 * axis + 1),
   );
 }
@@ -77,12 +88,13 @@ function gathered(g: GraphBuilder, node: Node, dy: Value, spread: readonly Inter
   return spread.reduce((value, { axis, stencil }) => endsFolded(g, value, axis, stencil!.reach), folded);
 }
 
-/** The elements up to `reach` beyond the ends of an axis added to the ends. */
+/** The elements up to `reach` beyond the ends of an axis added to the ends: to one element where the axis has no more. */
 function endsFolded(g: GraphBuilder, x: Value, axis: number, reach: number): Value {
-  const part = (from: number, to: number) => g.slice(x, [axis], [from], [to]);
-  const begin = g.sum(part(0, reach + 1), [axis], true);
-  const end = g.sum(part(-reach - 1, Number.MAX_SAFE_INTEGER), [axis], true);
-  return g.concat([begin, part(reach + 1, -reach - 1), end], axis);
+  const part = (of: Value, from: number, to: number) => g.slice(of, [axis], [from], [to]);
+  const all = Number.MAX_SAFE_INTEGER;
+  const begun = g.concat([g.sum(part(x, 0, reach + 1), [axis], true), part(x, reach + 1, all)], axis);
+  const end = g.sum(part(begun, -reach - 1, all), [axis], true);
+  return g.concat([part(begun, 0, -reach - 1), end], axis);
 }
 
 export const resize = { Resize: [unresized, null, null, null] } satisfies Partial<GradRules>;

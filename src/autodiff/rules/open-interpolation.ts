@@ -1,3 +1,4 @@
+import { bug } from "../../base/errors.ts";
 import type { GraphBuilder } from "../../graph/builder.ts";
 import type { Value } from "../../graph/ir.ts";
 import { type Backward, noGradient } from "../rule.ts";
@@ -10,23 +11,72 @@ import { type Backward, noGradient } from "../rule.ts";
  */
 export function openMatrix(backward: Backward<"Resize">, axis: number, index: number): Value {
   const { g, node, dy, x, attrs } = backward;
+  if (attrs.mode === "nearest") return nearestMatrix(backward, axis, index);
   if (attrs.mode === "cubic" || attrs.antialias === 1)
     return noGradient(node, `axis ${axis} has no size known before running, which a wide filter needs`);
-  if (attrs.keep_aspect_ratio_policy !== "stretch")
-    return noGradient(node, `axis ${axis} has no size known before running, which keeping the ratio needs`);
-  const [input, , scales] = x;
-  const [from, to] = [counted(g, g.sizeOf(input, axis), dy), counted(g, g.sizeOf(dy, axis), dy)];
-  const hasScales = backward.has(2) && scales?.shape?.[0] !== 0;
-  const scale = hasScales
-    ? g.cast(g.op("Gather", [scales!, g.constant([index], "int64", [])]), dy)
-    : g.div(to, from);
+  refuseRatio(backward, axis);
+  // places in float16 would be wrong from 2048 on
+  const like = g.constant([0], dy.dtype === "float64" ? "float64" : "float32", []);
+  const [from, to] = [counted(g, g.sizeOf(x[0], axis), like), counted(g, g.sizeOf(dy, axis), like)];
+  const given = scaleOf(backward, index);
+  const scale = given ? g.cast(g.squeeze(given, [0]), like) : g.div(to, from);
   const place = placeOf(backward, { from, to, scale });
-  const last = g.sub(from, 1);
-  const clamp = (at: Value) => g.unsqueeze(g.max(g.min(at, last), g.scalar(0, dy)), [1]);
-  const elements = upTo(g, from);
-  if (attrs.mode === "nearest")
-    return g.cast(g.equal(clamp(rounded(g, place, attrs.nearest_mode)), elements), dy);
-  return g.max(g.sub(1, g.abs(g.sub(clamp(place), elements))), 0);
+  const clamped = g.unsqueeze(g.max(g.min(place, g.sub(from, 1)), like), [1]);
+  return g.cast(g.max(g.sub(1, g.abs(g.sub(clamped, upTo(g, from)))), 0), dy);
+}
+
+/**
+ * The same where the nearest element counts. Which one that is turns on the last digit of a place, which runtimes round each
+ * in their own way: so the node's own operator is asked, by the numbers of the elements. A second axis of the column is
+ * doubled, so that it is not copied for keeping its size.
+ *
+ * @throws autodiff/no-gradient for cropping ones, and those of open sizes that keep their ratio.
+ */
+export function nearestMatrix(backward: Backward<"Resize">, axis: number, index: number): Value {
+  const { g, dy, x, attrs } = backward;
+  refuseRatio(backward, axis);
+  refuseRegion(backward);
+  const { mode, nearest_mode, coordinate_transformation_mode } = attrs;
+  const like = g.constant([0], "float32", []);
+  const elements = upTo(g, counted(g, g.sizeOf(x[0], axis), like));
+  const scale = scaleOf(backward, index);
+  const factors = scale
+    ? [undefined, g.concat([scale, g.constant([2])], 0)]
+    : [undefined, undefined, g.concat([g.sizeOf(dy, axis), g.ints([2])], 0)];
+  const resized = g.op("Resize", [g.unsqueeze(elements, [1]), ...factors], {
+    mode,
+    nearest_mode,
+    coordinate_transformation_mode,
+  });
+  const column = g.slice(resized, [1], [0], [1]);
+  return g.cast(g.equal(column, elements), dy);
+}
+
+function refuseRatio({ node, attrs }: Backward<"Resize">, axis: number): void {
+  if (attrs.keep_aspect_ratio_policy !== "stretch")
+    noGradient(node, `axis ${axis} has no size known before running, which keeping the ratio needs`);
+}
+
+function refuseRegion({ node, attrs }: Backward<"Resize">): void {
+  if (attrs.coordinate_transformation_mode === "tf_crop_and_resize")
+    noGradient(node, "its region has no size known before running");
+}
+
+/**
+ * The scale that is given for an axis, as a vector of one; undefined where sizes are given. 1 where the whole keeps its
+ * shape: that is copied, whatever the scales say.
+ */
+function scaleOf({ g, has, dy, x }: Backward<"Resize">, index: number): Value | undefined {
+  const [input, , scales] = x;
+  if (!has(2) || scales.shape?.[0] === 0) return undefined;
+  const scale = g.slice(scales, [0], [index], [index + 1]);
+  const surelyChanges = input.shape?.some((from, axis) => {
+    const to = dy.shape?.[axis];
+    return typeof from === "number" && typeof to === "number" && from !== to;
+  });
+  if (surelyChanges) return scale;
+  const differences = g.abs(g.sub(g.op("Shape", [input]), g.op("Shape", [dy])));
+  return g.where(g.equal(g.op("ReduceSum", [differences], { keepdims: 0 }), 0), 1, scale);
 }
 
 /** A size as a scalar of a float type. */
@@ -43,34 +93,24 @@ interface OpenAxis {
 }
 
 /** Where each output element lies on the input's axis: [outputs]. */
-function placeOf({ g, node, attrs }: Backward<"Resize">, { from, to, scale }: OpenAxis): Value {
+function placeOf(backward: Backward<"Resize">, { from, to, scale }: OpenAxis): Value {
+  const { g, attrs } = backward;
   const outputs = upTo(g, to);
-  const halfPixel = g.sub(g.div(g.add(outputs, 0.5), scale), 0.5);
+  const middle = g.div(g.add(outputs, 0.5), scale);
+  const halfPixel = g.sub(middle, 0.5);
   switch (attrs.coordinate_transformation_mode) {
     case "half_pixel":
       return halfPixel;
     case "pytorch_half_pixel":
       return g.where(g.greater(to, 1), halfPixel, 0);
     case "half_pixel_symmetric":
-      return g.add(halfPixel, g.mul(g.div(from, 2), g.sub(1, g.div(to, g.mul(scale, from)))));
+      return g.sub(g.add(g.mul(g.div(from, 2), g.sub(1, g.div(to, g.mul(scale, from)))), middle), 0.5);
     case "asymmetric":
       return g.div(outputs, scale);
     case "align_corners":
       return g.div(g.mul(outputs, g.sub(from, 1)), g.max(g.sub(to, 1), 1));
     default:
-      return noGradient(node, "its region has no size known before running");
-  }
-}
-
-function rounded(g: GraphBuilder, x: Value, mode: string): Value {
-  switch (mode) {
-    case "floor":
-      return g.op("Floor", [x]);
-    case "ceil":
-      return g.op("Ceil", [x]);
-    case "round_prefer_ceil":
-      return g.op("Floor", [g.add(x, 0.5)]);
-    default:
-      return g.op("Ceil", [g.sub(x, 0.5)]);
+      refuseRegion(backward);
+      return bug(`a Resize has coordinates "${attrs.coordinate_transformation_mode}"`);
   }
 }

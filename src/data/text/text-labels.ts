@@ -177,7 +177,9 @@ export function checkKnown(
       : `${where}: the label "${name}" ${known}: ${listNames([...classes], 10)}.`,
     near
       ? `Did you mean "${near}"? Else remove the row.`
-      : "Add training rows with this label, or remove the row.",
+      : of === "training"
+        ? "Add training rows with this label, or remove the row."
+        : "Write the names that the model's classes have, or remove the row.",
   );
 }
 

@@ -1,5 +1,6 @@
 import { fromFront } from "../attributes.ts";
 import { type GraphBuilder, range, rankOf } from "../builder.ts";
+import type { Dim } from "../dim.ts";
 import { aspectRatio, imaging } from "../infer/imaging.ts";
 import { Ask } from "../infer/rule.ts";
 import { knownNumbers } from "../infer.ts";
@@ -13,7 +14,7 @@ export interface Interpolated {
   readonly axis: number;
   /** Its place among the axes that the scales or sizes speak of. */
   readonly index: number;
-  /** 0, and no taps, where the sizes are not known before running. */
+  /** 0, and no taps, where the sizes, or whether it changes at all, are not known before running. */
   readonly from: number;
   readonly taps: readonly Taps[];
   /** k where it repeats each element k times in a row and does nothing else. */
@@ -36,6 +37,12 @@ export function interpolatedAxes({ node, x, attrs }: Resizing): readonly Interpo
   // runtimes copy what keeps its shape, whatever the scales say
   if (output?.every((size, axis) => size === input.shape?.[axis])) return [];
   const { axes, along, scales } = asked({ node, x, attrs });
+  const isOpen = (size: Dim | undefined) => typeof size !== "number";
+  // until the run no one knows whether it is copied, where no axis certainly changes
+  const mayBeCopied = axes.every((axis) => {
+    const [from, to] = [input.shape![axis], output?.[axis]];
+    return from === to || isOpen(from) || isOpen(to);
+  });
   return axes.flatMap((axis, index) => {
     const [from, to] = [input.shape![axis]!, output?.[axis]];
     const scale = scales?.[index];
@@ -43,7 +50,7 @@ export function interpolatedAxes({ node, x, attrs }: Resizing): readonly Interpo
     const isCropped = region !== undefined;
     // an axis of scale 1 stays as it is, also where a region is cut out: so do runtimes
     if (scale === 1 || (from === to && scale === undefined)) return [];
-    if (typeof from !== "number" || typeof to !== "number") {
+    if (typeof from !== "number" || typeof to !== "number" || (from === to && mayBeCopied)) {
       const repeats = scale && !isCropped ? repeatsOfAny(scale, attrs) : undefined;
       const stencil = scale ? stencilOf(scale, attrs) : undefined;
       return [{ axis, index, from: 0, taps: [], repeats, stencil }];

@@ -120,7 +120,7 @@ export function repeatsOf(taps: readonly Taps[], from: number): number | undefin
   const times = taps.length / from;
   const isRepeat = ({ at, weights }: Taps, i: number) =>
     at.length === 1 && at[0] === Math.floor(i / times) && weights[0] === 1;
-  return Number.isInteger(times) && taps.every(isRepeat) ? times : undefined;
+  return times >= 1 && Number.isInteger(times) && taps.every(isRepeat) ? times : undefined;
 }
 
 /** How an upscale by a whole factor spreads an element that is far from the ends: the same for all of them. */

@@ -84,6 +84,95 @@ test.each<readonly [string, string]>([
     said([pixels], [scores], ["QLinearConv"], 0),
     'an image classifier, from "pixels" [batch, 3, 64, 64] to 3 classes or numbers in "scores"; its weights are quantised, tune the float32 file it was made of',
   ],
+  [
+    said([ids], [["last_hidden_state", "float32", "batch", "sequence", 768]]),
+    'a text encoder, from token ids ("input_ids")',
+  ],
+  [
+    said(
+      [ids, ["past_key_values.0.key", "float32", "batch", 2, "past", 4]],
+      [["logits", "float32", "batch", "sequence", 20]],
+    ),
+    'a language model, from token ids ("input_ids"), given the keys and values of those before to a score of each of 20 tokens',
+  ],
+  [
+    said([ids], [["logits", "float32", "batch", "sequence", 9]]),
+    'a network that gives each token 9 scores ("logits"), from token ids ("input_ids")',
+  ],
+  [
+    said([pixels], [["sr", "float32", "batch", 3, 128, 128]]),
+    'a network from images "pixels" [batch, 3, 64, 64] to images "sr", such as one that enlarges or restyles them',
+  ],
+  [
+    said([pixels], [["log_probs", "float32", 16, "batch", 37]], ["LSTM"]),
+    'a network from images "pixels" [batch, 3, 64, 64] to a sequence (LSTM) in "log_probs", such as a reader\'s of text',
+  ],
+  [
+    said(
+      [
+        ["x", "float32", "nodes", 4],
+        ["edge_index", "int64", 2, "edges"],
+      ],
+      [["y", "float32", "nodes", 3]],
+    ),
+    'a network over graphs, of nodes "x" and edges "edge_index"',
+  ],
+  [
+    said(
+      [
+        ["sample", "float32", "batch", 8, 2],
+        ["timestep", "int64", "batch"],
+      ],
+      [["noise", "float32", "batch", 8, 2]],
+    ),
+    'a step of a diffusion model, from "sample" at "timestep" to "noise"',
+  ],
+  [
+    said([["past", "float32", "batch", 12]], [["y", "float32", "batch", 4]], ["DFT"]),
+    'a forecaster, from "past" to "y"',
+  ],
+  [
+    said(
+      [
+        ["user", "int64", "batch"],
+        ["item", "int64", "batch"],
+      ],
+      [["score", "float32", "batch"]],
+    ),
+    'a network from ids ("user" and "item") to "score", such as a recommender',
+  ],
+  [
+    said(
+      [
+        ["dense", "float32", "batch", 3],
+        ["sparse", "int64", "batch", 2],
+      ],
+      [["click", "float32", "batch", 1]],
+      ["Loop"],
+    ),
+    'a network from ids ("sparse") and numbers ("dense") to "click", such as a recommender',
+  ],
+  [
+    said([numbers], [scores, ["value", "float32", "batch", 1], ["tags", "float32", "batch", 5]]),
+    'a network from numbers "x" [batch, 4] to "scores" [batch, 3], and to "value" and "tags"',
+  ],
+  [
+    said(
+      [["observation", "float32", "batch", 4]],
+      [
+        ["24", "int64", "batch"],
+        ["value", "float32", "batch", 1],
+      ],
+    ),
+    'a policy, from observations ("observation") to "24" and "value"',
+  ],
+  [
+    said(
+      [ids, ["decoder_input_ids", "int64", "batch", "written"]],
+      [["logits", "float32", "batch", "written", 64]],
+    ),
+    'a network from texts to texts, such as a translator: token ids ("input_ids") and those written so far ("decoder_input_ids"), to a score of each of 64 tokens',
+  ],
   [said([["n", "int64"]], [["m", "int64"]]), "a network whose inputs and outputs tell nothing of its use"],
 ])("%s", (found, expected) => {
   expect(found).toBe(expected);

@@ -40,9 +40,36 @@ const scoresOf = (outputs: readonly Value[]): Value | undefined =>
 
 const classes = (value: Value): string => `${value.shape![1]} classes or numbers in ${quoted(value)}`;
 
+/** Outputs and inputs by name, the first few of them. */
+const listed = (values: readonly Value[]): string => {
+  const names = values.map(quoted);
+  const rest = names.length - 3;
+  if (rest > 1) return `${names.slice(0, 3).join(", ")} and ${rest} more`;
+  return names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : (names[0] ?? "");
+};
+
+/** Whole numbers in a place where a table is looked up, one or a list of them an example. */
+const isId = ({ dtype, shape }: Value): boolean =>
+  (dtype?.startsWith("int") ?? false) && (shape?.length === 1 || shape?.length === 2);
+
 const sound = /^sr$|sampl(e|ing)_?rate|samples|audio|wave(form)?$|^wav|\bmel|spectrogram/i;
 
 const tokenIds = /input_ids|tokens|token_ids/i;
+
+/** Keys and values of tokens that were read before. */
+const past = /^past[_.]|past_key|cache/i;
+
+/** Vectors, not scores of a vocabulary, however long they are. */
+const hidden = /hidden|embed|encod|memory|feature/i;
+
+/** The two ends of each edge. */
+const edges = /edge(s$|_?ind)|adjacency|senders|receivers/i;
+
+/** How noisy what a diffusion model is given is. */
+const noiseLevel = /^(timesteps?|sigmas?|noise_level)$/i;
+
+const forecast = /forecast|horizon|prediction_outputs|quantile/i;
+const history = /^(past|past_values|context|history|series|lookback|x_enc)$/i;
 
 /** Operators that read or make whole numbers in the place of real ones. */
 const quantizing =
@@ -65,11 +92,13 @@ const kinds: readonly Kind[] = [
   ({ inputs, outputs }) => {
     const action = named(outputs, /action/i);
     const seen = named(inputs, /obs|state|vector/i);
-    return action && seen && `a policy, from observations (${quoted(seen)}) to actions (${quoted(action)})`;
+    if (action && seen) return `a policy, from observations (${quoted(seen)}) to actions (${quoted(action)})`;
+    const observed = named(inputs, /^obs(ervations?)?$/i);
+    return observed && `a policy, from observations (${quoted(observed)}) to ${listed(outputs)}`;
   },
   ({ inputs, outputs, operators }) => {
-    const sign = named(inputs, sound) ?? named(outputs, sound);
-    const spectrum = anyOf(operators, "STFT", "DFT", "MelWeightMatrix");
+    const sign = named(inputs, sound) ?? (inputs.some(isImage) ? undefined : named(outputs, sound));
+    const spectrum = anyOf(operators, "STFT", "MelWeightMatrix");
     return sign || spectrum ? `a network for sound (${sign ? quoted(sign) : spectrum})` : undefined;
   },
   ({ inputs }) => {
@@ -82,11 +111,20 @@ const kinds: readonly Kind[] = [
   },
   ({ inputs, outputs }) => {
     const tokens = named(inputs, tokenIds);
-    const vocabulary = outputs.find(({ shape }) => shape?.length === 3 && Number(shape[2]) > 500);
     if (!tokens) return undefined;
+    const each = outputs.find(
+      (value) => isFloat(value) && value.shape?.length === 3 && !hidden.test(value.name),
+    );
+    const width = Number(each?.shape?.[2]);
     const scores = scoresOf(outputs);
-    if (vocabulary)
-      return `a language model, from token ids (${quoted(tokens)}) to a score of each of ${vocabulary.shape![2]} tokens`;
+    const written = named(inputs, /^decoder_input_ids$/);
+    if (width > 1 && written && tokens !== written)
+      return `a network from texts to texts, such as a translator: token ids (${quoted(tokens)}) and those written so far (${quoted(written)}), to a score of each of ${width} tokens`;
+    const goesOn = named(inputs, past) ? ", given the keys and values of those before" : "";
+    if (width > 500 || (width > 1 && goesOn))
+      return `a language model, from token ids (${quoted(tokens)})${goesOn} to a score of each of ${width} tokens`;
+    if (width > 1 && each?.name === "logits")
+      return `a network that gives each token ${width} scores (${quoted(each)}), from token ids (${quoted(tokens)})`;
     return scores
       ? `a text classifier, from token ids (${quoted(tokens)}) to ${classes(scores)}`
       : `a text encoder, from token ids (${quoted(tokens)})`;
@@ -98,16 +136,46 @@ const kinds: readonly Kind[] = [
     if (operators.has("NonMaxSuppression"))
       return `a detector with its boxes chosen, on images ${quoted(image)} ${size}`;
     const map = outputs.find(({ shape }) => shape?.length === 4 && shape.slice(2).some((dim) => dim !== 1));
+    if (map && map.shape![1] === image.shape![1])
+      return `a network from images ${quoted(image)} ${size} to images ${quoted(map)}, such as one that enlarges or restyles them`;
     if (map)
       return `a network from images ${quoted(image)} ${size} to maps ${quoted(map)}, such as a detector's or a segmentation's`;
     const boxes = outputs.find(({ shape }) => shape?.length === 3);
+    const recurrent = boxes && anyOf(operators, "LSTM", "GRU", "RNN");
+    if (recurrent)
+      return `a network from images ${quoted(image)} ${size} to a sequence (${recurrent}) in ${quoted(boxes)}, such as a reader's of text`;
     if (boxes)
       return `a network from images ${quoted(image)} ${size} to rows of numbers (${quoted(boxes)}), such as a detector's boxes`;
     const scores = scoresOf(outputs);
     return scores && `an image classifier, from ${quoted(image)} ${size} to ${classes(scores)}`;
   },
+  ({ inputs }) => {
+    const ends = named(inputs, edges);
+    const nodes = inputs.find(isFloat);
+    return ends && nodes && `a network over graphs, of nodes ${quoted(nodes)} and edges ${quoted(ends)}`;
+  },
+  ({ inputs, outputs }) => {
+    const [level, noisy] = [named(inputs, noiseLevel), inputs.find(isFloat)];
+    const out = outputs.find(({ shape }) => shape?.length === noisy?.shape?.length);
+    return (
+      level &&
+      noisy &&
+      out &&
+      `a step of a diffusion model, from ${quoted(noisy)} at ${quoted(level)} to ${quoted(out)}`
+    );
+  },
+  ({ inputs, outputs }) => {
+    const [seen, told] = [inputs.filter(isFloat), outputs.filter(isFloat)];
+    const [before, after] = [named(seen, history), named(told, forecast)];
+    if (!before && !after) return undefined;
+    const [from, to] = [before ?? seen[0], after ?? told[0]];
+    return from && to && `a forecaster, from ${quoted(from)} to ${quoted(to)}`;
+  },
   ({ inputs, outputs, operators }) => {
-    const recurrent = anyOf(operators, "LSTM", "GRU", "RNN", "Scan", "Loop");
+    const cell = anyOf(operators, "LSTM", "GRU", "RNN");
+    // A loop runs over anything; over a sequence where the input has an axis of steps.
+    const isLong = inputs.some((value) => isFloat(value) && (value.shape?.length ?? 0) >= 3);
+    const recurrent = cell ?? (isLong ? anyOf(operators, "Scan", "Loop") : undefined);
     const out = outputs[0];
     return (
       recurrent &&
@@ -125,12 +193,21 @@ const kinds: readonly Kind[] = [
     );
   },
   ({ inputs, outputs }) => {
+    const ids = inputs.filter(isId);
+    const out = outputs.filter(isFloat);
+    const numbers = inputs.find(isFloat);
+    const others = numbers ? ` and numbers (${quoted(numbers)})` : "";
+    return ids.length > 0 && out.length > 0
+      ? `a network from ids (${listed(ids)})${others} to ${listed(out)}, such as a recommender`
+      : undefined;
+  },
+  ({ inputs, outputs }) => {
     const vector = inputs.find((value) => isFloat(value) && (value.shape?.length ?? 0) >= 2);
-    const out = outputs.find(isFloat);
+    const [out, ...others] = outputs.filter(isFloat);
     return (
       vector &&
       out &&
-      `a network from numbers ${quoted(vector)} [${vector.shape!.join(", ")}] to ${quoted(out)} [${out.shape?.join(", ") ?? "?"}]`
+      `a network from numbers ${quoted(vector)} [${vector.shape!.join(", ")}] to ${quoted(out)} [${out.shape?.join(", ") ?? "?"}]${others.length > 0 ? `, and to ${listed(others)}` : ""}`
     );
   },
 ];

@@ -122,6 +122,9 @@ describe("what a declaration computes", () => {
       1,
       { from: 0, to: 2, also: -100, what: 'class numbers of "y"' },
     ]);
+    const distributions = given([2, 3], [1, 0, 0, 0, 0.5, 0.5]);
+    const shared = lossOf("cross-entropy:y=t", two(), arrays({ t: [3] }), distributions);
+    expect(shared.attached.reads[0]!.allowed).toEqual({ from: 0, to: 1, what: "shares of the classes" });
     const spelled = mirror({ y: ["batch", 3] }, (g, x) => {
       const exp = g.exp(g.sub(x, g.op("ReduceMax", [x, g.ints([1])])));
       return g.div(exp, g.expandLike(g.sum(exp, [1], true), exp));
@@ -182,6 +185,7 @@ describe("what a declaration may not be", () => {
     ["mse(mask=wide):y=t", "tasks/loss-shape", "mask"],
     ["cross-entropy:y=wide", "tasks/loss-shape", "class numbers [examples] or distributions [examples, 3]"],
     ["cross-entropy(axis=0):y=flat", "tasks/bad-declaration", '"axis" is 0'],
+    ["cross-entropy:one=column", "tasks/bad-output", "one class"],
     ["mse:rounded=t", "tasks/bad-output", "int64"],
     ["mse:constant=t", "tasks/bad-output", "expected [batch, …]"],
   ])("%s", (text, code, says) => {
@@ -189,10 +193,11 @@ describe("what a declaration may not be", () => {
     const y = graph.get("y");
     const rounded = new GraphBuilder(graph).op("Cast", [y], { to: 7 }, ["rounded"]);
     const constant = new GraphBuilder(graph).op("ReduceMean", [y], { keepdims: 1 }, ["constant"]);
-    for (const output of [rounded, constant]) graph.addOutput(output);
+    const one = new GraphBuilder(graph).op("ReduceMean", [y], { axes: [1], keepdims: 1 }, ["one"]);
+    for (const output of [rounded, constant, one]) graph.addOutput(output);
     let error: unknown;
     try {
-      attachDeclaredLoss(graph, parseLoss(text), arrays({ t: [3], wide: [4], flat: [] }));
+      attachDeclaredLoss(graph, parseLoss(text), arrays({ t: [3], wide: [4], flat: [], column: [1] }));
     } catch (thrown) {
       error = thrown;
     }

@@ -109,14 +109,14 @@ export function fitNumbers(declared: Declared, output: Value, array: ArrayInfo):
 /** An array of yes and no, 0 to 1. */
 export const fitShares = (declared: Declared, output: Value, array: ArrayInfo): Fit => ({
   ...fitNumbers(declared, output, array),
-  allowed: { from: 0, to: 1, what: "shares from 0 to 1" },
+  allowed: { from: 0, to: 1, what: "shares" },
 });
 
 /**
  * An array of class numbers, or of distributions over the classes.
  *
  * Classes lie on axis 1 as in PyTorch, or on the last one where only that fits, or on `axis`.
- * @throws tasks/loss-shape
+ * @throws tasks/loss-shape, tasks/bad-output where there is one class
  */
 export function fitClasses(declared: Declared, output: Value, array: ArrayInfo): Fit {
   const row = rowOf(output)!;
@@ -129,9 +129,24 @@ export function fitClasses(declared: Declared, output: Value, array: ArrayInfo):
     isAxis,
     `an axis of ${described(output)} other than the first`,
   );
-  const axes = asked === 0 ? [1, rank - 1] : [asked < 0 ? asked + rank : asked];
+  const told = asked === 0 ? [1, rank - 1] : [asked < 0 ? asked + rank : asked];
+  const axes = told.filter((axis) => row[axis - 1] !== 1);
+  if (axes.length === 0)
+    throw new DiapasonError(
+      "tasks/bad-output",
+      `"${declared.text}" reads the output ${described(output)}, which has one class: nothing is to be told apart.`,
+      "For yes or no use bce, or accuracy with a threshold; for a number mse, or mae.",
+    );
   const without = (axis: number) => row.filter((_, i) => i !== axis - 1);
-  if (rank > 1 && isSame(row, array.dims)) return { dtype: "float32", dims: row, classAxis: axes[0]! };
+  if (rank > 1 && isSame(row, array.dims)) {
+    const classAxis = axes[0]!;
+    return {
+      dtype: "float32",
+      dims: row,
+      classAxis,
+      allowed: { from: 0, to: 1, what: "shares of the classes" },
+    };
+  }
   const classAxis = axes.find((axis) => rank > 1 && isSameBut1(without(axis), array.dims));
   const ignored = numberOption(declared, "ignore", -100, Number.isInteger, "a whole number");
   if (classAxis !== undefined) {

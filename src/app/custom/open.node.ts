@@ -74,6 +74,9 @@ export async function openCustom(
           ...metricTexts.map((one) => findOutput(source.graph, one).name),
         ],
   );
+  // A loss graph that reads none of the model's outputs is refused here, by what it reads.
+  if ("graph" in loss && !source.graph.outputs.some(({ name }) => outputs.has(name)))
+    attachLossGraph(source.graph.clone(), loss.graph.clone(), arrays, settings.loss);
   const { graph, fed, notes } = await atSizes(source, outputs, settings.fix, arrays, runtime);
   const attach = (target: Graph) =>
     "terms" in loss

@@ -60,3 +60,16 @@ test("an input whose batch is free needs nothing", () => {
   graph.addInput("x", "float32", ["n", 3]);
   expect(makeBatchSymbolic(graph, "x")).toEqual([]);
 });
+
+test("a grid whose sizes are constants is made for every transformation of the batch", () => {
+  const g = new Graph("grid");
+  const x = g.addInput("x", "float32", [2, 1, 8, 8]);
+  const theta = g.addInput("theta", "float32", [2, 2, 3]);
+  const sizes = g.addInitializer("sizes", int64([4], [2, 1, 8, 8]));
+  const grid = g.addNode("AffineGrid", [theta, sizes], { outputs: ["grid"] }).outputs[0]!;
+  g.addOutput(g.addNode("GridSample", [x, grid], { outputs: ["y"] }).outputs[0]!);
+  expect(makeBatchSymbolic(g, "x", "theta")).toEqual([]);
+  const text = print(g);
+  expect(text).toContain("%grid: float32[batch, 8, 8, 2] = AffineGrid(%theta, %concat)");
+  expect(text).toContain("%y: float32[batch, 1, 8, 8]");
+});

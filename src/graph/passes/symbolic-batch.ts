@@ -1,15 +1,15 @@
 import { attributesOf, opNameOf } from "../attributes.ts";
 import { type Dim, product, type Shape, substitute, symbolsOf } from "../dim.ts";
 import { shapeText } from "../infer/rule.ts";
-import { forgetShapes, inferNode, inferShapes } from "../infer.ts";
+import { forgetShapes, inferNode, inferShapes, knownNumbers } from "../infer.ts";
 import type { Graph, Node, Value } from "../ir.ts";
 import { int64 } from "../tensor.ts";
 
 const symbol = "batch";
 
 /**
- * Makes the first dim of an input, exported as a fixed number, the symbol "batch": constants of Reshape that carry the
- * fixed number let it vary, and constants that are concatenated to batches are repeated. Several inputs have one batch.
+ * Makes the first dim of an input, exported as a fixed number, the symbol "batch": constants of Reshape and AffineGrid that
+ * carry the fixed number let it vary, and constants that are concatenated to batches are repeated. Several inputs have one batch.
  *
  * Result: the reasons why it cannot be done; the graph is then as it was. With no reasons it is done, and every shape
  * is inferred anew.
@@ -46,6 +46,7 @@ class Batching {
     for (const node of [...this.#graph.nodes]) {
       if (node.op === "Reshape") this.#openReshape(node);
       if (node.op === "Concat") this.#repeatConstants(node);
+      if (node.op === "AffineGrid") this.#countGrids(node);
       try {
         inferNode(node);
       } catch (error) {
@@ -100,6 +101,18 @@ class Batching {
       const sizes = this.#added("Concat", [ones(axis), size, ones(rank - axis - 1)], node, { axis: 0 });
       this.#graph.setNodeInput(node, i, this.#added("Expand", [input, sizes], node));
     });
+  }
+
+  /** A grid is made for as many examples as there are transformations, whatever number the constant sizes begin with. */
+  #countGrids(node: Node): void {
+    const [theta, sizes] = node.inputs;
+    const [, ...rest] = (sizes && knownNumbers(sizes)) ?? [];
+    const batch = theta?.shape?.[0];
+    if (!sizes?.constant || batch === undefined || !varies(batch)) return;
+    const count = this.#added("Shape", [theta!], node, { start: 0, end: 1 });
+    const name = this.#graph.freshName(`${sizes.name}_batched`);
+    const others = this.#graph.addInitializer(name, int64([rest.length], rest));
+    this.#graph.setNodeInput(node, 1, this.#added("Concat", [count, others], node, { axis: 0 }));
   }
 
   #added(

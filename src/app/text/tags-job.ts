@@ -3,13 +3,15 @@ import { ignored } from "../../data/text/text-batches.ts";
 import type { TextRow } from "../../data/text/text-dataset.ts";
 import type { Encoding } from "../../data/text/tokenizer.ts";
 import { checkFinite } from "../../evaluate/evaluate.ts";
+import type { HostTensor } from "../../runtime/runtime.ts";
 import { argmax, softmax } from "../../tasks/classification-metrics.ts";
 import { type EntityMetrics, entitiesOf, entityMetrics } from "../../tasks/entities.ts";
 import { problemTypes } from "../../tasks/label-loss.ts";
 import type { Metrics } from "../../tune/events.ts";
 import type { Table } from "../report/report.ts";
 import { textOf } from "./encode.ts";
-import type { JobContext, TextJob } from "./job.ts";
+import type { ExampleBatch, JobContext, TextJob } from "./job.ts";
+import { startOf } from "./judging.ts";
 import { encoderRate } from "./rates.ts";
 import { labelled, labelsInput, type TokenLabelled, tokenLoss } from "./token-loss-job.ts";
 import { toldByScores } from "./told-by-scores.ts";
@@ -20,8 +22,6 @@ export interface TaggedText extends TokenLabelled {
   readonly tags: readonly string[];
   /** The token that each word's tag is read from; −1 for a word that was cut off. */
   readonly heads: Int32Array;
-  /** Where words lie in a text that nobody has split. */
-  readonly found?: { readonly text: string; readonly starts: readonly number[] };
 }
 
 /** What a tagger makes of texts. */
@@ -44,10 +44,11 @@ export function tagsJob({
 }: JobContext): TextJob<TaggedText, TagEvaluation> {
   const numbers = new Map(classes.map((name, i) => [name, i]));
   const { attach } = tokenLoss(labelSmoothing);
+  const first = (batch: ExampleBatch<TaggedText>, row: number): number =>
+    row * batch.tokens + startOf(batch, row, tokenizer);
   const encode = (row: TextRow): TaggedText => {
     const { id, values } = row;
-    const found = values.tokens ? undefined : findWords(textOf(row));
-    const words = values.tokens ?? found!.words;
+    const words = values.tokens ?? wordsOf(textOf(row));
     const tags = values.tags ?? words.map(() => "O");
     const encoding = tokenizer.encodeWords(words, { maxLength: maxTokens });
     const heads = headsOf(encoding, words.length);
@@ -55,7 +56,7 @@ export function tagsJob({
     heads.forEach((at, word) => {
       if (at >= 0) labels[at] = numbers.get(tags[word]!) ?? ignored;
     });
-    return { id, ...encoding, words, tags, heads, labels, ...(found && { found }) };
+    return { id, ...encoding, words, tags, heads, labels };
   };
   const checked = (row: TextRow): TaggedText => {
     if (row.values.tokens && row.values.tags) return encode(row);
@@ -96,13 +97,7 @@ export function tagsJob({
       return {
         add(batch, outputs) {
           batch.examples.forEach((example, i) => {
-            const rows = sharesOf(
-              example,
-              i,
-              batch.tokens,
-              outputs[output]!.data as Float32Array,
-              classes.length,
-            );
+            const rows = sharesOf(example, first(batch, i), outputs[output]!, classes.length);
             let sum = 0;
             const predicted = example.tags.map((tag, word) => {
               const shares = rows[word];
@@ -128,20 +123,14 @@ export function tagsJob({
     },
     say(batch, outputs) {
       return batch.examples.map((example, i) => {
-        const rows = sharesOf(
-          example,
-          i,
-          batch.tokens,
-          outputs[output]!.data as Float32Array,
-          classes.length,
-        );
+        const rows = sharesOf(example, first(batch, i), outputs[output]!, classes.length);
         const tags = rows.map((shares) => (shares ? classes[argmax(shares)]! : "O"));
         return {
           type: "entities",
           id: example.id,
           entities: entitiesOf(tags).map(({ type, start, end }) => ({
             label: type,
-            ...textOfWords(example, start, end),
+            text: example.words.slice(start, end).join(" "),
             words: [start, end] as const,
             probability: Math.min(...rows.slice(start, end).map((shares) => Math.max(...shares!))),
           })),
@@ -170,36 +159,25 @@ function headsOf(
   return heads;
 }
 
-/** Probabilities of the tags of each word; undefined for one that was cut off. */
+/** Probabilities of the tags of each word; undefined for one that was cut off. `start`: the text's first token in the batch. */
 function sharesOf(
-  { id, heads, ids }: TaggedText,
-  row: number,
-  width: number,
-  logits: Float32Array,
+  { id, heads }: TaggedText,
+  start: number,
+  { data }: HostTensor,
   classes: number,
 ): (Float64Array | undefined)[] {
-  if (ids.length > width) bug("a text is longer than its batch");
   return Array.from(heads, (at) => {
     if (at < 0) return undefined;
-    const from = (row * width + at) * classes;
-    const own = logits.subarray(from, from + classes);
+    const from = (start + at) * classes;
+    const own = (data as Float32Array).subarray(from, from + classes);
     checkFinite(own, id);
     return softmax(own);
   });
 }
 
 /** Words and marks of a text that nobody has split: runs of letters and digits, and every other sign for itself. */
-function findWords(text: string) {
-  const found = [...text.matchAll(/[\p{L}\p{M}\p{N}]+(?:['’.-][\p{L}\p{M}\p{N}]+)*|[^\s]/gu)];
-  return { text, words: found.map(([word]) => word), starts: found.map(({ index }) => index) };
-}
-
-/** Words as they stand in their text, and where; of words that were split already only themselves. */
-function textOfWords({ words, found }: TaggedText, start: number, end: number) {
-  if (!found) return { text: words.slice(start, end).join(" ") };
-  const characters = [found.starts[start]!, found.starts[end - 1]! + words[end - 1]!.length] as const;
-  return { text: found.text.slice(...characters), characters };
-}
+const wordsOf = (text: string): readonly string[] =>
+  text.match(/[\p{L}\p{M}\p{N}]+(?:['’.-][\p{L}\p{M}\p{N}]+)*|[^\s]/gu) ?? [];
 
 function checksOf(examples: readonly TaggedText[]) {
   const words = examples.reduce((sum, { words: own }) => sum + own.length, 0);

@@ -92,6 +92,24 @@ test.each([
   expect(await y("max")).toEqual([1, 1, 8, 9, 1, 1, 1, 1, 1, 1, 4, 5]);
 });
 
+test.each([
+  ["known", 0],
+  ["not known", "width"],
+] as const)("rows of no width are scattered to nothing: a width that is %s", async (_, width) => {
+  const shapes = [
+    [3, width],
+    ["n", 1],
+    ["n", width],
+  ] as const;
+  const graph = exactScatter(scatter(shapes as unknown as [Shape, Shape, Shape], "add"));
+  const feeds = {
+    data: floats([3, 0], () => 1),
+    indices: places([4, 1], [1, 2, 1, 0]),
+    updates: floats([4, 0], () => 1),
+  };
+  expect(await computed(graph, feeds)).toEqual([]);
+});
+
 test("constant places that differ, and a scatter that replaces in any order, stay as they are", () => {
   const kept = (indices: readonly number[], reduction: string, inOrder = false) => {
     const graph = new Graph("constant");

@@ -36,13 +36,16 @@ function replace(graph: Graph, node: Node): void {
   if (rank === undefined || typeof depth !== "number" || depth === 0) return;
   const sizes = g.shapeOf(data);
   const block = sizeFrom(g, data, sizes, depth, rank);
-  const rows = (value: Value) =>
-    g.reshapeTo(value, g.concat([g.op("Div", [g.reshape(g.op("Size", [value]), [1]), block]), block], 0));
-  const flat = rows(updates);
+  // counted, not what is left over by −1: a block may be empty
+  const rows = (value: Value, count: Value) => g.reshapeTo(value, g.concat([count, block], 0));
+  const flat = rows(updates, g.div(g.reshape(g.op("Size", [indices]), [1]), g.ints([depth])));
   const places = g.reshape(depth === 1 ? indices : rowNumbers(g, data, indices, depth), [-1, 1]);
   const { reduction } = attributesOf(node, "ScatterND");
   const at = g.op("Expand", [places, g.shapeOf(flat)]);
-  const made = g.op("ScatterElements", [rows(data), at, flat], { axis: 0, reduction });
+  const made = g.op("ScatterElements", [rows(data, sizeFrom(g, data, sizes, 0, depth)), at, flat], {
+    axis: 0,
+    reduction,
+  });
   replaceNode(graph, node, [g.reshapeTo(made, sizes)]);
 }
 

@@ -205,6 +205,16 @@ test("what a branch of If declares as an input is the value around it", () => {
   expect([then.value.inputs, then.value.nodes[0]!.inputs]).toEqual([[], [graph.get("x")]]);
 });
 
+test("an If whose branches declare what they read stands behind what makes it", () => {
+  const inner = { input: [{ name: "made" }], node: [node("Neg", ["made"], ["z"])], output: [{ name: "z" }] };
+  const made = node("Relu", ["x"], ["made"]);
+  const graph = read({ input: [x], node: [node("If", ["x"], ["y"], branches(inner)), made], output: [y] });
+  expect(graph.nodes.map(({ op }) => op)).toEqual(["Relu", "If"]);
+  const then = graph.nodes[1]!.attributes.get("then_branch")!;
+  if (then.type !== "graph") throw new Error("there is no branch");
+  expect(then.value.nodes[0]!.inputs).toEqual([graph.get("made")]);
+});
+
 test("20,000 nodes backwards are read in a moment", () => {
   const nodes = Array.from({ length: 20_000 }, (_, i) => node("Relu", [`v${i}`], [`v${i + 1}`]));
   const bytes = bytesOf({ input: [{ name: "v0" }], node: nodes.reverse(), output: [{ name: "v20000" }] });

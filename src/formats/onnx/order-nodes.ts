@@ -1,5 +1,5 @@
 import { DiapasonError } from "../../base/errors.ts";
-import type { GraphProto, NodeProto } from "./onnx.generated.ts";
+import type { AttributeProto, GraphProto, NodeProto } from "./onnx.generated.ts";
 
 /** What each body reads from outside; a body inside bodies is asked for by all of them. */
 export type FreeNames = WeakMap<GraphProto, readonly string[]>;
@@ -60,17 +60,27 @@ function makersOf(nodes: readonly NodeProto[]): Map<string, number> {
 
 const called = (node: NodeProto): string => `node "${node.name || node.opType}"`;
 
+/**
+ * Whether the bodies of an attribute are branches of If, which are given nothing: what they declare as inputs, as some
+ * exporters write, are values around them; ONNX Runtime refuses such a file, but not what is written of it.
+ */
+export const holdsBranches = ({ name }: AttributeProto): boolean =>
+  name === "then_branch" || name === "else_branch";
+
 /** What a node and its bodies read from outside. */
 function namesRead(node: NodeProto, free: FreeNames): readonly string[] {
-  const bodies = node.attribute.flatMap((a) => (a.g ? [a.g, ...a.graphs] : a.graphs));
-  return bodies.length === 0 ? node.input : [...node.input, ...bodies.flatMap((b) => freeNames(b, free))];
+  const inner = node.attribute.flatMap((attribute) => {
+    const bodies = attribute.g ? [attribute.g, ...attribute.graphs] : attribute.graphs;
+    return bodies.flatMap((body) => freeNames(body, holdsBranches(attribute), free));
+  });
+  return inner.length === 0 ? node.input : [...node.input, ...inner];
 }
 
-function freeNames(body: GraphProto, free: FreeNames): readonly string[] {
+function freeNames(body: GraphProto, isBranch: boolean, free: FreeNames): readonly string[] {
   const known = free.get(body);
   if (known) return known;
   const own = new Set([
-    ...body.input.map((i) => i.name),
+    ...(isBranch ? [] : body.input.map((i) => i.name)),
     ...body.initializer.map((t) => t.name),
     ...body.sparseInitializer.map((t) => t.values?.name ?? ""),
     ...body.node.flatMap((n) => n.output),

@@ -14,7 +14,7 @@ import {
   type NodeProto,
   type OperatorSetIdProto,
 } from "./onnx.generated.ts";
-import { badGraph, type FreeNames, orderNodes } from "./order-nodes.ts";
+import { badGraph, type FreeNames, holdsBranches, orderNodes } from "./order-nodes.ts";
 import { readSparse } from "./read-sparse.ts";
 import { type ExternalData, readTensor } from "./read-tensor.ts";
 import { hint, Symbols } from "./value-types.ts";
@@ -103,17 +103,14 @@ function opsetsOf(imports: readonly OperatorSetIdProto[]): Map<string, number> {
   return new Map(imports.map(({ domain, version }) => [mainDomain(domain), Number(version)]));
 }
 
-/**
- * Fills an empty graph from its proto. A branch of If is given nothing: what it declares as inputs, as some exporters write,
- * are values around it; ONNX Runtime refuses such a file, but not what is written of it.
- */
+/** Fills an empty graph from its proto. */
 function fill(graph: Graph, proto: GraphProto, context: Context, isBranch = false): void {
   const own = new Map<string, Value>();
   const declared = new Set<string>();
   for (const info of proto.input) {
     if (declared.has(info.name)) throw badGraph(`two inputs are called "${info.name}"`);
     declared.add(info.name);
-    if (isBranch && graph.outer?.find(info.name)) continue;
+    if (isBranch) continue;
     const input = graph.addInput(info.name);
     hint(input, info, context.symbols);
     own.set(info.name, input);
@@ -189,7 +186,7 @@ function attributesOf(proto: NodeProto, graph: Graph, context: Context): Map<str
 }
 
 function readAttribute(proto: AttributeProto, graph: Graph, context: Context): Attribute {
-  const isBranch = proto.name === "then_branch" || proto.name === "else_branch";
+  const isBranch = holdsBranches(proto);
   const body = (g: GraphProto) => {
     const inner = new Graph(g.name || "body", graph.opsets, graph);
     fill(inner, g, context, isBranch);

@@ -119,6 +119,37 @@ export const resizes: { readonly [title: string]: GradCase } = {
     (g, x) => byScales(g, x, [1, 1, 0.5, 0.5], { mode: "linear" }),
     { symbolic: true },
   ),
+  "Resize linear of open pixels that stay as many": grad(
+    "1x1x2x2",
+    (g, x) => byScales(g, x, [1, 1, 1.2, 1.4], { mode: "linear" }),
+    { symbolic: true },
+  ),
+  "Resize linear of an axis that keeps its size beside an open one": grad(
+    "2x2",
+    (g, x) => byScales(g, g.op("Reshape", [x, g.ints([0, 2])]), [1.2, 1.4], { mode: "linear" }),
+    { symbolic: true },
+  ),
+  "Resize linear, one open pixel spread": grad(
+    "1x2x1x3",
+    (g, x) => byScales(g, x, [1, 1, 2, 2], { mode: "linear" }),
+    { symbolic: "pixels" },
+  ),
+  "Resize cubic, one open pixel spread": grad(
+    "1x2x1x3",
+    (g, x) => byScales(g, x, [1, 1, 2, 3], { mode: "cubic" }),
+    { symbolic: "pixels" },
+  ),
+  "Resize linear, pixels spread, channels unknown": grad(
+    "1x2x3x4",
+    (g, x) => byScales(g, x, [1, 1, 2, 2], { mode: "linear" }),
+    { symbolic: true },
+  ),
+  "Resize nearest, channels and pixels repeated, sizes unknown": grad(
+    "2x3x4",
+    (g, x) => byScales(g, x, [1, 2, 3], upscale),
+    { symbolic: true },
+  ),
+  "Resize nearest to no pixel": grad("2x3", (g, x) => byScales(g, x, [0.4, 1], upscale)),
   "Resize linear of volumes": grad("1x1x3x2x4", (g, x) =>
     byScales(g, x, [1, 1, 2, 1.5, 0.5], { mode: "linear" }),
   ),

@@ -22,6 +22,8 @@ export interface TaggedText extends TokenLabelled {
   readonly tags: readonly string[];
   /** The token that each word's tag is read from; −1 for a word that was cut off. */
   readonly heads: Int32Array;
+  /** Where words lie in a text that nobody has split. */
+  readonly found?: { readonly text: string; readonly starts: readonly number[] };
 }
 
 /** What a tagger makes of texts. */
@@ -48,7 +50,8 @@ export function tagsJob({
     row * batch.tokens + startOf(batch, row, tokenizer);
   const encode = (row: TextRow): TaggedText => {
     const { id, values } = row;
-    const words = values.tokens ?? wordsOf(textOf(row));
+    const found = values.tokens ? undefined : findWords(textOf(row));
+    const words = values.tokens ?? found!.words;
     const tags = values.tags ?? words.map(() => "O");
     const encoding = tokenizer.encodeWords(words, { maxLength: maxTokens });
     const heads = headsOf(encoding, words.length);
@@ -56,7 +59,7 @@ export function tagsJob({
     heads.forEach((at, word) => {
       if (at >= 0) labels[at] = numbers.get(tags[word]!) ?? ignored;
     });
-    return { id, ...encoding, words, tags, heads, labels };
+    return { id, ...encoding, words, tags, heads, labels, ...(found && { found }) };
   };
   const checked = (row: TextRow): TaggedText => {
     if (row.values.tokens && row.values.tags) return encode(row);
@@ -130,7 +133,7 @@ export function tagsJob({
           id: example.id,
           entities: entitiesOf(tags).map(({ type, start, end }) => ({
             label: type,
-            text: example.words.slice(start, end).join(" "),
+            ...textOfWords(example, start, end),
             words: [start, end] as const,
             probability: Math.min(...rows.slice(start, end).map((shares) => Math.max(...shares!))),
           })),
@@ -176,8 +179,17 @@ function sharesOf(
 }
 
 /** Words and marks of a text that nobody has split: runs of letters and digits, and every other sign for itself. */
-const wordsOf = (text: string): readonly string[] =>
-  text.match(/[\p{L}\p{M}\p{N}]+(?:['’.-][\p{L}\p{M}\p{N}]+)*|[^\s]/gu) ?? [];
+function findWords(text: string) {
+  const found = [...text.matchAll(/[\p{L}\p{M}\p{N}]+(?:['’.-][\p{L}\p{M}\p{N}]+)*|[^\s]/gu)];
+  return { text, words: found.map(([word]) => word), starts: found.map(({ index }) => index) };
+}
+
+/** Words as they stand in their text, and where; of words that were split already only themselves. */
+function textOfWords({ words, found }: TaggedText, start: number, end: number) {
+  if (!found) return { text: words.slice(start, end).join(" ") };
+  const characters = [found.starts[start]!, found.starts[end - 1]! + words[end - 1]!.length] as const;
+  return { text: found.text.slice(...characters), characters };
+}
 
 function checksOf(examples: readonly TaggedText[]) {
   const words = examples.reduce((sum, { words: own }) => sum + own.length, 0);

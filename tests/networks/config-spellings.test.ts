@@ -157,6 +157,24 @@ describe("what is not built is refused by the field's name", () => {
     );
   });
 
+  test("writing by a network that reads both ways, and lists that are not one for each layer", async () => {
+    expect(await refused("gemma3", { use_bidirectional_attention: true })).toContain(
+      "use_bidirectional_attention = true",
+    );
+    expect(await refused("gemma2", { layer_types: ["full_attention"] })).toContain(
+      "1 layer_types for 2 layers",
+    );
+    expect(await refused("modernbert", { layer_types: ["full_attention"] })).toContain("layer_types = [");
+    const factors = { short_factor: [1], long_factor: [2] };
+    expect(
+      await refused("phi3", { rope_parameters: null, rope_scaling: { type: "longrope", ...factors } }),
+    ).toContain("1 numbers in short_factor or long_factor; a head has 2 pairs");
+    expect(await refused("llama", { rope_parameters: null, rope_scaling: { type: "linear" } })).toContain(
+      "rope_scaling.factor",
+    );
+    expect(await refused("roberta", { pad_token_id: 500 })).toContain("pad_token_id = 500");
+  });
+
   test("a part of each head that would not be turned", async () => {
     expect(await refused("llama", { partial_rotary_factor: 0.5 })).toContain("partial_rotary_factor");
   });

@@ -77,6 +77,7 @@ const gemma3Config = gemma2Config.extend({
   final_logit_softcapping: z.number().positive().nullish(),
   rope_parameters: ropeOfKinds.nullish(),
   rope_local_base_freq: z.number().positive().default(10_000),
+  use_bidirectional_attention: z.boolean().nullish(),
   sliding_window_pattern: count.default(6),
 });
 type Gemma3Config = z.output<typeof gemma3Config>;
@@ -93,6 +94,7 @@ export const gemma3Architecture = architecture(
     // transformers has a field for a cap of scores too, and does not use it
     caps: (c) => ({ logits: c.final_logit_softcapping }),
     normalizesQueries: "heads",
+    isBidirectional: (c) => c.use_bidirectional_attention === true,
     layer(c, i) {
       const isSliding = isListedSliding(c, i) ?? (i + 1) % c.sliding_window_pattern !== 0;
       const { full_attention: full, sliding_attention: sliding } = c.rope_parameters ?? {};
@@ -100,7 +102,9 @@ export const gemma3Architecture = architecture(
         ropeOf({ ...c, rope_scaling: given, rope_theta: undefined }, c.head_dim ?? 256);
       // In an older config the base and the scaling are those of the layers without a window.
       if (!isSliding) return { rope: rope({ rope_theta: c.rope_theta ?? 1e6, ...full, ...c.rope_scaling }) };
-      const window = c.sliding_window ?? undefined;
+      // read both ways, half of it lies on either side
+      const wide = c.sliding_window ?? undefined;
+      const window = wide && c.use_bidirectional_attention ? Math.floor(wide / 2) + 1 : wide;
       return { rope: rope({ rope_theta: c.rope_local_base_freq, ...sliding }), window };
     },
     heads: ["sequence-classification"],

@@ -12,14 +12,20 @@ export interface DecoderInputs {
   readonly ids: Value;
   /** Where each token stands in its example: int64 [tokens], or [batch, tokens] where it is given. */
   readonly positions: Value;
-  /** Of scores: no key after its query, no padding, none of another example. [batch, 1, queries, keys] */
+  /** Of scores: no key after its query, no padding, none of another example. Broadcast to [batch, 1, queries, keys]. */
   readonly bias: Value;
   /** The same for layers that look back over fewer than `window` tokens only. */
   biasWithin(window: number): Value;
 }
 
-/** Inputs of a causal decoder, as its network's options ask for them. */
-export function decoderInputs(m: Network): DecoderInputs {
+/**
+ * Inputs of a decoder, as its network's options ask for them. `isBidirectional`: it reads a text both ways, as encoders do, and a
+ * window reaches as far ahead as back.
+ */
+export function decoderInputs(
+  m: Network,
+  { isBidirectional = false }: { readonly isBidirectional?: boolean } = {},
+): DecoderInputs {
   const { g, options } = m;
   const ids = m.input("input_ids", "int64", ["batch", "tokens"]);
   const keys = options.cache ? "past+tokens" : "tokens";
@@ -30,10 +36,10 @@ export function decoderInputs(m: Network): DecoderInputs {
   const past = options.cache ? g.sub(g.sizeOf(mask, 1), g.sizeOf(ids, 1)) : undefined;
   const queryPlaces = past ? g.add(m.countedPositions(ids), past) : keyPlaces;
   const distance = g.sub(g.unsqueeze(queryPlaces, [1]), g.unsqueeze(keyPlaces, [0]));
-  const isBefore = g.op("GreaterOrEqual", [distance, g.constant([0], "int64", [])]);
   const isReal = g.cast(g.unsqueeze(mask, [1, 2]), "bool");
   const both = (a: Value, b: Value) => g.op("And", [a, b]);
-  let allowed = both(isReal, g.unsqueeze(isBefore, [0, 1]));
+  const isBefore = () => g.op("GreaterOrEqual", [distance, g.constant([0], "int64", [])]);
+  let allowed = isBidirectional ? isReal : both(isReal, g.unsqueeze(isBefore(), [0, 1]));
   if (options.segments) {
     const segments = m.input("segment_ids", "int64", ["batch", "tokens"]);
     allowed = both(
@@ -46,7 +52,8 @@ export function decoderInputs(m: Network): DecoderInputs {
     positions,
     bias: biasOf(m, allowed),
     biasWithin(window) {
-      const isNear = g.op("Less", [distance, g.constant([window], "int64", [])]);
+      const reached = isBidirectional ? g.abs(distance) : distance;
+      const isNear = g.op("Less", [reached, g.constant([window], "int64", [])]);
       return biasOf(m, both(allowed, g.unsqueeze(isNear, [0, 1])));
     },
   };

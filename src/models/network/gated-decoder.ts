@@ -93,6 +93,8 @@ export interface GatedRow<C extends GatedConfig> {
   readonly isFused?: boolean;
   /** Scales of normalisations are stored less 1. */
   readonly isScaledFromOne?: boolean;
+  /** Whether texts are read both ways. */
+  readonly isBidirectional?: (c: C) => boolean;
   /** A config may have a part of each head stay as it is, whatever its place. */
   readonly turnsParts?: true;
   /** Where attention and the gated units are normalised: what they read (default), also what they give, or that alone. */
@@ -130,7 +132,14 @@ export function gatedDecoder<C extends GatedConfig>(row: GatedRow<C>): Architect
       prefix: "model",
       decoded: (m, c) => decoded(m, c, row),
       wordTable: (c) => (c.tie_word_embeddings ? "model.embed_tokens.weight" : "lm_head.weight"),
-      words: (c) => c.vocab_size,
+      words(c) {
+        if (!row.isBidirectional?.(c)) return c.vocab_size;
+        throw new DiapasonError(
+          "models/bad-config",
+          "config.json says use_bidirectional_attention = true: such a network reads a text both ways and cannot write one.",
+          "Choose a task of whole texts, such as sentence-similarity.",
+        );
+      },
       afterWords(m, c, logits) {
         const cap = row.caps?.(c).logits;
         return cap ? m.g.mul(m.g.op("Tanh", [m.g.mul(logits, 1 / cap)]), cap) : logits;
@@ -142,7 +151,7 @@ export function gatedDecoder<C extends GatedConfig>(row: GatedRow<C>): Architect
 
 /** Hidden states after the last normalisation, [batch, tokens, width]. */
 function decoded<C extends GatedConfig>(m: Network, c: C, row: GatedRow<C>): Value {
-  const inputs = decoderInputs(m);
+  const inputs = decoderInputs(m, { isBidirectional: row.isBidirectional?.(c) ?? false });
   const tables = new Map<string, RotaryTable>();
   const windows = new Map<number, Value>();
   const size = c.head_dim ?? headSize(c.hidden_size, c.num_attention_heads);

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { DiapasonError } from "../base/errors.ts";
+import { shellWord } from "../base/shell-word.ts";
 import { located } from "./opening/located.node.ts";
 import { locatedData } from "./opening/located-data.node.ts";
 import { taskOfModel } from "./opening/task-of-model.node.ts";
@@ -86,6 +87,6 @@ async function refuseFinished(run: string, out: string): Promise<void> {
   throw new DiapasonError(
     "app/run-finished",
     `The run "${run}" is finished; what it made is in "${out}".`,
-    `Judge it with "diapason evaluate", or tune it further with "diapason tune --model ${out}".`,
+    `Judge it with "diapason evaluate", or tune it further with "diapason tune --model ${shellWord(out)}".`,
   );
 }

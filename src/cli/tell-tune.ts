@@ -9,6 +9,7 @@ import type {
   TuneVerbEvent,
 } from "../app/index.node.ts";
 import { bytes, count, duration, measured, percent, probability } from "../app/numbers.ts";
+import { shellWord } from "../base/shell-word.ts";
 import { narrowTable, wrapItems } from "./wrap.ts";
 
 /** What a person is told of one event: a line that stays, or the state of something under way. */
@@ -84,7 +85,7 @@ export function tuneTeller(memory: () => number): TuneTeller {
     "stage-end": () => undefined,
     warning: ({ message }) => ({ line: `  warning: ${message}` }),
     "run-end": ({ reason, step, seconds }) => ({
-      line: endText(reason, step, seconds, isDemo ? "demo" : `resume ${run}`),
+      line: endText(reason, step, seconds, isDemo ? "demo" : `resume ${shellWord(run)}`),
     }),
     saved: (event) => ({ line: savedText(event) }),
   };

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { DiapasonError } from "../../base/errors.ts";
+import { shellWord } from "../../base/shell-word.ts";
 import { type OnnxFormatName, onnxFormats } from "../../models/export/formats.ts";
 import { folderOfFile } from "../../models/load.node.ts";
 import { isBuiltType, readConfig } from "../../models/open-network.node.ts";
@@ -34,6 +35,6 @@ export async function graphFileOf(path: string, form: OnnxFormatName | undefined
   throw new DiapasonError(
     "models/not-found",
     `There is no file ${file}.`,
-    `Write it with "diapason export ${folder} --to ${form}", or leave "form" out.`,
+    `Write it with "diapason export ${shellWord(folder)} --to ${form}", or leave "form" out.`,
   );
 }

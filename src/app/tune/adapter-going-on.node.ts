@@ -1,4 +1,5 @@
 import { DiapasonError } from "../../base/errors.ts";
+import { shellWord } from "../../base/shell-word.ts";
 import { mergeAdapter, withAdapted } from "../../models/adapters/merge.ts";
 import { loadPeftAdapter } from "../../models/adapters/peft.node.ts";
 import type { Model } from "../../models/model.ts";
@@ -26,7 +27,7 @@ export async function adapterGoingOn(
     throw new DiapasonError(
       "app/bad-option",
       `"model" is an adapter (${method}), which is tuned on as it is; "${named ?? "adapter"}" asks for another.`,
-      `Leave "${named ?? "adapter"}" out, or merge the adapter first: diapason export ${folder} --to merged --out FOLDER.`,
+      `Leave "${named ?? "adapter"}" out, or merge the adapter first: diapason export ${shellWord(folder)} --to merged --out FOLDER.`,
     );
   const adapted = { ...loaded, adapter: { ...loaded.adapter, base: withAdapted(loaded) } };
   return { ...tuningOf(adapted, options), start: mergeAdapter(adapted) };

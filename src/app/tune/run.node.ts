@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { writeFileAtomic } from "../../base/atomic-file.node.ts";
 import { DiapasonError } from "../../base/errors.ts";
+import { shellWord } from "../../base/shell-word.ts";
 import { mergedValues } from "../../models/adapters/merge.ts";
 import { jsNotes } from "../../models/js-class.ts";
 import { type TuneResult, tuneLoop } from "../../tune/loop.ts";
@@ -92,7 +93,7 @@ const keeping = (error: unknown, run: string): unknown =>
     ? new DiapasonError(
         error.code,
         error.message,
-        `${error.fix} What was trained is kept: "diapason resume ${run}" then writes it.`,
+        `${error.fix} What was trained is kept: "diapason resume ${shellWord(run)}" then writes it.`,
         error.cause,
       )
     : error;

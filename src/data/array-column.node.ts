@@ -96,7 +96,7 @@ export class ArrayColumn {
     const isWhole = /^u?int/.test(this.#tensor.dtype);
     for (let i = 0; i < raw.length; i++) {
       const value = numberAt(raw, i);
-      if (!put(this.dtype, data, i, value, isWhole)) throw this.#bad(raw[i]!, i, rows, `a ${this.dtype}`);
+      if (!put(this.dtype, data, i, value, isWhole)) throw this.#bad(raw[i]!, i, rows, asFed(this.dtype));
     }
   }
 
@@ -117,6 +117,12 @@ export class ArrayColumn {
     );
   }
 }
+
+/** What a value has to be to be fed as it is, for messages. */
+const asFed = (dtype: FedType): string => {
+  if (dtype === "bool") return "true or false";
+  return `a ${dtype.startsWith("float") ? "" : "whole "}number that ${dtype} holds`;
+};
 
 type RawArray =
   | Float32Array

@@ -28,7 +28,9 @@ export async function listFolder(root: string): Promise<FolderListing> {
     throw new DiapasonError(
       "data/not-found",
       info ? `"${root}" is a file, and no folder of images.` : `There is no folder "${root}".`,
-      "Give the path of a folder that holds one folder of images for each class.",
+      info
+        ? "Give a folder that holds one folder of images for each class; for named arrays or texts give --task."
+        : "Give the path of a folder that holds one folder of images for each class.",
     );
   }
   const found = { images: [] as string[], others: [] as string[], folders: [] as string[] };

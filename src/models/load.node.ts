@@ -195,7 +195,7 @@ function chooseInput(graph: Graph, path: string, images: boolean): string {
     throw new DiapasonError(
       "models/no-image-input",
       `${path} takes ${shown || "no input"}; expected a float32 input [batch, channels, height, width] or [batch, height, width, channels] with 1 or 3 channels.`,
-      "Use an image model, or export this one with its pixels as the input.",
+      "Use an image model, or for a graph of another kind the task custom (--task custom), which takes named arrays.",
     );
   if (fed.length > 1)
     throw new DiapasonError(

@@ -59,6 +59,12 @@ describe("what counts as a parameter", () => {
       return op(g, "Add", anchors, g.addInitializer("onnx::Add_29", ramp(4, 1, 1)));
     });
     expect(names).toEqual(["w", "onnx::Add_29"]);
+    const basis = (g: Graph, x: Value) =>
+      op(g, "Conv", x, g.addInitializer("/Constant_1_output_0", ramp(4, 3, 1, 1)));
+    const beside = build((g, x) => op(g, "Conv", basis(g, x), g.addInitializer("w", ramp(4, 4, 1, 1))));
+    expect(beside.names).toEqual(["w"]);
+    // a frozen module has no other names
+    expect(build(basis).names).toEqual(["/Constant_1_output_0"]);
   });
   test("constants that normalise the input stay as they are, with a note; later vectors move", () => {
     const { names, notes } = build((g, x) => {

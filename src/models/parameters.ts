@@ -170,12 +170,22 @@ export function collectParameters(
         });
     });
   }
+  withoutLiterals(parameters);
   const notes = [...copies(parameters)];
   if (inputScales.length > 0)
     notes.push(
       `Statistics and constants that normalise the input are kept as they are: ${inputScales.join(", ")}.`,
     );
   return { parameters, buffers, notes };
+}
+
+/**
+ * Takes out, in place, what PyTorch's exporter names like a literal where weights have names of their own: the bases of an
+ * N-BEATS, a Fourier matrix. In a graph without other names, such as of a frozen module, they are the weights.
+ */
+function withoutLiterals(parameters: Parameter[]): void {
+  const own = parameters.filter(({ name }) => !namedLikeLiteral.test(name));
+  if (own.length > 0) parameters.splice(0, parameters.length, ...own);
 }
 
 type Role = "matrix" | "vector" | "buffer" | "setting" | "input scale";

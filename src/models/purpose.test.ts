@@ -173,6 +173,18 @@ test.each<readonly [string, string]>([
     ),
     'a network from texts to texts, such as a translator: token ids ("input_ids") and those written so far ("decoder_input_ids"), to a score of each of 64 tokens',
   ],
+  [
+    said([pixels], [["logits", "float32", "batch", 3, 16, 16]]),
+    'a network from images "pixels" [batch, 3, 64, 64] to maps "logits", such as a detector\'s or a segmentation\'s',
+  ],
+  [
+    said([["x", "float32", "batch", 8, 8, 3]], [["y", "float32", "batch", 8, 8, 2]]),
+    'a network from images "x" [batch, 8, 8, 3] to maps "y", such as a detector\'s or a segmentation\'s',
+  ],
+  [
+    said([["x", "int32", "batch", 7]], [["y", "float32", "batch", 1]]),
+    'a network from ids ("x") to "y", such as a reader of tokens or items',
+  ],
   [said([["n", "int64"]], [["m", "int64"]]), "a network whose inputs and outputs tell nothing of its use"],
 ])("%s", (found, expected) => {
   expect(found).toBe(expected);

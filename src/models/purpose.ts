@@ -56,6 +56,9 @@ const sound = /^sr$|sampl(e|ing)_?rate|samples|audio|wave(form)?$|^wav|\bmel|spe
 
 const tokenIds = /input_ids|tokens|token_ids/i;
 
+/** Maps of what is where, however many channels they have. */
+const marks = /logits|mask|seg|heat|score|prob|depth/i;
+
 /** Keys and values of tokens that were read before. */
 const past = /^past[_.]|past_key|cache/i;
 
@@ -136,7 +139,8 @@ const kinds: readonly Kind[] = [
     if (operators.has("NonMaxSuppression"))
       return `a detector with its boxes chosen, on images ${quoted(image)} ${size}`;
     const map = outputs.find(({ shape }) => shape?.length === 4 && shape.slice(2).some((dim) => dim !== 1));
-    if (map && map.shape![1] === image.shape![1])
+    const channels = /^[134]$/.test(String(image.shape![1])) ? 1 : 3;
+    if (map && map.shape![channels] === image.shape![channels] && !marks.test(map.name))
       return `a network from images ${quoted(image)} ${size} to images ${quoted(map)}, such as one that enlarges or restyles them`;
     if (map)
       return `a network from images ${quoted(image)} ${size} to maps ${quoted(map)}, such as a detector's or a segmentation's`;
@@ -197,8 +201,10 @@ const kinds: readonly Kind[] = [
     const out = outputs.filter(isFloat);
     const numbers = inputs.find(isFloat);
     const others = numbers ? ` and numbers (${quoted(numbers)})` : "";
+    const isList = ids.length === 1 && ids[0]!.shape!.length === 2 && !numbers;
+    const such = isList ? "a reader of tokens or items" : "a recommender";
     return ids.length > 0 && out.length > 0
-      ? `a network from ids (${listed(ids)})${others} to ${listed(out)}, such as a recommender`
+      ? `a network from ids (${listed(ids)})${others} to ${listed(out)}, such as ${such}`
       : undefined;
   },
   ({ inputs, outputs }) => {

@@ -3,6 +3,9 @@ import { describe, expect, test } from "vitest";
 import { parseOptions } from "../../src/app/options/parse.ts";
 import { tuneOptions } from "../../src/app/options/tune.ts";
 import { saveNpz } from "../../src/formats/npz.node.ts";
+import { saveOnnx } from "../../src/formats/onnx/file.node.ts";
+import { GraphBuilder } from "../../src/graph/builder.ts";
+import { Graph } from "../../src/graph/ir.ts";
 import { float32, int64, type Tensor } from "../../src/graph/tensor.ts";
 import { DiapasonError, predict, type TuneInput } from "../../src/index.ts";
 import { diapason } from "../cli/command-line.ts";
@@ -44,6 +47,13 @@ describe("a mistake ends in one clear error and leaves nothing behind", () => {
       "holds 7 at example 4",
       new Map([...policyExamples(5), ["label", int64([5], [0, 1, 2, 0, 7])]]),
     ],
+    [
+      "shares of classes that are none",
+      { loss: "cross-entropy:gait=shares" },
+      "data/bad-value",
+      "expected shares of the classes, 0 to 1",
+      new Map([...policyExamples(5), ["shares", float32([5, 3], new Array<number>(15).fill(-1))]]),
+    ],
     ["a loss file that is not there", { loss: "nowhere.onnx" }, "formats/file-unreadable", "nowhere.onnx"],
     ["an option for images", { labelSmoothing: 0.1 }, "app/bad-option", '"labelSmoothing"'],
     ["a metric for another shape", { metric: ["r2:value=wanted"] }, "tasks/loss-shape", "r2"],
@@ -69,6 +79,29 @@ describe("a mistake ends in one clear error and leaves nothing behind", () => {
       expect(readdirSync(folder)).toEqual(before);
     },
   );
+  test("a loss graph that reads no output of the model", async () => {
+    const graph = new Graph("other");
+    const logits = graph.addInput("logits", "float32", ["batch", 3]);
+    graph.addOutput(new GraphBuilder(graph).op("ReduceMean", [logits], { keepdims: 0 }, ["loss"]));
+    await saveOnnx(graph, at("other-loss.onnx"));
+    await expect(eventsOf(base("mistaken", { loss: at("other-loss.onnx") }))).rejects.toThrow(
+      /reads "logits", which is neither an output of the model/,
+    );
+  });
+  test("an id beyond the table that it is looked up in", async () => {
+    const graph = new Graph("table");
+    const g = new GraphBuilder(graph);
+    const ids = graph.addInput("user", "int64", ["batch"]);
+    const table = graph.addInitializer("table", float32([4, 2], new Float32Array(8)));
+    const rows = g.op("Gather", [table, g.op("Cast", [ids], { to: 6 })], { axis: 0 }, ["row"]);
+    graph.addOutput(rows);
+    await saveOnnx(graph, at("table.onnx"));
+    await saveNpz(at("users.npz"), new Map([["user", int64([3], [0, 3, 4])]]));
+    const asked = predict({ model: at("table.onnx"), task: "custom", inputs: [at("users.npz")] });
+    await expect(asked.next()).rejects.toThrow(
+      'holds 4 at example 2; expected row numbers of "table", -4 to 3',
+    );
+  });
   test("one metric may stand for a list", () => {
     expect(parseOptions(tuneOptions, { ...base("x"), metric: "mae:a=b" }).metric).toEqual(["mae:a=b"]);
   });

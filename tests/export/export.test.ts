@@ -116,6 +116,15 @@ describe("an encoder in another form", () => {
     expect(graph.nodes.some(({ op }) => op === "MatMulNBits" || op === "DynamicQuantizeLinear")).toBe(false);
   });
 
+  test("a model without a large weight is told to stay as large as it is", () => {
+    const graph = new Graph("small");
+    const x = graph.addInput("x", "float32", ["batch", 2]);
+    const weight = graph.addInitializer("weight", float32([2, 2], [1, 2, 3, 4]));
+    graph.addOutput(graph.addNode("MatMul", [x, weight], { outputs: ["y"] }).outputs[0]!);
+    expect(inFormat(graph, "int8", symmetric).notes.join()).toContain("no large weights");
+    expect(inFormat(encoder().graph, "int8", symmetric).notes).toEqual([]);
+  });
+
   test("the graph that was given stays as it is", () => {
     const { graph } = encoder();
     const before = writeOnnx(graph);

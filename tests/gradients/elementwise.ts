@@ -41,6 +41,14 @@ export const elementwise: { readonly [title: string]: GradCase } = {
   Softplus: unary("Softplus"),
   "Softsign, both sides": unary("Softsign", { at: [[-2, -0.5, 0.5, 1]] }),
   "Sqrt, away from 0": unary("Sqrt", [0.5, 2]),
+  "Sqrt, of squares that are all 0": grad(
+    "2x3",
+    (g, x) =>
+      g.op("Sqrt", [
+        g.sum(g.square(g.op("Relu", [g.sub(x, g.constant([0, 0, 0, 9, 9, 9], "float32", [2, 3]))])), [1]),
+      ]),
+    [0.5, 2],
+  ),
   Tan: unary("Tan", [-1, 1]),
   Tanh: unary("Tanh"),
   "Cast there and back": grad("2x5", (g, x) => g.cast(g.cast(x, "float64"), "float32")),

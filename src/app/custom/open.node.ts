@@ -3,7 +3,6 @@ import { parametersInSteps } from "../../autodiff/path.ts";
 import { DiapasonError } from "../../base/errors.ts";
 import type { FedColumn } from "../../data/array-batches.node.ts";
 import type { ArraySet } from "../../data/array-set.ts";
-import { isFedType } from "../../data/array-values.ts";
 import { loadOnnx } from "../../formats/onnx/file.node.ts";
 import { forgetShapes, inferShapes } from "../../graph/infer.ts";
 import type { Graph, Value } from "../../graph/ir.ts";
@@ -20,6 +19,7 @@ import { type DeclaredMetric, parseMetrics, resolveMetrics } from "../../tasks/d
 import { attachLossGraph } from "../../tasks/loss-graph.ts";
 import { type ArrayInfo, described, findOutput } from "../../tasks/target.ts";
 import { learnShapesOrSay } from "../opening/learn-shapes.ts";
+import { columnOf } from "./fed-columns.ts";
 import { type CustomSettings, fixedOf, isLossFile, settingsOf } from "./settings.ts";
 
 interface Given {
@@ -279,15 +279,4 @@ async function atSizes(
       "Name an output that is computed before that, or export the model without what stands in the way.",
     );
   return { graph, fed, notes };
-}
-
-/** How an input of the model is fed. @throws tasks/input-shape for types that arrays cannot have */
-function columnOf(input: Value): FedColumn {
-  const { name, dtype } = input;
-  if (isFedType(dtype)) return { array: name, input: name, dtype };
-  throw new DiapasonError(
-    "tasks/input-shape",
-    `The model's input ${described(input)} has a type that arrays are not fed as.`,
-    "Export the model with an input of float32 or whole numbers.",
-  );
 }

@@ -89,7 +89,8 @@ export const elementwise = {
   Sinh: [times(({ g, x: [x] }) => g.op("Cosh", [x]))],
   Softplus: [times(({ g, x: [x] }) => g.op("Sigmoid", [x]))],
   Softsign: [({ g, dy, x: [x] }) => g.div(dy, g.square(g.add(1, g.abs(x))))],
-  Sqrt: [({ g, dy, y }) => g.div(g.mul(0.5, dy), y)],
+  // 0 where the slope is infinite: √Σx² of an image region that is all 0 has a gradient that way, and NaN otherwise
+  Sqrt: [({ g, dy, y }) => g.div(g.mul(0.5, dy), g.where(g.equal(y, 0), Number.POSITIVE_INFINITY, y))],
   Tan: [times(({ g, y }) => g.add(1, g.square(y)))],
   Tanh: [times(({ g, y }) => g.sub(1, g.square(y)))],
   Not: "no-gradient",

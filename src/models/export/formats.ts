@@ -28,10 +28,7 @@ export const onnxFormats = {
   int8: {
     suffix: "_quantized",
     dtype: "q8",
-    convert(graph) {
-      toInt8Graph(graph);
-      return [];
-    },
+    convert: toInt8Graph,
   },
   q4: {
     suffix: "_q4",

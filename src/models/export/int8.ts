@@ -15,16 +15,21 @@ const added = (graph: Graph, weight: Value, what: string, tensor: Tensor): Value
  *
  * Products compute in int8, their activations rounded to uint8 as they come (DynamicQuantizeLinear, MatMulInteger), as
  * onnxruntime.quantization.quantize_dynamic writes them. Convolutions and rows of tables compute in float32 from the
- * weights in int8: their activations keep every digit.
+ * weights in int8: their activations keep every digit. Result: what the user may want to know.
  */
-export function toInt8Graph(graph: Graph): void {
+export function toInt8Graph(graph: Graph): readonly string[] {
+  const before = graph.nodes.length;
   quantizeProducts(graph);
   for (const node of [...graph.nodes]) {
     if (opNameOf(node) === "Conv" && isLarge(graph, node.inputs[1]))
       quantizeKernel(graph, node, node.inputs[1]);
     if (opNameOf(node) === "Gather" && isTable(graph, node)) quantizeRows(graph, node, node.inputs[0]!);
   }
+  const isSame = graph.nodes.length === before;
   removeDead(graph);
+  return isSame
+    ? ["The model has no large weights, so that none is in int8: the file is as large as before."]
+    : [];
 }
 
 function quantizeProducts(graph: Graph): void {

@@ -57,7 +57,8 @@ export function tuneTeller(memory: () => number): TuneTeller {
       first ??= { step, seconds };
       const left =
         step > first.step ? ((seconds - first.seconds) / (step - first.step)) * (planned - step) : Number.NaN;
-      const rate = Math.max(0, ...Object.values(rates)).toExponential(1);
+      const highest = Math.max(0, ...Object.values(rates));
+      const rate = highest === 0 ? "0" : highest.toExponential(1);
       return {
         progress: `  step ${step}/${planned}  loss ${loss.toFixed(3)}  rate ${rate}  ${examplesPerSecond.toFixed(0)}/s  ${bytes(memory())}${Number.isFinite(left) ? `  ${duration(left)} left` : ""}`,
       };

@@ -16,6 +16,7 @@ import { beforeOf, foundOf } from "./facts.ts";
 import { memoryLimit, refuseTooLarge } from "./memory.node.ts";
 import { optimizerOf } from "./optimizer.ts";
 import type { Tuning } from "./prepare.node.ts";
+import { roomNotes } from "./room.node.ts";
 import type { RunResult } from "./run-result.ts";
 import { saveTuned } from "./save-tuned.node.ts";
 
@@ -31,6 +32,17 @@ export async function* runTuning(
     const found = foundOf(tuning, await runtime.peakMemoryBytes(), memoryLimit());
     yield found;
     refuseTooLarge(found.peakMemory, options);
+    const isHalf = /^(b?float16)$/.test(
+      String(task.model.config["dtype"] ?? task.model.config["torch_dtype"]),
+    );
+    const sizes = { parameters: found.model.parameters, moving: found.movingParameters };
+    const room = await roomNotes({
+      out: options.out,
+      run: options.run,
+      ...sizes,
+      elementBytes: isHalf ? 2 : 4,
+    });
+    yield* room.map(noteOf);
     const before = await task.judge(adapter?.start ?? task.model);
     yield beforeOf(tuning, before);
 

@@ -93,7 +93,7 @@ export async function writeTinyEncoder(folder: string, width = 16): Promise<void
 }
 
 /** A tiny Llama with random weights and its tokenizer. */
-export async function writeTinyDecoder(folder: string, width = 16): Promise<void> {
+export async function writeTinyDecoder(folder: string, width = 16, more: object = {}): Promise<void> {
   const config = {
     model_type: "llama",
     architectures: ["LlamaForCausalLM"],
@@ -107,6 +107,7 @@ export async function writeTinyDecoder(folder: string, width = 16): Promise<void
     initializer_range: 0.3,
     bos_token_id: 2,
     eos_token_id: 3,
+    ...more,
   };
   await saveModel(buildNetwork({ config, tensors: undefined, source: folder, seed: 5 }), folder);
   writeTokenizer(folder, { hasTemplate: false });

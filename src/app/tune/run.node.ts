@@ -56,7 +56,8 @@ export async function* runTuning(
 
     const values = adapter ? mergedValues(adapter.adapted, result.values) : result.values;
     const merging = adapter ? await mergeNotes(adapter, result.values, runtime) : [];
-    const tuned = task.tuned(task.model, values);
+    // An adapter that goes on may have taken its base's tied tables apart.
+    const tuned = task.tuned(adapter?.adapted.adapter.base ?? task.model, values);
     const { after, pValue, details, notes = [] } = await before.against(tuned.judged);
     const elsewhere = [...notes, ...jsNotes(tuned.saved)];
     yield* elsewhere.map(noteOf);

@@ -222,10 +222,10 @@ function distanceRows(m: Network, c: DebertaConfig, ids: Value): DistanceRows {
     const bucket = c.position_buckets > 0 ? logBucket(distance, span, farthest) : distance;
     return Math.min(2 * span - 1, Math.max(0, bucket + span));
   };
+  // beyond what the config says is far, buckets are those of the farthest, except where it is nearer than half of them
+  const limit = 2 * Math.max(span, farthest, c.max_position_embeddings);
   const at = (offsets: Value) =>
-    g.op("Gather", [rows, bucketed(m, offsets, { limit: 2 * Math.max(span, farthest), bucketOf })], {
-      axis: 0,
-    });
+    g.op("Gather", [rows, bucketed(m, offsets, { limit, bucketOf })], { axis: 0 });
   const offsets = everyOffset(m, ids);
   return { forKeys: at(g.neg(offsets)), forQueries: at(offsets) };
 }

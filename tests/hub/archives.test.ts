@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { zipSync } from "fflate";
 import sharp from "sharp";
@@ -6,7 +8,7 @@ import { describe, expect, test } from "vitest";
 import { locateData } from "../../src/app/opening/located-data.node.ts";
 import { openImageFolder } from "../../src/data/image-folder.node.ts";
 import { openTextRows } from "../../src/data/text/open-text-rows.node.ts";
-import { hub, mistakeOf, settingsFor } from "./workplace.ts";
+import { hub, mistakeOf, newFolder, settingsFor } from "./workplace.ts";
 
 const name = "some-org/data";
 const at = `datasets/${name}`;
@@ -233,5 +235,14 @@ describe("settings of a card's reader", () => {
       code: "data/bad-row",
       message: expect.stringMatching(/^rows\.csv cannot be read as the data set's card says: /),
     });
+  });
+});
+
+test("an archive on this machine is to be unpacked first", async () => {
+  const path = join(newFolder(), "reviews.zip");
+  writeFileSync(path, zip({ "reviews.csv": reviews }));
+  expect(await mistakeOf(openTextRows(path, read))).toMatchObject({
+    code: "data/no-text",
+    fix: expect.stringMatching(/^Unpack it/),
   });
 });

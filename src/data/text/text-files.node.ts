@@ -1,6 +1,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { DiapasonError } from "../../base/errors.ts";
+import { archiveEnding } from "../archives.node.ts";
 import type { ClassNames } from "../class-names.ts";
 import { compareCodePoints, listNames } from "../code-points.ts";
 import type { SplitName } from "../dataset.ts";
@@ -38,7 +39,9 @@ export async function findTextFiles(path: string): Promise<TextFiles> {
       throw new DiapasonError(
         "data/no-text",
         `"${path}" is no file of rows that is read: its name ends in none of ${tableExtensions.join(", ")}.`,
-        "Save it as CSV or as JSON lines, with the extension that says so.",
+        archiveEnding(place)
+          ? "Unpack it, and give the file or folder that was in it: archives are read from data sets of the Hub alone."
+          : "Save it as CSV or as JSON lines, with the extension that says so.",
       );
     return { root: resolve(place, ".."), classNames: {}, parts: new Map([["all", [basename(place)]]]) };
   }

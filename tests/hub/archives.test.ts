@@ -8,7 +8,8 @@ import { describe, expect, test } from "vitest";
 import { locateData } from "../../src/app/opening/located-data.node.ts";
 import { openImageFolder } from "../../src/data/image-folder.node.ts";
 import { openTextRows } from "../../src/data/text/open-text-rows.node.ts";
-import { hub, mistakeOf, newFolder, settingsFor } from "./workplace.ts";
+import { newFolder } from "../new-folder.ts";
+import { hub, mistakeOf, settingsFor } from "./workplace.ts";
 
 const name = "some-org/data";
 const at = `datasets/${name}`;

@@ -28,7 +28,7 @@ const inspectOptions = z.strictObject({
   plan: z
     .string()
     .default("full")
-    .describe("freeze plan to weigh: head, full, top-k such as top-3, lp-ft, gradual"),
+    .describe("freeze plan to weigh: head, full, top-k such as top-3, lp-ft, gradual, biases"),
   batchSize: z.int().min(1).default(32).describe("examples a step"),
   ...deviceOptions,
 });

@@ -8,6 +8,14 @@ import { consolePrinter } from "./printer.node.ts";
 import { exitCodeOf } from "./render.ts";
 import { withStandardInput } from "./standard-input.ts";
 
+/** Flags that other tools have for what one of ours does. */
+const flagsElsewhere: Readonly<Record<string, string>> = {
+  "--freeze": "--plan",
+  "--unfreeze": "--plan",
+  "--batch": "--batch-size",
+  "--lr": "--learning-rate",
+};
+
 const interrupted = 130;
 /** The command and what follows it, without the flag that may also stand before. */
 const words = process.argv.slice(2).filter((word) => word !== "--json");
@@ -117,7 +125,8 @@ function mistakeOf(error: CommanderError): DiapasonError | undefined {
   }
   if (error.code === "commander.unknownOption") {
     const flags = currentCommand().options.map((o) => o.long ?? "");
-    const near = nearest(quoted, flags);
+    const ours = flagsElsewhere[quoted] ?? "";
+    const near = flags.includes(ours) ? ours : nearest(quoted, flags);
     return new DiapasonError(
       "app/unknown-option",
       `There is no flag "${quoted}".`,

@@ -199,6 +199,12 @@ const mistakes: readonly {
     code: "app/unknown-option",
   },
   {
+    name: "a flag of other tools",
+    words: () => ["--freeze", "layer1"],
+    says: 'Did you mean "--plan"?',
+    code: "app/unknown-option",
+  },
+  {
     name: "a wrong plan",
     words: () => ["--model", "model", "--data", "images", "--plan", "haed"],
     says: '"head"',

@@ -101,7 +101,7 @@ export const tuneOptions = z.strictObject({
     .string()
     .optional()
     .describe(
-      'what moves when: head, full, top-K (as "top-2"), lp-ft, gradual; default: lp-ft where the head is new, else full',
+      'what moves when: head, full, top-K (as "top-2"), lp-ft, gradual, biases; default: lp-ft where the head is new, else full',
     ),
   stages: z.array(stageOptions).min(1).optional().describe("stages of a plan of your own (recipe only)"),
   epochs: positive.optional().describe("passes over the training examples; default: depends on the plan"),

@@ -6,9 +6,15 @@ import { float32, type Tensor, tensorOf } from "./tensor.ts";
 const table: { readonly [op: string]: Schema } = schemas;
 
 /** The row of the operator table a node belongs to; undefined for operators that are carried as they are. */
-export function opNameOf(node: Node): OpName | undefined {
+export function opNameOf(node: Pick<Node, "op" | "domain">): OpName | undefined {
   const name = node.domain === "" ? node.op : `${node.domain}.${node.op}`;
   return Object.hasOwn(table, name) ? (name as OpName) : undefined;
+}
+
+/** Whether an operator gives any number of outputs, of which one without a name counts: it says what a Split is cut into. */
+export function givesMany(node: Pick<Node, "op" | "domain">): boolean {
+  const name = opNameOf(node);
+  return name !== undefined && table[name]!.outputs.at(-1)?.endsWith("*") === true;
 }
 
 /**

@@ -215,6 +215,12 @@ test("an If whose branches declare what they read stands behind what makes it", 
   expect(then.value.nodes[0]!.inputs).toEqual([graph.get("made")]);
 });
 
+test("a Split whose last part has no name is cut into as many parts", () => {
+  const graph = read({ input: [x], node: [node("Split", ["x"], ["y", ""])], output: [y] });
+  expect(graph.nodes[0]!.outputs.map((output) => output?.name)).toEqual(["y", "y.unread_1"]);
+  expect(readOnnx(writeOnnx(graph)).nodes[0]!.outputs).toHaveLength(2);
+});
+
 test("20,000 nodes backwards are read in a moment", () => {
   const nodes = Array.from({ length: 20_000 }, (_, i) => node("Relu", [`v${i}`], [`v${i + 1}`]));
   const bytes = bytesOf({ input: [{ name: "v0" }], node: nodes.reverse(), output: [{ name: "v20000" }] });

@@ -279,6 +279,11 @@ export const networks: { readonly [title: string]: GradCase } = {
     g.op("GroupNormalization", all, { num_groups: 2 }),
   ),
 
+  "GroupNormalization, channels unknown": grad(
+    "2x4x3x3, 4, 4",
+    (g, ...all) => g.op("GroupNormalization", all, { num_groups: 2 }),
+    { symbolic: true },
+  ),
   "Dropout out of training": grad("2x3", (g, x) => g.op("Dropout", [x, g.constant([0.3], "float32", [])])),
   "Dropout that keeps everything": grad("2x3", (g, x) =>
     g.op("Dropout", [x, g.constant([0], "float32", []), g.constant([1], "bool", [])]),

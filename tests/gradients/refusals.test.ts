@@ -64,6 +64,14 @@ const refused: readonly (readonly [
     /ceil_mode asks for the sizes of the pixels/,
     { symbolic: "pixels" },
   ],
+  [
+    "a kernel of any size",
+    "3x1x3",
+    (g, w) => g.op("Conv", [g.constant(new Array(14).fill(1), "float32", [2, 1, 7]), w], { strides: [2] }),
+    "autodiff/unknown-size",
+    /Conv needs the spatial sizes of "x0" as numbers/,
+    { symbolic: "pixels" },
+  ],
 ];
 
 test.each(refused.map((row) => [row[0], row] as const))("%s is refused with its reason", (_title, row) => {

@@ -3,16 +3,18 @@ import type { Node, Value } from "../../graph/ir.ts";
 import { sizeOf } from "../../graph/tensor.ts";
 import { type Window, windowOf } from "../../graph/window.ts";
 import { sumOver } from "../reduce.ts";
-import { type Backward, type GradRules, sizesOf } from "../rule.ts";
+import { type Backward, type GradRules, noGradient, sizesOf } from "../rule.ts";
 import { weightGradient } from "./convolution-weight.ts";
 import { cutTo, hasKnownSizes, openInput } from "./open-convolution.ts";
 
-/** A node's window with numbers for its pads. @throws autodiff/unknown-size */
+/** A node's window with numbers for its kernel and pads. @throws autodiff/unknown-size, autodiff/no-gradient */
 export function numericWindow(node: Node): Window {
   const window = windowOf(node);
   if (window) return window;
-  sizesOf(node, node.inputs[0]!, "the spatial sizes", 2);
-  return windowOf(node)!;
+  const [x, w] = node.inputs;
+  sizesOf(node, x!, "the spatial sizes", 2);
+  if (w) sizesOf(node, w, "the spatial sizes", 2);
+  return noGradient(node, "its padding is not known before running");
 }
 
 /** Sum over the batch and the pixels: [batch, channels, ...sizes] to [channels]. */

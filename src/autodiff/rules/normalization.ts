@@ -141,7 +141,9 @@ export const normalization = {
   GroupNormalization: [
     (b) => {
       const { g, dy, x, node } = b;
-      if (x[1].shape?.[0] !== x[0].shape?.[1]) noGradient(node, "its scale is not one number per channel");
+      const [scales, channels] = [x[1].shape?.[0], x[0].shape?.[1]];
+      const isOne = scales === channels || typeof scales === "string" || typeof channels === "string";
+      if (!isOne) noGradient(node, "its scale is not one number per channel");
       const { standardized, inverse } = groupStandardized(b);
       const d = g.mul(dy, overChannels(g, x[1], rankOf(x[0])));
       const grouped = g.reshapeLike(d, standardized);

@@ -134,9 +134,9 @@ export const structure = {
   Concat: [part],
   Split: {
     inputs: [
-      ({ g, node, dys, attrs: { axis } }) =>
+      ({ g, node, dys, output, attrs: { axis } }) =>
         g.concat(
-          node.outputs.map((output, i) => dys[i] ?? g.zerosLike(output!)),
+          node.outputs.map((_, i) => dys[i] ?? g.zerosLike(output(i))),
           axis,
         ),
       null,

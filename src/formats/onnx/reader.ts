@@ -1,5 +1,6 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { DiapasonError } from "../../base/errors.ts";
+import { givesMany } from "../../graph/attributes.ts";
 import { type Attribute, Graph, type Value } from "../../graph/ir.ts";
 import type { Tensor } from "../../graph/tensor.ts";
 import { standInBytes, standInOf } from "../stand-in.ts";
@@ -159,16 +160,25 @@ function addCopyOutput(graph: Graph, value: Value): void {
 }
 
 function addNode(graph: Graph, proto: NodeProto, context: Context): void {
+  const domain = mainDomain(proto.domain);
   graph.addNode(
     proto.opType,
     withoutAbsentEnd(proto.input).map((name) => (name === "" ? undefined : graph.get(name))),
     {
-      domain: mainDomain(proto.domain),
+      domain,
       name: proto.name,
-      outputs: withoutAbsentEnd(proto.output),
+      outputs: givesMany({ op: proto.opType, domain })
+        ? allNamed(graph, proto.output)
+        : withoutAbsentEnd(proto.output),
       attributes: attributesOf(proto, graph, context),
     },
   );
+}
+
+/** Names also for outputs that a file leaves without one, over which ONNX Runtime would crash. */
+function allNamed(graph: Graph, names: readonly string[]): readonly string[] {
+  const first = names.find((name) => name !== "") ?? "unread";
+  return names.map((name, i) => (name === "" ? graph.freshName(`${first}.unread_${i}`) : name));
 }
 
 /** Names without the absent ones at the end, which say nothing. */

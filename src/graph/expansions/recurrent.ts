@@ -131,7 +131,7 @@ function layer(composite: Layer, kind: Kind): readonly Value[] {
     };
     const projected = plus(g, g.product(x, only(given[1], at), { transB: true }), early);
     const initial = kind.initial.map((input) =>
-      has(input) ? only(timeFirst(given[input]!), at) : zeroState(g, x, hidden),
+      has(input) ? begun(composite, only(timeFirst(given[input]!), at)) : zeroState(g, x, hidden),
     );
     const isReversed = direction === "reverse" || at === 1;
     const slices = isValid ? [projected, isValid] : [projected];
@@ -171,6 +171,13 @@ function layer(composite: Layer, kind: Kind): readonly Value[] {
 /** [batch, hidden] */
 function zeroState(g: GraphBuilder, x: Value, hidden: number): Value {
   return g.zeros(g.concat([g.sizeOf(x, 1), g.ints([hidden])], 0), x);
+}
+
+/** [batch, hidden]: a state as given, but for sequences without a token, whose last state ONNX Runtime's kernels have as 0. */
+function begun({ g, has, x: given }: Layer, state: Value): Value {
+  if (!has(4) || knownNumbers(given[4])?.every((length) => length > 0)) return state;
+  const lengths = g.reshape(g.cast(given[4]!, "int64"), [-1, 1]);
+  return g.where(g.greater(lengths, 0), state, 0);
 }
 
 /** [tokens, batch, 1]: whether a token is part of its sequence; undefined where all are. */

@@ -16,6 +16,9 @@ export const structure: { readonly [title: string]: GradCase } = {
   "Concat, a negative axis": grad("2x1, 2x3, 2x0", (g, ...all) => g.concat(all, -1)),
   "Concat, sizes unknown": grad("2x1, 2x3", (g, ...all) => g.concat(all, 1), { symbolic: true }),
   "Concat of one value twice": grad("2x3", (g, x) => g.concat([x, x], 0)),
+  "Slice backwards from before the first element": grad("2x3", (g, x) =>
+    g.slice(x, [1], [-5], [Number.MIN_SAFE_INTEGER], [-1]),
+  ),
   "Split, parts without a name": grad(
     "2x6",
     (g, x) => g.node("Split", [x, g.ints([1, 3, 2])], { axis: -1 }, ["", "b", ""]).outputs[1]!,

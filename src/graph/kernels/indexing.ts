@@ -13,7 +13,10 @@ import {
 import { type NdArray, ndArray, settle } from "./nd-array.ts";
 import { offsets, pick, range, stridesOf } from "./offsets.ts";
 
-/** numpy's slicing: bounds count from the end where negative and are cut to what the step can reach. */
+/**
+ * Bounds count from the end where negative and are cut to what the step can reach; a start from before the first element is
+ * at the first one, also backwards, which is not numpy's way.
+ */
 const slice: Kernel<"Slice"> = (call) => {
   const x = required(call, 0);
   const [starts, ends] = [required(call, 1).data, required(call, 2).data];
@@ -23,9 +26,10 @@ const slice: Kernel<"Slice"> = (call) => {
     const size = x.dims[axis]!;
     const step = call.inputs[4]?.data[i] ?? 1;
     const [least, greatest] = step > 0 ? [0, size] : [-1, size - 1];
-    const bound = (at: number) => Math.max(least, Math.min(greatest, at < 0 ? at + size : at));
-    const start = bound(starts[i]!);
-    const count = Math.max(0, Math.ceil((bound(ends[i]!) - start) / step));
+    const bound = (at: number, lowest: number) =>
+      Math.min(greatest, Math.max(lowest, at < 0 ? at + size : at));
+    const start = bound(starts[i]!, 0);
+    const count = Math.max(0, Math.ceil((bound(ends[i]!, least) - start) / step));
     coordinates[axis] = range(count).map((k) => start + k * step);
   }
   return [pick(x, coordinates)];

@@ -50,6 +50,18 @@ test("what is cut off does not move", () => {
   expect(valuesOf(frozen, at(-8, 210))).toEqual([-5, 122.5]);
 });
 
+test.each(["Relu", "LeakyRelu", "PRelu"] as const)(
+  "a rounded 0 on the bend of %s is judged to the left of it",
+  async (op) => {
+    const graph = graphOf(3, (g, x) => {
+      const slope = op === "PRelu" ? [g.tensor(float32([], [0.25]), "slope")] : [];
+      return g.op("ReduceSum", [g.op(op, [rounded(g, x), ...slope] as never)], { keepdims: 0 });
+    });
+    const checked = await gradcheck(graph, { loss: "y", parameters: ["x"], feeds: at(0.1, 1.3, -2.1) });
+    expect(checked.verdict).toBe("right");
+  },
+);
+
 test("a step is seen beside a scale that dwarfs it, as a mask of the least float leaves one", async () => {
   const graph = graphOf(3, (g, x) => {
     const [scale, zero] = [float32([], [1.3e36]), tensorOf("uint8", [], Uint8Array.of(255))];

@@ -32,6 +32,9 @@ export function withFrozenRounding(source: Graph, feeds: Arrays): Graph {
   }
   const sources = new Map(nodes.map((node) => [node, before.get(node.inputs[0]?.producer ?? node)]));
   const known = interpret(graph, feeds, { keepAll: true });
+  const bends = nodes
+    .filter(({ op }) => bent.has(op))
+    .map((node) => [node, known.get(node.inputs[0]!.name)!] as const);
   for (const [i, node] of nodes.entries()) {
     const made = smooth[node.op]?.(new GraphBuilder(graph, nodes[i + 1]), node, {
       known,
@@ -43,6 +46,7 @@ export function withFrozenRounding(source: Graph, feeds: Arrays): Graph {
       if (output) graph.replaceUses(output, made[i]!);
     });
   }
+  for (const [node, at] of bends) stepLeft(new GraphBuilder(graph, node), node, at);
   removeDead(graph);
   for (const [i, output] of graph.outputs.entries()) {
     const { name } = source.outputs[i]!;
@@ -66,6 +70,18 @@ function holdRegions(graph: Graph, feeds: Arrays): boolean {
   }
   removeDead(graph);
   return true;
+}
+
+/** Operators that bend at 0, and whose rules have there the slope that they have to the left of it. */
+const bent: ReadonlySet<string> = new Set(["Relu", "LeakyRelu", "PRelu"]);
+
+/** Rounded values often stand on the bend, where a difference to both sides is no slope: they go a little to the left of it. */
+function stepLeft(g: GraphBuilder, node: Node, { data, dims }: NdArray): void {
+  if (!data.includes(0)) return;
+  const least = data.reduce((a, b) => (b === 0 ? a : Math.min(a, Math.abs(b))), 1);
+  const steps = data.map((value) => (value === 0 ? -1e-4 * least : 0));
+  const beside = constantOf(g, "beside", { dtype: "float64", dims, data: steps });
+  g.graph.setNodeInput(node, 0, g.add(node.inputs[0]!, beside));
 }
 
 /** Puts what composite nodes are made of in their places; one whose form cannot be taken apart stays, and rounds nothing. */

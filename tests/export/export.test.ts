@@ -147,7 +147,9 @@ describe("every architecture computes in float16", () => {
     const { tensors: reference, metadata } = await loadSafetensors(
       `${fixtures}/${name}/reference.safetensors`,
     );
-    const { graph } = await openNetwork(`${fixtures}/${name}`, { seed: 0 });
+    const [, , height, width] = reference.get("input.pixel_values")?.dims ?? [];
+    const imageSize = height && width ? ([height, width] as const) : undefined;
+    const { graph } = await openNetwork(`${fixtures}/${name}`, { seed: 0, imageSize });
     const half = inFormat(graph, "fp16", symmetric);
     const feeds = Object.fromEntries(
       graph.inputs.map((input) => [input.name, feedOf(reference.get(`input.${input.name}`)!)]),

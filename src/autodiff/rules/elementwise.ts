@@ -117,7 +117,7 @@ export const elementwise = {
       return g.mul(g.mul(alpha, dy), mask(g, inside, dy));
     },
   ],
-  LeakyRelu: [({ g, dy, x: [x], attrs: { alpha } }) => g.where(g.less(x, 0), g.mul(alpha, dy), dy)],
+  LeakyRelu: [({ g, dy, x: [x], attrs: { alpha } }) => g.where(g.greater(x, 0), dy, g.mul(alpha, dy))],
   Selu: [
     times(({ g, x: [x], attrs: { alpha, gamma } }) =>
       g.where(g.less(x, 0), g.mul(gamma * alpha, g.exp(g.min(x, 0))), gamma),
@@ -181,7 +181,7 @@ export const elementwiseSeveral = {
     },
   ],
   PRelu: [
-    ({ g, dy, x: [x, slope] }) => g.where(g.less(x, 0), g.mul(slope, dy), dy),
+    ({ g, dy, x: [x, slope] }) => g.where(g.greater(x, 0), dy, g.mul(slope, dy)),
     ({ g, dy, x: [x] }) => g.mul(dy, g.min(x, 0)),
   ],
   // a − b·n with n whole: truncated for fmod, which floats must use

@@ -6,6 +6,7 @@ import { createGunzip } from "node:zlib";
 import { extract as extractTar } from "tar-stream";
 import { asWriteError, writeAll } from "../base/atomic-file.node.ts";
 import { DiapasonError } from "../base/errors.ts";
+import { staysInside } from "../base/stays-inside.ts";
 import { openFileBytes } from "../formats/file-bytes.node.ts";
 import { openZip } from "../formats/open-zip.node.ts";
 
@@ -109,8 +110,7 @@ const isHidden = (path: string): boolean => /(^|\/)(\.|__MACOSX(\/|$))/.test(pat
 /** A member's path, without "./". @throws data/bad-archive where it leads out of the folder */
 function pathInside(path: string, archive: string): string {
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
-  const isSafe = !path.startsWith("/") && !/^[a-z]:|[\\\0]/i.test(path) && !parts.includes("..");
-  if (isSafe && parts.length > 0) return parts.join("/");
+  if (staysInside(path) && !path.includes("\\") && parts.length > 0) return parts.join("/");
   throw new DiapasonError(
     "data/bad-archive",
     `${archive} holds ${JSON.stringify(path)}, which is no path inside of a folder.`,

@@ -1,4 +1,5 @@
 import { DiapasonError } from "../base/errors.ts";
+import { staysInside } from "../base/stays-inside.ts";
 import { repeatedKey } from "./json-keys.ts";
 
 /** Which file of a folder holds which tensor: the `weight_map` of a checkpoint that lies in several files. */
@@ -54,10 +55,6 @@ function parse(text: string): Record<string, unknown> {
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
-
-/** Whether a path is relative and never goes up; backslashes and drive letters, which Windows reads, count too. */
-const staysInside = (path: string): boolean =>
-  !/^[/\\]|^[a-z]:|\0/i.test(path) && path.split(/[/\\]/).every((part) => part !== "..");
 
 const damaged = (why: string, cause?: unknown): DiapasonError =>
   new DiapasonError(

@@ -192,6 +192,12 @@ describe("refused by name", () => {
       /module "LayerNorm" as number 5 \(4_LayerNorm\)/,
     ],
     [
+      "a module outside of the folder",
+      "modules.json",
+      (c: Fields[]) => [...c, { idx: 4, path: "../3_Dense", type: "sentence_transformers.models.Normalize" }],
+      /"\.\.\/3_Dense", which is no folder inside/,
+    ],
+    [
       "words of static vectors",
       "modules.json",
       () => [{ idx: 0, path: "", type: "sentence_transformers.models.StaticEmbedding" }],

@@ -2,6 +2,7 @@ import { cp, mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { asWriteError, writeFileAtomic } from "../../base/atomic-file.node.ts";
 import { DiapasonError } from "../../base/errors.ts";
+import { staysInside } from "../../base/stays-inside.ts";
 import { openCheckpoint } from "../../formats/checkpoint.node.ts";
 import { saveSafetensors } from "../../formats/safetensors.node.ts";
 import { asFloat32 } from "../../graph/passes/stored-types.ts";
@@ -46,12 +47,12 @@ const poolingKinds = Object.keys(poolingFields) as readonly Pooling[];
  * Reads modules.json and what it names: a Transformer, a Pooling, Dense layers, and whether vectors are made of length 1. A folder
  * without it is pooled as 1_Pooling says, else by the mean, to vectors of length 1.
  *
- * @throws models/unsupported-module for modules and settings of which other vectors would come
+ * @throws models/unsupported-module for modules and settings of which other vectors would come, models/bad-config
  */
 export async function readSentenceModules(folder: string): Promise<SentenceModules> {
   const listed = await readJson(folder, "modules.json");
   const modules = Array.isArray(listed)
-    ? listed.map((one: Fields) => ({ path: `${one["path"] ?? ""}`, type: lastWord(`${one["type"]}`) }))
+    ? listed.map((one: Fields) => ({ path: pathOf(folder, one), type: lastWord(`${one["type"]}`) }))
     : [
         { path: "", type: "Transformer" },
         { path: "1_Pooling", type: "Pooling" },
@@ -113,6 +114,16 @@ async function settingsOf(
     prompt,
     prompts: Object.entries(prompts).flatMap(([name, text]) => (text ? [name] : [])),
   };
+}
+
+/** A module's folder in that of the model, which a tuned one has too. @throws models/bad-config where it leads out of it */
+function pathOf(folder: string, { path = "" }: Fields): string {
+  if (staysInside(`${path}`)) return `${path}`;
+  throw new DiapasonError(
+    "models/bad-config",
+    `${join(folder, "modules.json")} names the module ${JSON.stringify(path)}, which is no folder inside of the model's.`,
+    "Do not use the model; take another copy of it.",
+  );
 }
 
 const lastWord = (type: string): string => type.split(".").at(-1) ?? type;

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { datasetInfo, listFiles, modelInfo } from "@huggingface/hub";
 import { DiapasonError } from "../../base/errors.ts";
+import { staysInside } from "../../base/stays-inside.ts";
 import { isFile, keepCommit, linkFile, type RepoCache, repoCache } from "./cache.node.ts";
 import { downloadBlob } from "./download.node.ts";
 import { type About, hubFetch, unreachable } from "./hub-fetch.node.ts";
@@ -218,16 +219,15 @@ async function filesAt(
       hubUrl: settings.endpoint,
       fetch: hubFetch(settings, { ...about, revision: commit }, { signal }),
     }))
-      if (type === "file" && staysInside(path))
+      if (type === "file" && isBelow(path))
         files.push({ path, sizeBytes: lfs?.size ?? size, etag: lfs?.oid ?? oid ?? "" });
     return files;
   });
 }
 
 /** Whether a path of a repository is one below its folder. */
-const staysInside = (path: string): boolean =>
-  path.split(/[\\/]/).every((part) => part !== "" && part !== "." && part !== "..") &&
-  !/^[a-z]:|\0/i.test(path);
+const isBelow = (path: string): boolean =>
+  staysInside(path) && path.split(/[\\/]/).every((part) => part !== "" && part !== ".");
 
 /** An answer that is not what the Hub gives, as one clear error. */
 async function understood<T>(about: About, settings: HubSettings, ask: () => Promise<T>): Promise<T> {

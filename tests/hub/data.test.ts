@@ -347,6 +347,7 @@ describe("what is not there, or not open", () => {
     hub.addRepo(at, { "train.csv": reviews }, options);
     const error = await mistakeOf(locateData(name, { settings: settingsFor(more) }));
     expect([error.code, error.fix]).toEqual([code, expect.stringMatching(fix)]);
+    hub.repos.get(at)!.isGated = false; // its conditions are accepted
     const open = await locateData(name, { settings: settingsFor({ token: hub.token }) });
     expect(open.path).toContain("datasets--some-org--data");
   });

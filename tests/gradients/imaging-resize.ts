@@ -11,7 +11,8 @@ const byScales = (g: GraphBuilder, x: Value, scales: readonly number[], attribut
 const toSizes = (g: GraphBuilder, x: Value, sizes: readonly number[], attributes: Attributes) =>
   g.op("Resize", [x, undefined, undefined, g.ints(sizes)], attributes);
 
-const coordinates = [
+/** Ways of placing pixels that need no region. */
+export const coordinates = [
   "half_pixel",
   "half_pixel_symmetric",
   "pytorch_half_pixel",

@@ -4,14 +4,8 @@ import { differentiate } from "../../src/autodiff/differentiate.ts";
 import { writeOnnx } from "../../src/formats/onnx/writer.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import { Graph } from "../../src/graph/ir.ts";
+import { coordinates } from "./imaging-resize.ts";
 
-const coordinates = [
-  "half_pixel",
-  "half_pixel_symmetric",
-  "pytorch_half_pixel",
-  "align_corners",
-  "asymmetric",
-];
 const roundings = ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"];
 /** Sizes and factors at which some places lie half-way or on an element but for the last digit. */
 const axes = [

@@ -1,3 +1,14 @@
+/** What RoBERTa and its kin call their special tokens. */
+export const robertaTokens: Readonly<Record<string, string>> = {
+  bos_token: "<s>",
+  eos_token: "</s>",
+  sep_token: "</s>",
+  cls_token: "<s>",
+  unk_token: "<unk>",
+  pad_token: "<pad>",
+  mask_token: "<mask>",
+};
+
 /** The files that tokenizers came in before tokenizer.json. */
 export interface OldFiles {
   /** vocab.txt: a token a line. */
@@ -88,15 +99,7 @@ function fromMerges(
   const vocab = new Map(Object.entries(vocabulary));
   const isRoberta = modelType === undefined ? vocab.has("<mask>") : /roberta|bart|longformer/.test(modelType);
   const special: Record<string, string> = isRoberta
-    ? specialOf(vocab, config, {
-        bos_token: "<s>",
-        eos_token: "</s>",
-        sep_token: "</s>",
-        cls_token: "<s>",
-        unk_token: "<unk>",
-        pad_token: "<pad>",
-        mask_token: "<mask>",
-      })
+    ? specialOf(vocab, config, robertaTokens)
     : specialOf(vocab, config, {
         bos_token: "<|endoftext|>",
         eos_token: "<|endoftext|>",

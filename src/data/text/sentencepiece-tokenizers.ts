@@ -1,4 +1,5 @@
 import type { Piece, SentencePieceModel } from "../../formats/sentencepiece.ts";
+import { robertaTokens } from "./old-tokenizers.ts";
 
 type Config = Readonly<Record<string, unknown>>;
 type Scored = readonly [text: string, score: number];
@@ -27,25 +28,19 @@ const scored = (pieces: readonly Piece[]): Scored[] => pieces.map(({ text, score
 /** Several spaces as one. */
 const spacesAs = (content: string) => ({ type: "Replace", pattern: { Regex: " {2,}" }, content });
 
+const oneText = [
+  ["cls_token", 0],
+  ["A", 0],
+  ["sep_token", 0],
+] as const;
+
 const robertaLike = {
   file: "sentencepiece.bpe.model",
   unknownId: 3,
   before: () => [],
   after: [{ type: "Strip", strip_left: false, strip_right: true }, spacesAs("▁")],
-  special: {
-    bos_token: "<s>",
-    eos_token: "</s>",
-    sep_token: "</s>",
-    cls_token: "<s>",
-    unk_token: "<unk>",
-    pad_token: "<pad>",
-    mask_token: "<mask>",
-  },
-  single: [
-    ["cls_token", 0],
-    ["A", 0],
-    ["sep_token", 0],
-  ],
+  special: robertaTokens,
+  single: oneText,
   pair: [
     ["cls_token", 0],
     ["A", 0],
@@ -58,11 +53,7 @@ const robertaLike = {
 
 const bertLike = {
   after: [spacesAs(" ")],
-  single: [
-    ["cls_token", 0],
-    ["A", 0],
-    ["sep_token", 0],
-  ],
+  single: oneText,
   pair: [
     ["cls_token", 0],
     ["A", 0],

@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { env, pipeline } from "@huggingface/transformers";
 import sharp from "sharp";
@@ -23,10 +23,10 @@ const pictures = classes.map((name) => at(`data/test/${name}/0.png`));
 
 /** Noise around a colour for each class, 24 × 30 pixels. */
 async function paint(path: string, hue: number, seed: number): Promise<void> {
-  const { uniform } = random(seed, "picture", path);
+  const { uniform } = random(seed, "picture", relative(folder, path));
   const pixels = Uint8Array.from(
     { length: 24 * 30 * 3 },
-    (_, i) => 60 + 80 * +(i % 3 === hue) + 90 * uniform(),
+    (_, i) => 30 + 150 * +(i % 3 === hue) + 60 * uniform(),
   );
   await sharp(pixels, { raw: { width: 30, height: 24, channels: 3 } })
     .png()
@@ -49,7 +49,7 @@ const job = (model: string, name: string): TuneInput => ({
   data: at("data"),
   out: at(name),
   run: at(`${name}-run`),
-  epochs: 6,
+  epochs: 10,
   batchSize: 4,
   learningRate: 1e-2,
   augment: "none",
@@ -94,7 +94,7 @@ describe.each(names)("%s", (name) => {
         ).toBeLessThan(2e-2);
     }
     // Else any two networks would say the same: that every class is as likely.
-    if (!slow.has(name)) expect(surest).toBeGreaterThan(0.45);
+    if (!slow.has(name)) expect(surest).toBeGreaterThan(0.5);
   });
 });
 

@@ -215,6 +215,11 @@ export class GraphBuilder {
   concat(parts: readonly Value[], axis: number): Value {
     return parts.length === 1 ? parts[0]! : this.op("Concat", parts, { axis });
   }
+  /** Consecutive parts of an axis, counted from the front. */
+  split(x: Value, sizes: readonly number[], axis: number): readonly Value[] {
+    const names = sizes.map((_, i) => this.graph.freshName(`part${i}_`));
+    return this.node("Split", [x, this.ints(sizes)], { axis }, names).outputs as readonly Value[];
+  }
   /** Elements from `starts` up to `ends`, which they do not reach, along some axes. */
   slice(
     x: Value,

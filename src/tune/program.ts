@@ -4,6 +4,7 @@ import { dropNothing } from "../graph/dropout-input.ts";
 import type { Graph } from "../graph/ir.ts";
 import { bindSymbols } from "../graph/passes/bind-symbols.ts";
 import { fuseGelu } from "../graph/passes/fuse-gelu.ts";
+import { joinProducts } from "../graph/passes/join-products.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 import { takeEarly } from "../graph/passes/take-early.ts";
 import { float32 } from "../graph/tensor.ts";
@@ -88,6 +89,7 @@ export async function compileStage(stage: Stage, options: TuneLoopOptions, array
   // before anything counts the elements of a batch: a count at run time would keep what it counts
   bindSymbols(bare, symbols);
   takeEarly(bare);
+  joinProducts(bare);
   const bufferUpdates = useBatchStatistics(bare, movingStatistics(stage, model.blocks));
   const differentiated = backwards(bare, model.loss, movers, symbols);
   for (const name of bufferUpdates.keys()) {

@@ -23,8 +23,7 @@ const widthOf = ({ node }: Composite, x: Value): number =>
 
 /** Parts of the last axis. */
 function parts({ g }: Composite, x: Value, sizes: readonly number[]): readonly Value[] {
-  const names = sizes.map((_, i) => g.graph.freshName(`part${i}_`));
-  return g.node("Split", [x, g.ints(sizes)], { axis: rankOf(x) - 1 }, names).outputs as readonly Value[];
+  return g.split(x, sizes, rankOf(x) - 1);
 }
 
 /**

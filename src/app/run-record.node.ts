@@ -24,6 +24,7 @@ export async function readRun(folder: string): Promise<RunRecord> {
       ...(result === undefined ? {} : { result: JSON.parse(result) as RunResult }),
     };
   } catch (cause) {
+    if (cause instanceof DiapasonError) throw cause;
     const isMissing = (cause as NodeJS.ErrnoException).code === "ENOENT";
     const reason = cause instanceof Error ? cause.message : String(cause);
     if (!isMissing) throw notARun(folder, reason, cause);
@@ -47,11 +48,17 @@ export const notARun = (folder: string, reason: string, cause: unknown): Diapaso
     cause,
   );
 
-/** The events of a run; a last line that a kill cut short is left out. */
+/** The events of a run; a last line that a kill cut short is left out. @throws app/not-a-run */
 export async function readEvents(folder: string): Promise<TuneEvent[]> {
   const lines = ((await readIfThere(join(folder, "metrics.jsonl"))) ?? "").split("\n");
-  const whole = lines.slice(0, -1).filter(Boolean);
-  return whole.map((line) => JSON.parse(line) as TuneEvent);
+  return lines.slice(0, -1).flatMap((line, i) => {
+    if (line === "") return [];
+    try {
+      return [JSON.parse(line) as TuneEvent];
+    } catch (cause) {
+      throw notARun(folder, `line ${i + 1} of metrics.jsonl is no JSON`, cause);
+    }
+  });
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {

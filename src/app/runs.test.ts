@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { report } from "./report.node.ts";
 import { runs } from "./runs.node.ts";
+import { resume } from "./tune.node.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "diapason-runs-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -36,5 +37,17 @@ test("folders that are runs by the names of their files alone end in an error, a
     [begun]: "unfinished",
     [join(folder, "cut")]: "unreadable",
     [join(folder, "folder")]: "unreadable",
+  });
+});
+
+test("a run whose events are damaged is said to be so where it is to go on", async () => {
+  const path = runOf("spoilt", {
+    "recipe.yaml": `${recipe}model: m\ndata: d\nout: o\n`,
+    "run.json": "{}",
+    "metrics.jsonl": '{"type":"run-start"}\n{"type":\n',
+  });
+  await expect(resume.run({ run: path }).next()).rejects.toMatchObject({
+    code: "app/not-a-run",
+    message: expect.stringContaining("line 2 of metrics.jsonl"),
   });
 });

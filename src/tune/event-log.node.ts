@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, fsyncSync, openSync, truncateSync, writeSync } from "node:fs";
 import { asWriteError } from "../base/atomic-file.node.ts";
 import type { TuneEvent } from "./events.ts";
 
@@ -19,7 +19,8 @@ export class EventLog {
     try {
       this.#file = openSync(path, "a");
       this.#length = Math.min(length, fstatSync(this.#file).size);
-      ftruncateSync(this.#file, this.#length);
+      // by its path: Windows cuts no file that is open for appending alone
+      truncateSync(path, this.#length);
     } catch (error) {
       throw asWriteError(error, path);
     }
@@ -39,8 +40,11 @@ export class EventLog {
   }
 
   close(): void {
-    this.flush();
-    closeSync(this.#file);
+    try {
+      this.flush();
+    } finally {
+      closeSync(this.#file);
+    }
   }
 
   #write(): void {

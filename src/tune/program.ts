@@ -100,35 +100,41 @@ export async function compileStage(stage: Stage, options: TuneLoopOptions, array
     ...[...bufferUpdates.keys()].map((name) => placeOf(base, name, "buffer")),
   ];
   const store = await runtime.store(stored.map((place) => withValue(base, place)));
-  // from here on their values are the store's
-  for (const { name } of stored) base.initializerToInput(base.get(name));
-  await restoreMoments(store, stored, arrays);
-  const train = await runtime.compile(differentiated.graph, {
-    store,
-    gradients: differentiated.gradients,
-    bufferUpdates,
-    purpose: "training",
-  });
-  let evaluation: Promise<Executable> | undefined;
-  return {
-    graph: differentiated.graph,
-    store,
-    train,
-    loss: differentiated.loss,
-    movers,
-    random: randomInputs(differentiated.graph, batchSize),
-    evaluation() {
-      evaluation ??= runtime.compile(evaluationGraph(base, model.outputs), { store });
-      return evaluation;
-    },
-    arrays: stored.map(({ name }) => name),
-    read: () => readArrays(store, stored, optimizer),
-    async dispose() {
-      await (await evaluation)?.dispose();
-      await train.dispose();
-      await store.dispose();
-    },
-  };
+  try {
+    // from here on their values are the store's
+    for (const { name } of stored) base.initializerToInput(base.get(name));
+    await restoreMoments(store, stored, arrays);
+    const train = await runtime.compile(differentiated.graph, {
+      store,
+      gradients: differentiated.gradients,
+      bufferUpdates,
+      purpose: "training",
+    });
+    let evaluation: Promise<Executable> | undefined;
+    return {
+      graph: differentiated.graph,
+      store,
+      train,
+      loss: differentiated.loss,
+      movers,
+      random: randomInputs(differentiated.graph, batchSize),
+      evaluation() {
+        evaluation ??= runtime.compile(evaluationGraph(base, model.outputs), { store });
+        return evaluation;
+      },
+      arrays: stored.map(({ name }) => name),
+      read: () => readArrays(store, stored, optimizer),
+      async dispose() {
+        // one that could not be compiled was told to whom asked for it
+        await (await evaluation?.catch(() => undefined))?.dispose();
+        await train.dispose();
+        await store.dispose();
+      },
+    };
+  } catch (error) {
+    await store.dispose();
+    throw error;
+  }
 }
 
 /** @throws autodiff/no-gradient naming the blocks that can move, where an operator is in the way */

@@ -87,15 +87,32 @@ export async function openRunFolder(path: string, base: Graph): Promise<RunFolde
       `The folder ${path} holds no run: it has no run.json.`,
       "Give the folder of a run; `diapason runs` lists them.",
     );
-  const about = JSON.parse(await readFile(join(path, "run.json"), "utf8")) as { readonly base?: string };
+  const started = await baseOf(path);
   const hash = baseHash(base);
-  if (about.base !== hash)
+  if (started !== hash)
     throw new DiapasonError(
       "tune/base-changed",
-      `The run in ${path} started from a model with the hash ${about.base?.slice(0, 12)}…; the one given has ${hash.slice(0, 12)}….`,
+      `The run in ${path} started from a model with the hash ${started.slice(0, 12)}…; the one given has ${hash.slice(0, 12)}….`,
       "Give the model that the run was started with, unchanged, or start a new run.",
     );
   return runFolder(path);
+}
+
+/** The hash of what a run started from. @throws tune/no-run where run.json does not say it */
+async function baseOf(path: string): Promise<string> {
+  const file = join(path, "run.json");
+  try {
+    const { base } = JSON.parse(await readFile(file, "utf8")) as { readonly base?: unknown };
+    if (typeof base === "string") return base;
+    throw new Error('it has no "base"');
+  } catch (cause) {
+    throw new DiapasonError(
+      "tune/no-run",
+      `${file} does not say what the run started from: ${(cause as Error).message}.`,
+      "Start a new run; its newest checkpoint holds the weights of this one.",
+      cause,
+    );
+  }
 }
 
 function runFolder(path: string): RunFolder {
@@ -104,9 +121,9 @@ function runFolder(path: string): RunFolder {
   let log: EventLog | undefined;
   let scalars: ScalarLog | undefined;
   const close = () => {
-    log?.close();
-    scalars?.close();
+    const open = [scalars, log];
     log = scalars = undefined;
+    for (const one of open) one?.close();
   };
   const logFrom = (length: number) => {
     close();

@@ -230,6 +230,14 @@ test("another base model is refused", async () => {
   expect((await caught(openRunFolder(path, base(1.5)))).code).toBe("tune/base-changed");
 });
 
+test.each(["{", "{}", "7"])("a run.json that is damaged (%s) is said to be so", async (text) => {
+  await (await createRunFolder(path, newRun())).close();
+  writeFileSync(join(path, "run.json"), text);
+  const error = await caught(openRunFolder(path, base()));
+  expect(error.code).toBe("tune/no-run");
+  expect(error.message).toContain("run.json");
+});
+
 test("a folder that is not empty is left alone unless forced", async () => {
   writeFileSync(join(path, "thesis.txt"), "years of work");
   const error = await caught(createRunFolder(path, newRun()));

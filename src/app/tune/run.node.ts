@@ -91,12 +91,16 @@ export async function* runTuning(
       ...(pValue === undefined ? {} : { pValue }),
     };
   } catch (error) {
-    if (record && !hasStepped && !tuning.resume) await removeRun(options.run);
+    if (record && !hasStepped && !tuning.resume) {
+      // what cannot be kept of it need not be
+      await record.close().catch(() => undefined);
+      await removeRun(options.run);
+    }
     throw isTrained ? keeping(error, options.run) : error;
   } finally {
-    await record?.close();
     await task.close();
     await runtime.dispose();
+    await record?.close();
   }
 }
 

@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { type Verb, verbs, version } from "../app/index.node.ts";
 import { asWriteError } from "../base/atomic-file.node.ts";
 import { DiapasonError, nearest } from "../base/errors.ts";
+import { removeTemporaryFolders } from "../base/temporary-folder.node.ts";
 import { commandOf, helpLayout, helpRecord, withJson } from "./command.ts";
 import { consolePrinter } from "./printer.node.ts";
 import { exitCodeOf } from "./render.ts";
@@ -97,6 +98,7 @@ async function act(verb: Verb, given: Record<string, unknown>): Promise<void> {
  * inside ONNX Runtime then aborts the process.
  */
 function leave(signal: "SIGINT" | "SIGTERM"): void {
+  removeTemporaryFolders();
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);
 }

@@ -1,8 +1,7 @@
-import { rmSync } from "node:fs";
-import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeAll } from "../base/atomic-file.node.ts";
+import { makeTemporaryFolder, removeTemporaryFolder } from "../base/temporary-folder.node.ts";
 import { type ExternalPlace, writeOnnx } from "../formats/onnx/writer.ts";
 import type { Graph, Value } from "../graph/ir.ts";
 import type { ByteSource } from "../graph/tensor.ts";
@@ -21,11 +20,6 @@ export interface ModelFile {
   remove(): Promise<void>;
 }
 
-const folders = new Set<string>();
-process.once("exit", () => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
-
 /**
  * Large weights of one runtime's graphs in temporary files: ONNX Runtime maps what is in a file, and lets go of what it
  * has packed, where it copies what is handed over in memory, and keeps the copy. A weight is written once, for however
@@ -41,7 +35,7 @@ export class WeightFiles {
     const weights = [...graph.initializers].filter(isBeside).map((value) => value.constant!.data);
     if (weights.reduce((sum, { length }) => sum + length, 0) < worthFiles) return undefined;
     try {
-      this.#folder ??= makeFolder();
+      this.#folder ??= makeTemporaryFolder();
       const folder = await this.#folder;
       const missing = [...new Set(weights.filter((data) => !this.#places.has(data)))];
       if (missing.length > 0) await this.#writeWeights(folder, `weights-${this.#count++}`, missing);
@@ -59,13 +53,7 @@ export class WeightFiles {
   /** Removes everything; no session may be opened from here afterwards. */
   async dispose(): Promise<void> {
     const folder = await this.#folder?.catch(() => undefined);
-    if (folder === undefined) return;
-    // Windows keeps files that are mapped; they go when the process ends
-    const isGone = await rm(folder, { recursive: true, force: true }).then(
-      () => true,
-      () => false,
-    );
-    if (isGone) folders.delete(folder);
+    if (folder !== undefined) await removeTemporaryFolder(folder);
   }
 
   async #writeWeights(folder: string, location: string, weights: readonly ByteSource[]): Promise<void> {
@@ -93,9 +81,3 @@ export class WeightFiles {
 
 export const isBeside = ({ constant }: Value): boolean =>
   constant !== undefined && !constant.strings && constant.data.length >= besideBytes;
-
-async function makeFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "diapason-"));
-  folders.add(folder);
-  return folder;
-}

@@ -15,6 +15,8 @@ export interface CommandOptions {
   readonly cwd: string;
   /** The user to run as, where one may choose. */
   readonly uid?: number;
+  /** Variables beside those of the test. */
+  readonly env?: NodeJS.ProcessEnv;
   /** Called with what the command has printed so far, and the process, whenever it prints. */
   readonly onOutput?: (text: string, child: ChildProcess) => void;
   /** The same for what it has printed on standard error. */
@@ -24,9 +26,13 @@ export interface CommandOptions {
 /** Runs the built command line as a user would. */
 export function diapason(
   words: readonly string[],
-  { cwd, uid, onOutput, onNotice }: CommandOptions,
+  { cwd, uid, env, onOutput, onNotice }: CommandOptions,
 ): Promise<Outcome> {
-  const child = spawn(process.execPath, [cli, ...words], { cwd, ...(uid === undefined ? {} : { uid }) });
+  const child = spawn(process.execPath, [cli, ...words], {
+    cwd,
+    env: { ...process.env, ...env },
+    ...(uid === undefined ? {} : { uid }),
+  });
   let out = "";
   let err = "";
   child.stdout.on("data", (text) => {

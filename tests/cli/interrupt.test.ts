@@ -1,7 +1,18 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { saveOnnx } from "../../src/formats/onnx/file.node.ts";
+import { Graph } from "../../src/graph/ir.ts";
+import { float32, int64 } from "../../src/graph/tensor.ts";
 import { type CommandOptions, diapason } from "./command-line.ts";
 import { eventsIn, layOutDigits, statesOfRuns, stepsIn, tuneHead } from "./command-line-digits.ts";
 
@@ -106,5 +117,43 @@ describe("Ctrl-C while judging", () => {
     const said = eventsIn(left.out).filter(({ type }) => type === "prediction");
     expect(said.length).toBeGreaterThan(0);
     expect(said.length).toBeLessThan(images.length);
+  });
+});
+
+describe("weights that lie in temporary files", () => {
+  const temporary = at("temporary");
+  const predict = "predict wide.onnx rows.jsonl --task custom --batch-size 1 --json".split(" ");
+  beforeAll(async () => {
+    mkdirSync(temporary);
+    const graph = new Graph("wide");
+    const [rows, columns] = [2, 2 ** 21 + 1];
+    const x = graph.addInput("x", "float32", ["batch", rows]);
+    const weight = graph.addInitializer(
+      "weight",
+      float32([rows, columns], new Float32Array(rows * columns).fill(1)),
+    );
+    const product = graph.addNode("MatMul", [x, weight]).outputs[0]!;
+    const axes = graph.addInitializer("axes", int64([1], [1]));
+    graph.addOutput(graph.addNode("ReduceMean", [product, axes], { outputs: ["y"] }).outputs[0]!);
+    await saveOnnx(graph, at("wide.onnx"));
+    writeFileSync(at("rows.jsonl"), '{"x": [1, 2]}\n'.repeat(200));
+  });
+  const wereThere = () => readdirSync(temporary).length > 0;
+
+  test("go when the command ends", async () => {
+    let were = false;
+    const onOutput = () => {
+      were ||= wereThere();
+    };
+    const done = await run(predict, { env: { TMPDIR: temporary }, onOutput });
+    expect([done.code, were, readdirSync(temporary)]).toEqual([0, true, []]);
+  });
+
+  test("go when whoever reads has read enough", async () => {
+    const left = await run(predict, {
+      env: { TMPDIR: temporary },
+      onOutput: (_, child) => void child.stdout!.destroy(),
+    });
+    expect([left.signal, readdirSync(temporary)]).toEqual(["SIGINT", []]);
   });
 });

@@ -5,6 +5,8 @@
  */
 export const errorCodes = {
   "base/bug": "Diapason reached a state it holds to be impossible. This is a defect of ours.",
+  "base/file-refused":
+    "The system refused to open, read, list or change a file or a folder, such as a folder that is a file.",
   "graph/bad-index": "An axis or an index that an operator is given lies outside the array it points into.",
   "graph/bad-node": "An operator lacks something that its definition demands.",
   "graph/missing-feed": "A graph is to be computed without an array for one of its inputs.",

@@ -60,8 +60,12 @@ function formatItem(this: Help, term: string, termWidth: number, description: st
   return [`  ${term}`, ...lines.map((line) => " ".repeat(indent) + line)].join("\n");
 }
 
+/** A command among others: its name and what it takes; that it has options goes without saying. */
+const subcommandTerm = (command: Command): string =>
+  `${command.name()} ${command.usage().replace("[options]", "").trim()}`.trim();
+
 /** How help is laid out, also on narrow terminals. */
-export const helpLayout = { formatItem, minWidthToWrap: 20 };
+export const helpLayout = { formatItem, subcommandTerm, minWidthToWrap: 20 };
 
 /** What help says, for programs: a command with its flags, or all commands. */
 export interface HelpRecord {

@@ -6,7 +6,7 @@ import { DiapasonError, nearest } from "../base/errors.ts";
 import { removeTemporaryFolders } from "../base/temporary-folder.node.ts";
 import { commandOf, helpLayout, helpRecord, withJson } from "./command.ts";
 import { consolePrinter } from "./printer.node.ts";
-import { exitCodeOf } from "./render.ts";
+import { exitCodeOf, systemMistake } from "./render.ts";
 import { withStandardInput } from "./standard-input.ts";
 
 /** Flags that other tools have for what one of ours does. */
@@ -58,7 +58,7 @@ try {
   if (words.length > 0) await program.parseAsync();
   else program.outputHelp();
 } catch (error) {
-  const mistake = error instanceof CommanderError ? mistakeOf(error) : error;
+  const mistake = error instanceof CommanderError ? mistakeOf(error) : systemMistake(error);
   if (mistake) {
     printer.error(mistake);
     process.exitCode = exitCodeOf(mistake);
@@ -132,16 +132,19 @@ function mistakeOf(error: CommanderError): DiapasonError | undefined {
     return new DiapasonError(
       "app/unknown-option",
       `There is no flag "${quoted}".`,
-      near
-        ? `Did you mean "${near}"?`
-        : `See "${["diapason", currentVerb() ?? [], "--help"].flat().join(" ")}" for the flags there are.`,
+      near ? `Did you mean "${near}"?` : `See ${helpCommand()} for the flags there are.`,
     );
   }
   return new DiapasonError(
     "app/bad-option",
     `${text[0]!.toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`,
-    `See "diapason ${currentVerb() ?? ""} --help".`,
+    `See ${helpCommand()}.`,
   );
+}
+
+/** What shows the flags there are, in quotes. */
+function helpCommand(): string {
+  return `"${["diapason", currentVerb() ?? [], "--help"].flat().join(" ")}"`;
 }
 
 function currentVerb(): string | undefined {

@@ -20,3 +20,15 @@ export function errorRecord(error: unknown): Record<string, unknown> {
 /** 2 for what the user can mend, 1 for what is our fault. */
 export const exitCodeOf = (error: unknown): 1 | 2 =>
   error instanceof DiapasonError && error.code !== "base/bug" ? 2 : 1;
+
+/** What the system says of a file, where nothing before has said it better, as a mistake that can be mended; else as it is. */
+export function systemMistake(error: unknown): unknown {
+  const { code, syscall, path } = (error ?? {}) as { code?: unknown; syscall?: unknown; path?: unknown };
+  if (error instanceof DiapasonError || typeof syscall !== "string" || typeof path !== "string") return error;
+  return new DiapasonError(
+    "base/file-refused",
+    `The system does not let "${path}" be used as it is to be (${String(code)}, ${syscall}).`,
+    "Check that it is what the command takes, a file or a folder, and that you may read and write it.",
+    error,
+  );
+}

@@ -298,7 +298,22 @@ describe("the command line", () => {
 
   test("without a command it shows the commands", async () => {
     const { code, out } = await run();
-    expect([code, out]).toEqual([0, expect.stringContaining("resume")]);
+    expect(code).toBe(0);
+    // each beside what it does, on one line
+    expect(out).toMatch(/^ {2}resume <run> +go on with an interrupted run$/m);
+    expect(out).toMatch(/^ {2}predict <model> <inputs\.\.\.> +say what/m);
+  });
+
+  test("what the system refuses is one clear error, without a stack", async () => {
+    const { code, err } = await run("runs", "model/config.json");
+    expect([code, err]).toEqual([2, expect.stringContaining("code: base/file-refused")]);
+    expect(err).toContain('"model/config.json"');
+    expect(err).not.toMatch(/\n {4}at /);
+  });
+
+  test("a mistake before any command points to the help of all", async () => {
+    const { code, err } = await run("--json=yes");
+    expect([code, err]).toEqual([2, expect.stringContaining('See "diapason --help"')]);
   });
 
   test("--json: objects on standard output, also for a mistake; words on standard error", async () => {

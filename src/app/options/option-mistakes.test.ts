@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
 import { DiapasonError, nearest } from "../../base/errors.ts";
 import { parseOptions } from "./parse.ts";
 import { tuneOptions } from "./tune.ts";
@@ -85,4 +86,12 @@ describe("a mistake in options names what would be right", () => {
       "ab",
     ]);
   });
+});
+
+test("one item stands for a list of one, also where there is a default", () => {
+  const schema = z.strictObject({
+    to: z.array(z.string()).default(["onnx"]),
+    from: z.array(z.string()).optional(),
+  });
+  expect(parseOptions(schema, { to: "fp16", from: "a" })).toEqual({ to: ["fp16"], from: ["a"] });
 });

@@ -69,4 +69,6 @@ export function requireNames(input: unknown): void {
 }
 
 const isList = (schema: unknown): boolean =>
-  schema instanceof z.ZodOptional ? isList(schema.unwrap()) : schema instanceof z.ZodArray;
+  schema instanceof z.ZodOptional || schema instanceof z.ZodDefault
+    ? isList(schema.unwrap())
+    : schema instanceof z.ZodArray;

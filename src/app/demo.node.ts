@@ -138,7 +138,7 @@ async function finish(
     seconds,
   };
   const tuned = reportOf(await readRun(join(out, "runs", "pretrained")));
-  await writeFileAtomic(report, reportPage(demoReport(tuned, done)));
+  await writeFileAtomic(report, await reportPage(demoReport(tuned, done)));
   await writeFileAtomic(join(out, about), `${JSON.stringify(done)}\n`);
   return done;
 }

@@ -31,15 +31,15 @@ export const report: Verb<typeof options, ReportWritten> = {
     const { run, out } = parseOptions(options, input);
     const record = await readRun(run);
     const path = out ?? join(run, "report.html");
-    await writeFileAtomic(path, pageOf(run, record));
+    await writeFileAtomic(path, await pageOf(run, record));
     yield { type: "report", path, finished: record.result !== undefined };
   },
 };
 
 /** @throws app/not-a-run where files are those of a run by their names alone */
-function pageOf(run: string, record: RunRecord): string {
+async function pageOf(run: string, record: RunRecord): Promise<string> {
   try {
-    return reportPage(reportOf(record));
+    return await reportPage(reportOf(record));
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause;
     throw notARun(run, cause.message, cause);

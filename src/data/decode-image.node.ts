@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import sharp from "sharp";
+import type Sharp from "sharp";
 import { DiapasonError } from "../base/errors.ts";
 import { pointerIn } from "../formats/stand-in.ts";
 import { type Pixels, sharedPixels, toGrey } from "./pixels.ts";
@@ -12,6 +12,7 @@ import { type Pixels, sharedPixels, toGrey } from "./pixels.ts";
  * @throws data/broken-image.
  */
 export async function decodeImage(path: string, channels: 1 | 3): Promise<Pixels> {
+  const sharp = await decoder();
   try {
     // "error": files with mere warnings (stray bytes, odd headers) are read; cut ones are not.
     const { data, info } = await sharp(path, { ignoreIcc: true, failOn: "error" })
@@ -34,8 +35,13 @@ export async function decodeImage(path: string, channels: 1 | 3): Promise<Pixels
   }
 }
 
-/** Keeps libvips' own memory small: images are decoded side by side, each once, so its cache and threads are no use. */
-export function boundDecoderMemory(): void {
+/**
+ * Loaded when the first image is read, because texts need none. libvips' own memory is kept small: images are decoded side
+ * by side, each once, so its cache and threads are no use.
+ */
+async function decoder(): Promise<typeof Sharp> {
+  const { default: sharp } = await import("sharp");
   sharp.cache(false);
   sharp.concurrency(1);
+  return sharp;
 }

@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { bug, DiapasonError } from "../base/errors.ts";
 import { random } from "../base/random.ts";
 import type { BatchOptions, ImageBatch, ImageExample, ImageLoader, ImagePreprocessor } from "./dataset.ts";
-import { boundDecoderMemory, decodeImage } from "./decode-image.node.ts";
+import { decodeImage } from "./decode-image.node.ts";
 import { ImageWorkers } from "./image-workers.node.ts";
 import { Limiter } from "./limiter.ts";
 import { defaultCacheBytes, PixelCache } from "./pixel-cache.ts";
@@ -38,7 +38,6 @@ export function imageLoader(preprocessor: ImagePreprocessor, options: ImageLoade
   requireCount("workers", workers, 1);
   requireCount("cacheBytes", cacheBytes, 0);
   requireCount("ahead", ahead, 0);
-  boundDecoderMemory();
   const pool = new ImageWorkers(workers);
   const cache = new PixelCache(cacheBytes);
   const decoders = new Limiter(decodersAtOnce);

@@ -2,7 +2,6 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "csv-parse/sync";
-import sharp from "sharp";
 import { asWriteError } from "../../base/atomic-file.node.ts";
 import { random } from "../../base/random.ts";
 
@@ -28,6 +27,7 @@ export interface DigitSplit {
 export async function unpackDigits(folder: string, split: DigitSplit): Promise<void> {
   const table = await readFile(new URL("labels.csv", digitsFolder));
   const labels = (parse(table, { columns: true }) as { readonly label: string }[]).map(({ label }) => label);
+  const { default: sharp } = await import("sharp");
   const sheet = sharp(fileURLToPath(new URL("digits.png", digitsFolder)));
   const { data, info } = await sheet.extractChannel(0).raw().toBuffer({ resolveWithObject: true });
   for (const name of new Set(labels)) {

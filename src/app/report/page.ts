@@ -1,4 +1,3 @@
-import { drawChart } from "./chart.ts";
 import type { ClassRow, Mistake, Report, StageRow, Table } from "./report.ts";
 import { style } from "./style.ts";
 
@@ -6,7 +5,9 @@ import { style } from "./style.ts";
 const largestMatrix = 40;
 
 /** The report as one HTML file that needs nothing else: no script, no network. */
-export function reportPage(report: Report): string {
+export async function reportPage(report: Report): Promise<string> {
+  // Loaded here: the library of charts takes as long to load as everything else that a command needs.
+  const { drawChart } = await import("./chart.ts");
   const sections = [
     ...report.charts.map((chart) =>
       section(

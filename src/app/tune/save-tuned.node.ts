@@ -25,7 +25,7 @@ export async function saveTuned(
   values: Values,
 ): Promise<string> {
   const run = await readRun(options.run);
-  const page = reportPage(reportOf(run));
+  const page = await reportPage(reportOf(run));
   await writeFileAtomic(join(options.run, "report.html"), page);
   await saveModel(tuned, options.out, {
     force: options.force,

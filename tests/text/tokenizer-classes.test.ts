@@ -60,7 +60,7 @@ test("a tokenizer.json alone: special tokens are those of the usual names that i
 });
 
 test.each([
-  ["tokenizer.model", "SentencePiece"],
+  ["spiece.model", "SentencePiece"],
   ["sentencepiece.bpe.model", "SentencePiece"],
   ["spm.model", "SentencePiece"],
 ])("a folder with %s alone is told what to do", async (file, word) => {

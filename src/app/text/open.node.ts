@@ -102,7 +102,13 @@ export async function copyTokenizer(from: string, to: string, tokenizer: TextTok
     if (tokenizerFiles.test(name)) await cp(join(from, name), join(to, name), { dereference: true });
   // transformers.js reads tokenizer.json alone
   const files = await readTokenizerFiles(from);
-  if (files.isDerived) await change(join(to, "tokenizer.json"), () => files.tokenizer);
+  if (files.isDerived) {
+    await change(join(to, "tokenizer.json"), () => files.tokenizer);
+    // Which of its tokens is which, the older files may have said.
+    const roles = Object.entries(files.config).filter(([key, token]) => key.endsWith("_token") && token);
+    const tokens = Object.fromEntries(roles.filter(([, token]) => typeof token !== "boolean"));
+    await change(join(to, "tokenizer_config.json"), (config) => ({ ...tokens, ...config }));
+  }
   const { bos } = tokenizer.special;
   if (!bos || tokenizer.encode("").ids[0] !== bos.id) return;
   await change(join(to, "tokenizer_config.json"), (config) => ({ add_bos_token: true, ...config }));

@@ -4,7 +4,6 @@ import { buildPreTokenizer, type PreTokenizer } from "./pre-tokenizers.ts";
 import { buildDecoder, cleanUp } from "./token-decoders.ts";
 import { buildModel, type TokenModel } from "./token-models.ts";
 import { buildNormalizer, type Normalizer, stripsStart } from "./token-normalizers.ts";
-import { isWhiteSpace } from "./token-parts.ts";
 import { countSpecial, cutPair, type TemplateItem, tokenTemplate } from "./token-template.ts";
 import type {
   EncodeOptions,
@@ -55,7 +54,7 @@ class FileTokenizer implements TextTokenizer {
   readonly truncationSide: "left" | "right";
   readonly chatTemplate: string | undefined;
   readonly #normalize: Normalizer;
-  readonly #stripsStart: boolean;
+  readonly #stripsStart: (text: string) => boolean;
   readonly #cut: PreTokenizer;
   readonly #preTokenizer: unknown;
   #spaceWord: SpaceWord | undefined;
@@ -182,7 +181,7 @@ class FileTokenizer implements TextTokenizer {
         ids.push(part.id);
         continue;
       }
-      const isFirst = part.start === 0 && !(this.#stripsStart && isWhiteSpace(part.text, 0));
+      const isFirst = part.start === 0 && !this.#stripsStart(part.text);
       for (const inner of this.#normalized.split(this.#normalize(part.text))) {
         if ("id" in inner) {
           ids.push(inner.id);

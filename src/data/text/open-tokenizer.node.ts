@@ -14,7 +14,7 @@ import { threadTokenizer } from "./tokenizer-threads.node.ts";
 /**
  * Opens the tokenizer of a model folder: tokenizer.json with tokenizer_config.json and special_tokens_map.json, or the
  * vocab.txt of BERT, the vocab.json and merges.txt of GPT-2 and RoBERTa, or the SentencePiece model of DeBERTa, ALBERT,
- * XLM-RoBERTa and CamemBERT.
+ * XLM-RoBERTa and CamemBERT, or of Llama, Mistral, Phi-3 and Gemma.
  *
  * @throws data/no-tokenizer where the folder has none, data/bad-tokenizer where it cannot be read
  */
@@ -44,7 +44,7 @@ export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles
   const isSentencePiece = sentencePieceFiles.some((file) => existsSync(join(folder, file)));
   throw new DiapasonError(
     "data/no-tokenizer",
-    `"${folder}" has no tokenizer.json${isSentencePiece ? ", only a SentencePiece model, which is read for DeBERTa, ALBERT, XLM-RoBERTa and CamemBERT alone" : ""}.`,
+    `"${folder}" has no tokenizer.json${isSentencePiece ? ", only a SentencePiece model under a name that is not read for models of its type" : ""}.`,
     isSentencePiece
       ? "Take a revision of the model with tokenizer.json, or a tokenizer.json of a model with the same tokenizer."
       : "Put the model's tokenizer.json and tokenizer_config.json into the folder.",
@@ -91,9 +91,7 @@ async function readSentencePieceFile(
   config: Readonly<Record<string, unknown>>,
   modelType = "",
 ) {
-  const file = sentencePieceFileOf(modelType);
-  if (file === undefined) return undefined;
-  const path = join(folder, file);
+  const path = join(folder, sentencePieceFileOf(modelType));
   const bytes = await readBytes(path);
   if (bytes === undefined) return undefined;
   try {

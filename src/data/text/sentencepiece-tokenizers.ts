@@ -1,5 +1,7 @@
 import type { Piece, SentencePieceModel } from "../../formats/sentencepiece.ts";
+import { base64 } from "./base64.ts";
 import { robertaTokens } from "./old-tokenizers.ts";
+import { bpeFromSentencePiece } from "./sentencepiece-bpe.ts";
 
 type Config = Readonly<Record<string, unknown>>;
 type Scored = readonly [text: string, score: number];
@@ -124,19 +126,20 @@ const families: Readonly<Record<string, Family>> = {
   },
 };
 
-/** The file of the SentencePiece model of a type of models; undefined for types whose tokenizers are not made of it. */
-export const sentencePieceFileOf = (modelType: string): string | undefined =>
-  Object.hasOwn(families, modelType) ? families[modelType]!.file : undefined;
+/** The file of the SentencePiece model of a type of models. */
+export const sentencePieceFileOf = (modelType: string): string =>
+  Object.hasOwn(families, modelType) ? families[modelType]!.file : "tokenizer.model";
 
 /**
  * The tokenizer.json that a SentencePiece model and tokenizer_config.json amount to, and the config with its special tokens.
- * @throws Error for a model that is no unigram model, or lacks a special token
+ * @throws Error for a model that is of another kind than its family's, or lacks a special token
  */
 export function fromSentencePiece(
   model: SentencePieceModel,
   modelType: string,
   config: Config,
 ): { readonly tokenizer: Record<string, unknown>; readonly config: Record<string, unknown> } {
+  if (!Object.hasOwn(families, modelType)) return bpeFromSentencePiece(model, config, modelType);
   const family = families[modelType]!;
   if (model.kind !== "unigram")
     throw new Error(
@@ -229,10 +232,3 @@ const specialTokens = (config: Config, usual: Readonly<Record<string, string>>):
       return [role, name ?? token];
     }),
   );
-
-function base64(bytes: Uint8Array): string {
-  let text = "";
-  for (let at = 0; at < bytes.length; at += 0x8000)
-    text += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
-  return btoa(text);
-}

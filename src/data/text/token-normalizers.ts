@@ -63,11 +63,20 @@ export function buildNormalizer(config: unknown): Normalizer {
     }, text);
 }
 
-/** Whether a normalizer cuts the white space that a text begins with. */
-export function stripsStart(config: unknown): boolean {
-  const { type, strip_left: left, normalizers: steps } = (config ?? {}) as PartConfig;
-  if (type === "Strip") return left === true;
-  return Array.isArray(steps) && steps.some(stripsStart);
+/** Whether a normalizer cuts what a text begins with. */
+export function stripsStart(config: unknown): (text: string) => boolean {
+  const { type, strip_left: left, normalizers: steps, pattern, content } = (config ?? {}) as PartConfig;
+  if (Array.isArray(steps)) {
+    const each = steps.map(stripsStart);
+    return (text) => each.some((strips) => strips(text));
+  }
+  if (type === "Strip") return (text) => left === true && isWhiteSpace(text, 0);
+  if (type !== "Replace" || content !== "") return () => false;
+  const found = rustPattern(pattern as PatternConfig);
+  return (text) => {
+    found.lastIndex = 0;
+    return found.exec(text)?.index === 0;
+  };
 }
 
 // Ranges of Chinese characters as in Rust's normalizer, which begins the extension E at U+2B920 instead of U+2B820.

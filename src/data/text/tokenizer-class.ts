@@ -1,3 +1,5 @@
+import { bpeStyleOf, llamaParts } from "./sentencepiece-bpe.ts";
+
 type Part = Readonly<Record<string, unknown>>;
 
 /** Classes of transformers whose fields in tokenizer_config.json go before the normaliser of tokenizer.json. */
@@ -39,8 +41,17 @@ export function asItsClass(tokenizer: Part, config: Part, modelType: string | un
     });
   if (spacing.has(name) && cut?.["type"] === "ByteLevel")
     return changed(tokenizer, "pre_tokenizer", { add_prefix_space: config["add_prefix_space"] ?? false });
+  const model = tokenizer["model"] as Part | undefined;
+  if (bpeStyleOf(config, modelType ?? "") === "llama" && model?.["merges"] && !isByteLevel(cut)) {
+    const { model: settings, ...parts } = llamaParts(config);
+    return { ...tokenizer, ...parts, model: { ...model, ...settings, ignore_merges: false } };
+  }
   return tokenizer;
 }
+
+/** Such files are read as they are, whatever the class. */
+const isByteLevel = (cut: Part | null | undefined): boolean =>
+  cut?.["type"] === "ByteLevel" || ((cut?.["pretokenizers"] as Part[] | undefined) ?? []).some(isByteLevel);
 
 /** The tokenizer with other fields in a part of it; itself where they are the same. */
 function changed(tokenizer: Part, name: string, fields: Part): Part {

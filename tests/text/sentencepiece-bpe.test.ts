@@ -25,7 +25,7 @@ const known = JSON.parse(readFileSync(join(fixtures, "expected.json"), "utf8")) 
   readonly pairs: readonly (readonly [string, string])[];
   readonly cases: readonly Case[];
 };
-const root = newFolder("sentencepiece-bpe");
+const root = newFolder();
 
 /** A folder as a model is published with: its `tokenizer.model`, its configs, and no tokenizer.json. */
 function folderOf(name: string, kind: string, modelType: string, config: object): string {

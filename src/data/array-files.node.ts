@@ -151,9 +151,8 @@ async function findSplits(root: string): Promise<Map<SplitName, string> | undefi
   const found = new Map<SplitName, string>();
   for (const entry of entries) {
     const extension = entry.isDirectory() ? "" : extname(entry.name);
-    if (!entry.isDirectory() && !Object.hasOwn(readers, extension)) continue;
-    const stem = basename(entry.name, extension).toLowerCase();
-    const split = Object.hasOwn(splitOf, stem) ? splitOf[stem] : undefined;
+    if (!entry.isDirectory() && !Object.hasOwn(readers, extension.toLowerCase())) continue;
+    const split = splitOf(basename(entry.name, extension));
     if (!split) continue;
     const other = found.get(split);
     if (other)

@@ -1,4 +1,5 @@
 import { DiapasonError } from "../base/errors.ts";
+import { lastPart } from "../base/last-part.ts";
 import { bitsOf, type Tensor } from "../graph/tensor.ts";
 import { listNames } from "./code-points.ts";
 import type { DataFinding, SplitName } from "./dataset.ts";
@@ -62,9 +63,3 @@ const badArrays = (source: string, why: string): DiapasonError =>
 /** The name of an example, for messages. */
 export const exampleName = ({ set, rows }: ArrayPart, i: number): string =>
   `${lastPart(set.source)}#${rows[i]}`;
-
-const lastPart = (path: string): string =>
-  path
-    .replace(/[\\/]+$/, "")
-    .split(/[\\/]/)
-    .at(-1)!;

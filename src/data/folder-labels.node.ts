@@ -84,7 +84,7 @@ function findSplitFolders(root: string, { folders }: FolderListing): Map<SplitNa
   const top = folders.filter((folder) => !folder.includes("/"));
   const found = new Map<SplitName, string>();
   for (const folder of top) {
-    const split = splitOf[folder.toLowerCase()];
+    const split = splitOf(folder);
     if (split === undefined) continue;
     const other = found.get(split);
     if (other !== undefined) {

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { parse } from "csv-parse/sync";
 import { DiapasonError, nearest } from "../base/errors.ts";
+import { staysInside } from "../base/stays-inside.ts";
 import { listNames } from "./code-points.ts";
 import { lineEndsOf } from "./line-ends.ts";
 
@@ -17,7 +18,7 @@ export interface FolderMetadata {
   readonly column: string;
 }
 
-type Record_ = { readonly fields: Readonly<Record<string, unknown>>; readonly line: number };
+type RawRow = { readonly fields: Readonly<Record<string, unknown>>; readonly line: number };
 
 /**
  * Reads `metadata.csv` or `metadata.jsonl` as Hugging Face's imagefolder knows them: `file_name` and a label.
@@ -98,7 +99,7 @@ function safePath(value: unknown, path: string, line: number): string {
     );
   }
   const file = posix.normalize(value.replaceAll("\\", "/"));
-  if (file.startsWith("../") || file === ".." || file.startsWith("/") || /^[a-z]:/i.test(file)) {
+  if (!staysInside(file)) {
     throw new DiapasonError(
       "data/outside-folder",
       `"${path}" line ${line} names "${value}", which lies outside the folder.`,
@@ -108,7 +109,7 @@ function safePath(value: unknown, path: string, line: number): string {
   return file;
 }
 
-function parseCsv(text: string, path: string): Record_[] {
+function parseCsv(text: string, path: string): RawRow[] {
   try {
     const rows = parse(text, {
       columns: true,
@@ -131,8 +132,8 @@ function parseCsv(text: string, path: string): Record_[] {
   }
 }
 
-function parseJsonLines(text: string, path: string): Record_[] {
-  const records: Record_[] = [];
+function parseJsonLines(text: string, path: string): RawRow[] {
+  const records: RawRow[] = [];
   for (const [index, line] of text.split("\n").entries()) {
     if (line.trim() === "") continue;
     let fields: unknown;

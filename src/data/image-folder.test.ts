@@ -74,6 +74,18 @@ describe("layouts", () => {
     expect(data.origin).toBe("split folders");
   });
 
+  test("a class may be called as properties of all objects are", async () => {
+    const data = await open(await folder([...images("constructor", 2), ...images("valueof", 2)]));
+    expect(data.classes).toEqual(["constructor", "valueof"]);
+    expect(data.origin).toBe("class folders");
+    const only = await folder([
+      ...images("train/constructor", 2),
+      ...images("train/b", 2),
+      "constructor/1.png",
+    ]);
+    expect((await open(only)).classes).toEqual(["b", "constructor"]);
+  });
+
   test("metadata.csv: quoted names, a byte order mark, further columns", async () => {
     const data = await open(
       await folder(["a, b.png", "sub/c.png"], {

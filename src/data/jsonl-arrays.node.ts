@@ -1,9 +1,8 @@
-import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
 import { DiapasonError } from "../base/errors.ts";
 import { type Tensor, tensorOf } from "../graph/tensor.ts";
 import { listNames } from "./code-points.ts";
 import type { DataFinding } from "./dataset.ts";
+import { readLines } from "./read-lines.node.ts";
 
 /** Nesting beyond this is no array of numbers that a graph takes. */
 const deepest = 8;
@@ -22,8 +21,7 @@ export async function readJsonlArrays(
   let names: readonly string[] | undefined;
   let line = 0;
   let examples = 0;
-  const lines = createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY });
-  for await (const text of lines) {
+  for await (const text of readLines(path)) {
     line++;
     if (text.trim() === "") continue;
     const where = `${path}, line ${line}`;
@@ -49,7 +47,7 @@ export async function readJsonlArrays(
 function parseLine(text: string, where: string): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(text.replace(/^\uFEFF/, ""));
+    value = JSON.parse(text);
   } catch (cause) {
     throw bad(where, `it is not JSON: ${text.slice(0, 60)}`, cause);
   }

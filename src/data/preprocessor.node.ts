@@ -5,11 +5,11 @@ import { DiapasonError } from "../base/errors.ts";
 import type { ImagePreprocessor } from "./dataset.ts";
 import {
   formatPreprocessor,
-  type InputFacts,
   overridePreprocessor,
   type PreprocessorOverrides,
   parsePreprocessor,
 } from "./preprocessor.ts";
+import type { InputFacts } from "./preprocessor-geometry.ts";
 
 const fileName = "preprocessor_config.json";
 

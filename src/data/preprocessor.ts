@@ -1,19 +1,13 @@
-import { DiapasonError } from "../base/errors.ts";
-import type { ImagePreprocessor, Resample } from "./dataset.ts";
-
-/** Pillow's numbers of resampling filters; box and hamming have no counterpart in sharp. */
-const resampleNumbers: Readonly<Record<number, Resample>> = {
-  0: "nearest",
-  1: "lanczos",
-  2: "bilinear",
-  3: "bicubic",
-};
-const numberOfResample: Readonly<Record<Resample, number>> = {
-  nearest: 0,
-  lanczos: 1,
-  bilinear: 2,
-  bicubic: 3,
-};
+import type { ImagePreprocessor } from "./dataset.ts";
+import { geometryOf, type InputFacts } from "./preprocessor-geometry.ts";
+import {
+  badPreprocessor,
+  isOn,
+  numbers,
+  perChannel,
+  pillowNumbers,
+  resampleOf,
+} from "./preprocessor-values.ts";
 
 const clipDefaults = {
   size: { shortest_edge: 224 },
@@ -54,28 +48,19 @@ const aliases: Readonly<Record<string, string>> = {
   feature_extractor_type: "image_processor_type",
 };
 
-/** What is known of the model's input apart from its preprocessor. */
-export interface InputFacts {
-  readonly layout: "nchw" | "nhwc";
-  readonly channels?: 1 | 3;
-  /** Fixed by the graph. */
-  readonly height?: number;
-  readonly width?: number;
-}
-
 /**
  * Reads the content of a preprocessor_config.json.
  *
- * Knows the keys of ViT-, DeiT-, ConvNeXt-, CLIP-, SigLIP-, EfficientNet- and MobileNet-like processors: `size` as a number, [h, w],
- * {height, width} or {shortest_edge}, `crop_size`, `do_center_crop`, `crop_pct`, `do_rescale`, `rescale_factor`,
+ * Knows the keys of ViT-, DeiT-, ConvNeXt-, CLIP-, SigLIP-, EfficientNet- and MobileNet-like processors: `size` as a number,
+ * [h, w], {height, width} or {shortest_edge}, `crop_size`, `do_center_crop`, `crop_pct`, `do_rescale`, `rescale_factor`,
  * `do_normalize`, `image_mean`, `image_std`, `resample`, `do_convert_grayscale`, `do_flip_channel_order`, EfficientNet's
- * `rescale_offset` and `include_top`, and timm's and
- * torchvision's `mean`, `std`, `interpolation`, `input_size`, `resize_size`. `where` names the file in errors.
+ * `rescale_offset` and `include_top`, and timm's and torchvision's `mean`, `std`, `interpolation`, `input_size`,
+ * `resize_size`. `where` names the file in errors.
  * @throws data/bad-preprocessor.
  */
 export function parsePreprocessor(json: unknown, where: string, input: InputFacts): ImagePreprocessor {
   if (json === null || typeof json !== "object" || Array.isArray(json)) {
-    throw bad(where, "is not a JSON object", "Write the keys that transformers writes.");
+    throw badPreprocessor(where, "is not a JSON object", "Write the keys that transformers writes.");
   }
   const given = Object.entries(json).map(
     ([key, value]) => [Object.hasOwn(aliases, key) ? aliases[key]! : key, value] as const,
@@ -85,13 +70,13 @@ export function parsePreprocessor(json: unknown, where: string, input: InputFact
     "",
   );
   if (unlikeOthers.has(type))
-    throw bad(
+    throw badPreprocessor(
       where,
       `is of the type ${type}, which resizes images by a rule of its own`,
       "Resize the images yourself, and write a ViTImageProcessor's keys, or delete the file and give size, mean and std.",
     );
   const config: Record<string, unknown> = {
-    ...(defaultsOf[type] ?? defaultsOf["ViT"]),
+    ...defaultsOf[Object.hasOwn(defaultsOf, type) ? type : "ViT"],
     // what no class of transformers wrote means the shorter side where a crop follows
     ...(type === "" ? { default_to_square: Object.fromEntries(given)["do_center_crop"] !== true } : {}),
     ...Object.fromEntries(given),
@@ -99,14 +84,14 @@ export function parsePreprocessor(json: unknown, where: string, input: InputFact
 
   const { mean, std } = statisticsOf(config, where);
   if (std.some((s) => s === 0))
-    throw bad(where, "has an image_std of 0", "Give the deviation of each channel.");
+    throw badPreprocessor(where, "has an image_std of 0", "Give the deviation of each channel.");
   const isGrey =
     config["do_convert_grayscale"] === true ||
     (mean.length === 1 && given.some(([key]) => key === "image_mean"));
   const channels = input.channels ?? (isGrey ? 1 : 3);
   const rescaleFactor = !isOn(config["do_rescale"]) ? 1 : (config["rescale_factor"] ?? 1 / 255);
   if (typeof rescaleFactor !== "number" || !Number.isFinite(rescaleFactor) || rescaleFactor === 0) {
-    throw bad(
+    throw badPreprocessor(
       where,
       `has the rescale_factor ${JSON.stringify(rescaleFactor)}`,
       "Give a number such as 0.00392156862745098 (1/255).",
@@ -115,7 +100,7 @@ export function parsePreprocessor(json: unknown, where: string, input: InputFact
   const geometry = geometryOf(config, type, where, input);
   for (const side of ["height", "width"] as const) {
     if (input[side] !== undefined && input[side] !== geometry[side]) {
-      throw bad(
+      throw badPreprocessor(
         where,
         `makes images of ${geometry.height}×${geometry.width} pixels, but the model takes ${input.height ?? "any"}×${input.width ?? "any"}`,
         "Correct the size in the file, or give the model's size.",
@@ -146,132 +131,6 @@ function statisticsOf(config: Readonly<Record<string, unknown>>, where: string) 
   const mean = isNormalised ? numbers(config["image_mean"] ?? 0.5, "image_mean", where) : [0];
   return { mean: mean.map((m) => m + offset), std: times === 0 ? [1] : deviation.map((s) => s ** times) };
 }
-
-/** A step that is on unless the file says otherwise, which null does too. */
-const isOn = (value: unknown): boolean => value !== false && value !== null;
-
-type Geometry = Pick<ImagePreprocessor, "height" | "width" | "resize" | "resizeTo">;
-type Size = { readonly height: number; readonly width: number } | { readonly shorter: number };
-
-function geometryOf(
-  config: Readonly<Record<string, unknown>>,
-  type: string,
-  where: string,
-  input: InputFacts,
-): Geometry {
-  const inputSize = config["input_size"];
-  const timm = Array.isArray(inputSize) && inputSize.length === 3 ? inputSize.slice(1) : undefined;
-  const crop =
-    config["do_center_crop"] === true || timm
-      ? sizeOf(config["crop_size"] ?? timm ?? 224, "crop_size", where)
-      : undefined;
-  const isResized = isOn(config["do_resize"]);
-  if (!isResized && crop)
-    throw bad(
-      where,
-      "crops images that it does not resize",
-      "Resize them to what the crop keeps, or let the file resize them (do_resize).",
-    );
-  if (!isResized) {
-    const { height, width } = input;
-    if (height !== undefined && width !== undefined) return { height, width, resize: "exact" };
-    throw bad(
-      where,
-      "says do_resize false, and the model does not fix the size of its images",
-      "Give the size of the images.",
-    );
-  }
-  const size: Size = timm
-    ? { shorter: Math.floor(Number(timm[0]) / Number(config["crop_pct"] ?? 0.875)) }
-    : sizeOf(config["size"], "size", where, config["default_to_square"] === true);
-  const share = type === "ConvNext" || type === "" ? config["crop_pct"] : undefined;
-  if (!crop) {
-    if (!("shorter" in size)) return { ...size, resize: "exact" };
-    // ConvNeXt and ResNet: below 384 pixels a larger resize, then the centre; from 384 on a plain resize to the square.
-    const { shorter } = size;
-    if (typeof share === "number")
-      return shorter >= 384
-        ? { height: shorter, width: shorter, resize: "exact" }
-        : { height: shorter, width: shorter, resize: "crop", resizeTo: Math.floor(shorter / share) };
-    throw bad(
-      where,
-      `resizes the shorter side of an image to ${shorter} pixels and crops nothing, so that images would differ in size`,
-      "Give a height and width in size, or do_center_crop and crop_size.",
-    );
-  }
-  if (type === "ConvNext")
-    throw bad(where, "crops an image a second time (do_center_crop)", "Leave do_center_crop out.");
-  const { height, width } = "shorter" in crop ? { height: crop.shorter, width: crop.shorter } : crop;
-  if ("shorter" in size) return { height, width, resize: "crop", resizeTo: size.shorter };
-  if (size.height === height && size.width === width) return { height, width, resize: "exact" };
-  if (size.height !== size.width) {
-    throw bad(
-      where,
-      `resizes to ${size.height}×${size.width} before cropping`,
-      "Resize to a square or by the shortest edge; other sizes are not supported.",
-    );
-  }
-  return { height, width, resize: "exact-crop", resizeTo: size.height };
-}
-
-/** A plain number is the side of a square, or the shorter side where the class has it so (CLIP). */
-function sizeOf(value: unknown, key: string, where: string, isSquare = true): Size {
-  const isPixels = (n: unknown): n is number => typeof n === "number" && Number.isInteger(n) && n >= 1;
-  if (isPixels(value)) return isSquare ? { height: value, width: value } : { shorter: value };
-  if (Array.isArray(value) && value.length === 2 && value.every(isPixels))
-    return { height: value[0]!, width: value[1]! };
-  if (Array.isArray(value) && value.length === 1 && isPixels(value[0])) return { shorter: value[0] };
-  if (value !== null && typeof value === "object") {
-    const { height, width, shortest_edge: shorter } = value as Record<string, unknown>;
-    if (isPixels(height) && isPixels(width)) return { height, width };
-    if (isPixels(shorter)) return { shorter };
-  }
-  throw bad(
-    where,
-    `has the ${key} ${JSON.stringify(value)}`,
-    "Give a number of pixels, {height, width} or {shortest_edge}.",
-  );
-}
-
-function resampleOf(value: unknown, where: string): Resample {
-  const name =
-    typeof value === "string"
-      ? value.toLowerCase().replace("lanczos3", "lanczos")
-      : resampleNumbers[value as number];
-  if (name !== undefined && name in numberOfResample) return name as Resample;
-  throw bad(
-    where,
-    `asks for the resampling filter ${JSON.stringify(value)}`,
-    "Use 0 (nearest), 1 (lanczos), 2 (bilinear) or 3 (bicubic).",
-  );
-}
-
-function numbers(value: unknown, key: string, where: string): readonly number[] {
-  const list = Array.isArray(value) ? value : [value];
-  if (list.length > 0 && list.every((n) => typeof n === "number" && Number.isFinite(n)))
-    return list as number[];
-  throw bad(where, `has the ${key} ${JSON.stringify(value)}`, "Give one number for each channel.");
-}
-
-/** One number stands for every channel; of three, a grey image takes the average. */
-function perChannel(
-  values: readonly number[],
-  channels: 1 | 3,
-  key: string,
-  where: string,
-): readonly number[] {
-  if (values.length === channels) return values;
-  if (values.length === 1) return Array.from({ length: channels }, () => values[0]!);
-  if (channels === 1 && values.length === 3) return [(values[0]! + values[1]! + values[2]!) / 3];
-  throw bad(
-    where,
-    `has ${values.length} numbers in ${key} for ${channels} channels`,
-    "Give one number for each channel.",
-  );
-}
-
-const bad = (where: string, what: string, fix: string): DiapasonError =>
-  new DiapasonError("data/bad-preprocessor", `${where} ${what}.`, fix);
 
 /** Options that go before what a file says. */
 export interface PreprocessorOverrides {
@@ -331,7 +190,7 @@ export function formatPreprocessor(preprocessor: ImagePreprocessor): Readonly<Re
   return {
     ...geometry,
     ...(resize === "exact" ? {} : { do_center_crop: true, crop_size: { height, width } }),
-    resample: numberOfResample[resample],
+    resample: pillowNumbers[resample],
     do_rescale: rescaleFactor !== 1,
     rescale_factor: rescaleFactor,
     do_normalize: true,

@@ -1,7 +1,6 @@
 import type { SplitName } from "./dataset.ts";
 
-/** Names of files and folders that mean a split, in lower case. */
-export const splitOf: Readonly<Record<string, SplitName>> = {
+const words: Readonly<Record<string, SplitName>> = {
   train: "train",
   training: "train",
   validation: "validation",
@@ -11,3 +10,9 @@ export const splitOf: Readonly<Record<string, SplitName>> = {
   test: "test",
   testing: "test",
 };
+
+/** The split that the name of a file or a folder means, in any case. Names come from people: "constructor" means none. */
+export function splitOf(name: string): SplitName | undefined {
+  const word = name.toLowerCase();
+  return Object.hasOwn(words, word) ? words[word] : undefined;
+}

@@ -1,3 +1,4 @@
+import { lastPart } from "../../base/last-part.ts";
 import { hubNameOf } from "../../models/hub/repo-id.ts";
 
 /** What a model card's metadata say of the model and the data that were used, where they are the Hub's. */
@@ -29,9 +30,3 @@ export function cardDataset(
 
 /** What a model is called in a card: its id, or the name of its folder or file. */
 export const sourceName = (model: string): string => hubNameOf(model) ?? lastPart(model);
-
-const lastPart = (path: string): string =>
-  path
-    .replace(/[\\/]+$/, "")
-    .split(/[\\/]/)
-    .at(-1)!;

@@ -1,15 +1,16 @@
 import type { SplitName } from "../dataset.ts";
 import { splitOf } from "../split-words.ts";
 
-/** The words that mean a split in a repository, which knows two more than a folder. */
-const wordsOf: Readonly<Record<string, SplitName>> = { ...splitOf, eval: "test", evaluation: "test" };
+/** The split that a word means in a repository, which knows two more than a folder. */
+const meantBy = (word: string): SplitName | undefined =>
+  /^eval(uation)?$/i.test(word) ? "test" : splitOf(word);
 
 const splitNames: readonly SplitName[] = ["train", "validation", "test"];
 
 /** The splits whose words stand in a name between dots, dashes, underscores, spaces and digits. */
 export function splitsIn(name: string): ReadonlySet<SplitName> {
   const words = name.toLowerCase().split(/[-._ 0-9]+/);
-  return new Set(words.flatMap((word) => (Object.hasOwn(wordsOf, word) ? wordsOf[word]! : [])));
+  return new Set(words.flatMap((word) => meantBy(word) ?? []));
 }
 
 /** Which splits of a repository serve as ours, and what is to be said of it. */
@@ -32,7 +33,7 @@ export function servingSplits<T>(splits: ReadonlyMap<string, T>): ServingSplits<
   }
   const used = new Map<SplitName, string>();
   for (const name of splits.keys()) {
-    const exact = Object.hasOwn(wordsOf, name.toLowerCase()) ? wordsOf[name.toLowerCase()]! : undefined;
+    const exact = meantBy(name);
     if (exact && !used.has(exact)) used.set(exact, name);
   }
   for (const name of splits.keys()) {

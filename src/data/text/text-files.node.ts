@@ -82,11 +82,8 @@ export async function findTextFiles(path: string): Promise<TextFiles> {
 /** The split that a file's name, or else one of its folders' from the inside out, speaks of. */
 function splitOfFile(file: string): SplitName | undefined {
   for (const part of file.split("/").reverse()) {
-    const words = part
-      .toLowerCase()
-      .split(/[^a-z]+/)
-      .filter((word) => Object.hasOwn(splitOf, word));
-    const splits = new Set(words.map((word) => splitOf[word]!));
+    const words = part.toLowerCase().split(/[^a-z]+/);
+    const splits = new Set(words.flatMap((word) => splitOf(word) ?? []));
     if (splits.size === 1) return [...splits][0];
   }
   return undefined;
@@ -98,7 +95,7 @@ function checkGroup(split: SplitName, files: readonly string[], path: string): v
     file
       .split("/")
       .slice(0, -1)
-      .some((part) => Object.hasOwn(splitOf, part.toLowerCase()));
+      .some((part) => splitOf(part) !== undefined);
   const forms = new Set(files.map((file) => (inFolder(file) ? "" : file.replace(/\d+/g, "#"))));
   const extensions = new Set(files.map(tableExtension));
   if (forms.size === 1 && extensions.size === 1) return;

@@ -1,6 +1,7 @@
-import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { writeFileAtomic } from "../../base/atomic-file.node.ts";
 import { DiapasonError } from "../../base/errors.ts";
+import { staysInside } from "../../base/stays-inside.ts";
 import type { Attribute, Graph, Value } from "../../graph/ir.ts";
 import { type FileBytes, openFileBytes } from "../file-bytes.node.ts";
 import { standInBytes, standInOf } from "../stand-in.ts";
@@ -56,23 +57,14 @@ function besideIn(folder: string): ExternalData {
 }
 
 function openBeside(folder: string, location: string): FileBytes {
-  const path = resolve(folder, location);
-  const inside = relative(resolve(folder), path);
-  if (
-    inside === "" ||
-    inside === ".." ||
-    inside.startsWith(`..${sep}`) ||
-    isAbsolute(inside) ||
-    isAbsolute(location)
-  ) {
+  if (!staysInside(location))
     throw new DiapasonError(
       "formats/onnx-external-outside",
       `The model wants weights from "${location}", outside its own folder.`,
       "Do not trust this file; if it is your own, put the weights beside it and export again.",
     );
-  }
   try {
-    return openFileBytes(path);
+    return openFileBytes(join(folder, location));
   } catch (cause) {
     throw missing(`The weights "${location}" that the model names cannot be read`, cause);
   }

@@ -1,6 +1,14 @@
 import { bitsOf, type DataType } from "../../graph/tensor.ts";
 import { damaged, refused } from "./mistakes.ts";
-import { isGlobal, isStorage, isView, type KnownGlobal, type PickleValue, type View } from "./values.ts";
+import {
+  isCount,
+  isGlobal,
+  isStorage,
+  isView,
+  type KnownGlobal,
+  type PickleValue,
+  type View,
+} from "./values.ts";
 
 /** Storage classes of torch, by the type of their elements. */
 const storages: { readonly [name: string]: DataType } = {
@@ -142,9 +150,6 @@ function viewOf(
     );
   return { kind: "view", storage, dtype, offset, dims, strides };
 }
-
-const isCount = (value: PickleValue | undefined): value is number =>
-  Number.isSafeInteger(value) && (value as number) >= 0;
 
 const areCounts = (value: PickleValue | undefined): value is readonly number[] =>
   Array.isArray(value) && value.every(isCount);

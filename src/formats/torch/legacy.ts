@@ -3,7 +3,7 @@ import type { ByteRange } from "../safetensors.ts";
 import { byteCursor } from "./byte-cursor.ts";
 import { damaged } from "./mistakes.ts";
 import { unpickle } from "./pickle.ts";
-import { isGlobal, type PickleValue, type Storage } from "./values.ts";
+import { isCount, isGlobal, type PickleValue, type Storage } from "./values.ts";
 
 /** The pickle of torch's magic number, with which every file before 1.6 begins. */
 export const legacyStart = Uint8Array.of(
@@ -99,5 +99,3 @@ function storageOf(id: PickleValue, announced: Map<string, Announced>, range: By
     range: (offset, length) => range(known.start! + from + offset, length),
   };
 }
-
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

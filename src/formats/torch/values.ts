@@ -55,3 +55,7 @@ export const isStorage = (value: PickleValue | undefined): value is Storage =>
 
 export const isGlobal = (value: PickleValue | undefined): value is KnownGlobal =>
   typeof value === "object" && value !== null && "kind" in value && value.kind === "global";
+
+/** A whole number of 0 or more. */
+export const isCount = (value: PickleValue | undefined): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 0;

@@ -34,6 +34,12 @@ export function* withBodies(graph: Graph): Iterable<readonly [Graph, Node]> {
   }
 }
 
+/** A graph, and the bodies in it at any depth. */
+export function* graphsIn(graph: Graph): Iterable<Graph> {
+  yield graph;
+  for (const body of graph.nodes.flatMap(bodiesOf)) yield* graphsIn(body);
+}
+
 /** Values of enclosing graphs that the bodies of a node read, each once. */
 export function capturedBy(node: Node): readonly Value[] {
   const captured = new Set<Value>();

@@ -4,7 +4,7 @@ import type { Shape } from "./dim.ts";
 import type { DataType, Tensor } from "./tensor.ts";
 import { type Attribute, carryType, type Node, Value } from "./value.ts";
 
-export { badNode, bodiesOf, bodyOf, capturedBy, cloneAttribute, withBodies } from "./bodies.ts";
+export { badNode, bodiesOf, bodyOf, capturedBy, cloneAttribute, graphsIn, withBodies } from "./bodies.ts";
 export { type Attribute, type Node, Value } from "./value.ts";
 
 type MutableNode = { -readonly [K in keyof Node]: Node[K] };

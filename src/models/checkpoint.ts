@@ -2,7 +2,7 @@ import type { Graph, Value } from "../graph/ir.ts";
 import { asFloat32, asStored, isConverted } from "../graph/passes/stored-types.ts";
 import { sizeOf, type Tensor } from "../graph/tensor.ts";
 import { pathOf } from "./block-names.ts";
-import { sameTensor } from "./parameters.ts";
+import { sameTensor } from "./same-tensor.ts";
 
 /** How the weights of a graph and those of a checkpoint correspond. */
 export interface CheckpointMatch {

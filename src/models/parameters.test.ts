@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { Graph, type Value } from "../graph/ir.ts";
 import { float32, int64, sizeOf } from "../graph/tensor.ts";
-import { collectParameters, sameTensor } from "./parameters.ts";
+import { collectParameters } from "./parameters.ts";
+import { sameTensor } from "./same-tensor.ts";
 
 const ramp = (...dims: number[]) =>
   float32(

@@ -1,7 +1,8 @@
-import { opNameOf } from "../graph/attributes.ts";
-import { bodiesOf, capturedBy, type Graph, type Node, type Value } from "../graph/ir.ts";
-import { sizeOf, type Tensor } from "../graph/tensor.ts";
+import { bodiesOf, capturedBy, type Graph, graphsIn, type Node, type Value } from "../graph/ir.ts";
+import { sizeOf } from "../graph/tensor.ts";
 import type { Parameter } from "./model.ts";
+import { isUniform, sameTensor } from "./same-tensor.ts";
+import { includes, slotsOf, type WeightSlots } from "./weight-slots.ts";
 
 /** What a graph holds that training may change, and what it holds that only statistics may change. */
 export interface CollectedParameters {
@@ -12,128 +13,11 @@ export interface CollectedParameters {
   readonly notes: readonly string[];
 }
 
-/** What an operator's constant float input is to the model. Slots that are not listed hold settings, not weights. */
-interface Slots {
-  /** Inputs that hold matrices and kernels. */
-  readonly matrices?: readonly number[];
-  /** Inputs that hold biases, scales and other vectors, or operands that may hold anything; "all" for every input. */
-  readonly vectors?: readonly number[] | "all";
-  /** Inputs that hold running statistics. */
-  readonly buffers?: readonly number[];
-  /** Inputs that reach the output unchanged but for their shape or type: what they are is decided further on. */
-  readonly carried?: readonly number[] | "all";
-  /** Whether a single element is taken for a setting (an epsilon, a scale of the export) unless its name says otherwise. */
-  readonly scalarsAreSettings?: boolean;
-}
-
-const operand: Slots = { vectors: "all", scalarsAreSettings: true };
-const carrier: Slots = { carried: [0] };
-const settings: Slots = {};
-const scaleAndShift: Slots = { vectors: [1, 2] };
-const kernelAndBias: Slots = { matrices: [1], vectors: [2] };
-const recurrent: Slots = { matrices: [1, 2], vectors: [3] };
-
-const slotsOf: { readonly [op: string]: Slots } = {
-  Conv: kernelAndBias,
-  ConvTranspose: kernelAndBias,
-  DeformConv: { matrices: [1], vectors: [3] },
-  Gemm: { matrices: [0, 1], vectors: [2] },
-  MatMul: { matrices: [0, 1] },
-  FusedMatMul: { matrices: [0, 1] },
-  TransposeMatMul: { matrices: [0, 1] },
-  GemmFastGelu: { matrices: [1], vectors: [2] },
-  Einsum: { vectors: "all" },
-  FusedGemm: { matrices: [0, 1], vectors: [2] },
-  FusedConv: { ...kernelAndBias, carried: [3] },
-  NhwcConv: kernelAndBias,
-  CausalConvWithState: kernelAndBias,
-  Gather: { matrices: [0] },
-  GatherElements: { matrices: [0] },
-  GatherND: { matrices: [0] },
-  LSTM: recurrent,
-  GRU: recurrent,
-  RNN: recurrent,
-  LayerNormalization: scaleAndShift,
-  InstanceNormalization: scaleAndShift,
-  GroupNormalization: scaleAndShift,
-  GroupNorm: scaleAndShift,
-  SkipGroupNorm: { vectors: [1, 2, 4] },
-  RMSNormalization: { vectors: [1] },
-  SimplifiedLayerNormalization: { vectors: [1] },
-  SkipLayerNormalization: { vectors: [2, 3, 4] },
-  SkipSimplifiedLayerNormalization: { vectors: [2, 3] },
-  EmbedLayerNormalization: { matrices: [2, 3, 4], vectors: [5, 6] },
-  "com.microsoft.Attention": { matrices: [1], vectors: [2] },
-  MultiHeadAttention: { vectors: [3] },
-  GroupQueryAttention: { vectors: [11, 14, 15] },
-  BiasGelu: { vectors: [1] },
-  FastGelu: { vectors: [1] },
-  BiasSplitGelu: { vectors: [1] },
-  BiasAdd: { vectors: [1] },
-  BiasSoftmax: settings,
-  BatchNormalization: { vectors: [1, 2], buffers: [3, 4] },
-  PRelu: { vectors: [1] },
-  Add: operand,
-  Sub: operand,
-  Mul: operand,
-  Div: operand,
-  Sum: operand,
-  Where: { vectors: [1, 2], scalarsAreSettings: true },
-  Concat: operand,
-  Transpose: carrier,
-  Reshape: carrier,
-  Flatten: carrier,
-  Squeeze: carrier,
-  Unsqueeze: carrier,
-  ExpandDims: carrier,
-  Expand: carrier,
-  Tile: carrier,
-  Slice: carrier,
-  Pad: carrier,
-  ScatterElements: { carried: [0, 2] },
-  ScatterND: { carried: [0, 2] },
-  Split: carrier,
-  Identity: carrier,
-  Cast: carrier,
-  Resize: settings,
-  Upsample: settings,
-  QuantizeLinear: settings,
-  DequantizeLinear: settings,
-  DynamicQuantizeMatMul: { vectors: [4] },
-  MatMulIntegerToFloat: { vectors: [6] },
-  MatMulBnb4: settings,
-  MatMulNBits: { vectors: [5] },
-  QAttention: { vectors: [2] },
-  QEmbedLayerNormalization: settings,
-  GatherBlockQuantized: settings,
-  QGemm: settings,
-  QLinearAdd: settings,
-  QLinearAveragePool: settings,
-  QLinearConcat: settings,
-  QLinearGlobalAveragePool: settings,
-  QLinearLeakyRelu: settings,
-  QLinearMul: settings,
-  QLinearSigmoid: settings,
-  QLinearSoftmax: settings,
-  QLinearWhere: settings,
-  NonMaxSuppression: settings,
-};
-
-const unknownOperator: Slots = { vectors: "all", scalarsAreSettings: true };
 const namedLikeParameter =
   /(^|[./_])(weight|bias|gamma|beta|scale|alpha|slope|temperature|logit_scale|kernel)(_\w*)?$/i;
 /** What PyTorch's exporter calls a tensor that stands in the code, such as a detector's anchors; weights have names of their own. */
 const namedLikeLiteral = /(^|\/)Constant(_\d+)?_output_0$/;
 const namedLikeStatistic = /(^|[./_])(running_|moving_)?(mean|var|variance|std)(:0)?$/i;
-
-/** The slots of a node: its row, else nothing for operators that Diapason knows, else everything. */
-function slots(node: Node): Slots {
-  const name = opNameOf(node);
-  return (name && slotsOf[name]) ?? slotsOf[node.op] ?? (name ? settings : unknownOperator);
-}
-
-const includes = (list: readonly number[] | "all" | undefined, index: number): boolean =>
-  list === "all" || (list?.includes(index) ?? false);
 
 /**
  * The float32 initializers that training may change: those that reach one of `outputs` (by default the first) through
@@ -195,7 +79,7 @@ function roleOf(value: Value, onPath: ReadonlySet<Node>, learned: ReadonlySet<Va
   const roles = new Set<Role>();
   for (const node of value.consumers) {
     if (!onPath.has(node)) continue;
-    const row = slots(node);
+    const row = slotsOf(node);
     node.inputs.forEach((input, index) => {
       if (input !== value) return;
       if (includes(row.carried, index))
@@ -211,7 +95,7 @@ function roleOf(value: Value, onPath: ReadonlySet<Node>, learned: ReadonlySet<Va
   return "setting";
 }
 
-function operandRole(origin: Value, node: Node, row: Slots, learned: ReadonlySet<Value>): Role {
+function operandRole(origin: Value, node: Node, row: WeightSlots, learned: ReadonlySet<Value>): Role {
   if (namedLikeLiteral.test(origin.name)) return "setting";
   const dims = origin.constant?.dims ?? [];
   // one number that is spread over a vector is the 1 or 0 that an exporter filled a scale or shift with
@@ -228,9 +112,10 @@ function operandRole(origin: Value, node: Node, row: Slots, learned: ReadonlySet
 function dependsOnWeights(graph: Graph): Set<Value> {
   const learned = new Set<Value>();
   const fromInput = new Set<Value>(graph.inputs.filter((input) => !input.constant));
-  for (const { inputs } of innerGraphs(graph)) for (const input of inputs) fromInput.add(input);
+  const [, ...bodies] = graphsIn(graph);
+  for (const { inputs } of bodies) for (const input of inputs) fromInput.add(input);
   for (const node of allNodes(graph)) {
-    const row = slots(node);
+    const row = slotsOf(node);
     const hasMatrix = node.inputs.some((input, i) => input?.constant && includes(row.matrices, i));
     const results = bodiesOf(node).flatMap((body) => body.outputs);
     const read = [...node.inputs, ...results].filter((input) => input && !input.constant);
@@ -266,14 +151,6 @@ function* allNodes(graph: Graph): Generator<Node> {
   }
 }
 
-/** The bodies of a graph's nodes, and theirs. */
-function* innerGraphs(graph: Graph): Generator<Graph> {
-  for (const body of graph.nodes.flatMap(bodiesOf)) {
-    yield body;
-    yield* innerGraphs(body);
-  }
-}
-
 /** A note for each pair of matrices that are equal, or equal after transposing: exporters write tied weights out. */
 function* copies(parameters: readonly Parameter[]): Generator<string> {
   const bySize = new Map<number, Parameter[]>();
@@ -286,41 +163,4 @@ function* copies(parameters: readonly Parameter[]): Generator<string> {
     }
     bySize.set(parameter.elements, [...(bySize.get(parameter.elements) ?? []), parameter]);
   }
-}
-
-/** Whether all elements are one number, as where weights were left out of an export. */
-function isUniform(tensor: Tensor): boolean {
-  const words = wordsOf(tensor);
-  return words.every((word) => word === words[0]);
-}
-
-/** Whether two float32 tensors hold the same bytes, as they are or with the two axes of a matrix swapped. */
-export function sameTensor(a: Tensor, b: Tensor): "equal" | "transposed" | undefined {
-  if (a.dtype !== b.dtype || sizeOf(a.dims) !== sizeOf(b.dims) || a.dims.length !== b.dims.length)
-    return undefined;
-  if (cornersOf(a) !== cornersOf(b)) return undefined;
-  const left = wordsOf(a);
-  const right = wordsOf(b);
-  if (a.dims.every((size, i) => size === b.dims[i]) && left.every((word, i) => word === right[i]))
-    return "equal";
-  const [rows, columns] = a.dims;
-  if (a.dims.length !== 2 || b.dims[0] !== columns || b.dims[1] !== rows) return undefined;
-  for (let i = 0; i < rows!; i++)
-    for (let j = 0; j < columns!; j++) if (left[i * columns! + j] !== right[j * rows! + i]) return undefined;
-  return "transposed";
-}
-
-/** The bytes of a tensor of 32-bit elements as whole words, copied only where they are not aligned. */
-export function wordsOf(tensor: Tensor): Uint32Array {
-  const bytes = tensor.data.read();
-  const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
-  return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength >>> 2);
-}
-
-/** The first and last word, which transposing leaves in place: most tensors differ there. */
-function cornersOf(tensor: Tensor): string {
-  const bytes = tensor.data.read();
-  if (bytes.byteLength < 4) return "";
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return `${view.getUint32(0)} ${view.getUint32(bytes.byteLength - 4)}`;
 }

@@ -65,7 +65,7 @@ export async function checkFree(path: string, force: boolean): Promise<void> {
   const entries = await readdir(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return [];
     if (error.code === "ENOTDIR") return undefined;
-    throw error;
+    throw asWriteError(error, path);
   });
   const found =
     entries &&
@@ -120,14 +120,14 @@ async function putInPlace(draft: string, target: string): Promise<void> {
     () => true,
     (error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") return false;
-      throw error;
+      throw asWriteError(error, target);
     },
   );
   try {
     await rename(draft, target);
   } catch (error) {
     if (had) await rename(old, target);
-    throw error;
+    throw asWriteError(error, target);
   }
   if (had) await rm(old, { recursive: true, force: true });
 }

@@ -39,7 +39,7 @@ export class HostSession implements EngineSession {
     const whole = new Map(request.gradients);
     this.#onlyRows = new Set(this.#rows.map(({ name }) => name).filter((name) => !whole.has(name)));
     this.#bufferUpdates = request.bufferUpdates;
-    this.#fed = session.inputMetadata.filter(({ name }) => !(name in this.#bound));
+    this.#fed = session.inputMetadata.filter(({ name }) => !Object.hasOwn(this.#bound, name));
   }
 
   static async create(

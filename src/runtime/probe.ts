@@ -2,18 +2,19 @@ import { DiapasonError } from "../base/errors.ts";
 import { type Dim, difference, product, type Shape, sum, symbolsOf } from "../graph/dim.ts";
 import { inferShapes } from "../graph/infer.ts";
 import type { Graph, Value } from "../graph/ir.ts";
-import { batchSymbolOf, fedInputs, type ProbeSize, probeInputs } from "./probe-inputs.ts";
+import { batchSymbolOf, fedInputs, type ProbeSize, probeInputs, probeLengths } from "./probe-inputs.ts";
 import type { Executable, HostTensor, Runtime } from "./runtime.ts";
 
 /** Two sizes give a dim as a line over the batch; the third, with other random data and other open sizes, checks it. */
 const batches = [2, 3, 5] as const;
 
-/** How long sequences are: some models take no short ones, as a window of sound must fit, and some only one length. */
+const [short, long, sound] = probeLengths;
+/** What is tried: some models take only one length, which is then as long at all three sizes. */
 const attempts = [
-  { length: 8, canGrow: true },
-  { length: 512, canGrow: true },
-  { length: 512, canGrow: false },
-  { length: 16_000, canGrow: true },
+  { length: short, canGrow: true },
+  { length: long, canGrow: true },
+  { length: long, canGrow: false },
+  { length: sound, canGrow: true },
 ] as const;
 
 const sizesOf = ({ length, canGrow }: (typeof attempts)[number], known: ProbeSize["known"]): ProbeSize[] =>

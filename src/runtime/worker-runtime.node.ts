@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { env } from "onnxruntime-common";
-import { DiapasonError } from "../base/errors.ts";
+import { bug, DiapasonError } from "../base/errors.ts";
 import { workerUrl } from "../base/worker-url.node.ts";
 import { writeOnnx } from "../formats/onnx/writer.ts";
 import type { Graph, Value } from "../graph/ir.ts";
@@ -113,12 +113,7 @@ const storeIds = new WeakMap<ParameterStore, number>();
 function storeOn(worker: RuntimeWorker, store: number, arrays: readonly ArrayPlace[]): ParameterStore {
   const known = new Set(arrays.map((array) => array.name));
   const check = (name: string) => {
-    if (!known.has(name))
-      throw new DiapasonError(
-        "base/bug",
-        `The store has no array "${name}".`,
-        "Report this; it is a defect of ours.",
-      );
+    if (!known.has(name)) bug(`the store has no array "${name}"`);
   };
   const made: ParameterStore = {
     update: (options) => worker.ask("update", { store, options }),

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { DiapasonError } from "../base/errors.ts";
+import { dropoutInput } from "../graph/dropout-input.ts";
 import { Graph } from "../graph/ir.ts";
 import type { HostTensor } from "../runtime/runtime.ts";
 import { lookahead, type TuneBatch } from "./data.ts";
-import { dropoutInput, feedsOf, randomInputs } from "./feeds.ts";
+import { feedsOf, randomInputs } from "./feeds.ts";
 
 const position = { seed: 1, epoch: 0, batch: 0 };
 const batchOf = (count: number): TuneBatch => ({

@@ -4,11 +4,8 @@ import { type Shape, substitute } from "../graph/dim.ts";
 import { dropoutShare } from "../graph/dropout-input.ts";
 import type { Graph } from "../graph/ir.ts";
 import { sizeOf } from "../graph/tensor.ts";
-
 import type { HostTensor } from "../runtime/runtime.ts";
 import type { TuneBatch } from "./data.ts";
-
-export { dropoutInput } from "../graph/dropout-input.ts";
 
 /** Usual name of the graph input that says how much each example counts, [batch]. */
 const weightsInput = "weights";

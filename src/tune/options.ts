@@ -80,7 +80,12 @@ export interface TuneLoopOptions {
   readonly signal?: AbortSignal;
 }
 
-export const adamw: OptimizerKind = { kind: "adamw", beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+export const adamw = {
+  kind: "adamw",
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+} as const satisfies OptimizerKind;
 
 /** What of the options decides the weights: a run is resumed only with the same. */
 export function settingsOf(options: TuneLoopOptions): Readonly<Record<string, unknown>> {

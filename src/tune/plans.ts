@@ -33,7 +33,8 @@ export interface StageSpec extends Omit<PlanOptions, "stages" | "headLearningRat
 
 const probeRate = 1e-3;
 const tuneRate = 1e-4;
-const defaultSchedule: ScheduleSpec = { kind: "cosine", warmupShare: 0.1 };
+/** Of a stage that says nothing else. */
+export const defaultSchedule = { kind: "cosine", warmupShare: 0.1 } as const satisfies ScheduleSpec;
 
 /** A named plan in the words of a recipe. `epochs` is the sum over its stages. */
 type NamedPlan = (epochs: number, blocks: readonly Block[], options: PlanOptions) => readonly StageSpec[];

@@ -15,16 +15,13 @@ import {
 import { floatsOf } from "../../src/models/adapters/adapted.ts";
 import { locateModel } from "../../src/models/hub/locate.node.ts";
 import { assets, haveAssets } from "../assets.ts";
+import { useOwnHome } from "../hub/own-home.ts";
 import { opinions, writeRows, writeTinyEncoder } from "../text/tiny-text.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "diapason-adapter-model-"));
 const at = (name: string) => join(folder, name);
-const home = process.env["HF_HOME"];
-afterAll(() => {
-  if (home === undefined) delete process.env["HF_HOME"];
-  else process.env["HF_HOME"] = home;
-  rmSync(folder, { recursive: true, force: true });
-});
+useOwnHome();
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const events = async <T>(of: AsyncIterable<T>): Promise<T[]> => {
   const all: T[] = [];
@@ -48,7 +45,6 @@ const settings = (name: string): Omit<TuneInput, "model"> => ({
 let first: Extract<TuneVerbEvent, { type: "saved" }>;
 
 beforeAll(async () => {
-  process.env["HF_HOME"] = at("home");
   await writeTinyEncoder(at("base"));
   const rows = opinions(64).map(({ text, isGood }) => ({ text, label: isGood ? "good" : "bad" }));
   writeRows(at("rows"), "rows.jsonl", rows);

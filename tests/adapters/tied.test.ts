@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -9,20 +9,22 @@ import { attachAdapter } from "../../src/models/adapters/attach.ts";
 import { mergedValues } from "../../src/models/adapters/merge.ts";
 import { loadPeftAdapter, savePeftAdapter } from "../../src/models/adapters/peft.node.ts";
 import { openNetwork } from "../../src/models/open-network.node.ts";
+import { useOwnHome } from "../hub/own-home.ts";
 import { opinions, writeRows, writeTinyDecoder } from "../text/tiny-text.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "diapason-tied-"));
 const at = (name: string) => join(folder, name);
-const home = process.env["HF_HOME"];
-afterAll(() => {
-  if (home === undefined) delete process.env["HF_HOME"];
-  else process.env["HF_HOME"] = home;
-  rmSync(folder, { recursive: true, force: true });
-});
+useOwnHome();
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test("tuning goes on with an adapter for which tied tables are apart: they stay so, and it fits the base", async () => {
-  process.env["HF_HOME"] = at("home");
-  await writeTinyDecoder(at("base"), 16, { tie_word_embeddings: true });
+  await writeTinyDecoder(at("base"), 16, { tie_word_embeddings: true, rope_theta: 5000 });
+  // as Python spells a real number that is whole
+  const config = readFileSync(at("base/config.json"), "utf8").replace(
+    '"rope_theta": 5000',
+    '"rope_theta": 5000.0',
+  );
+  writeFileSync(at("base/config.json"), config);
   const base = await openNetwork(at("base"), { seed: 0 });
   expect(base.parameters.map(({ name }) => name)).not.toContain("lm_head.weight");
   const start = attachAdapter(base, { method: "lora", rank: 2, modulesToSave: ["embed_tokens"] });
@@ -46,6 +48,8 @@ test("tuning goes on with an adapter for which tied tables are apart: they stay 
   } as const;
   for await (const _ of tune({ ...options, out: at("on"), run: at("on-run") }));
   expect(JSON.parse(readFileSync(at("on/config.json"), "utf8")).tie_word_embeddings).toBe(false);
+  for (const file of ["on/config.json", "on/adapter/config.json"])
+    expect(readFileSync(at(file), "utf8")).toContain('"rope_theta": 5000.0');
   const tuned = await openNetwork(at("on"), { seed: 0 });
   const again = mergedValues(await loadPeftAdapter(at("on/adapter"), base));
   expect([...again.keys()]).toEqual(expect.arrayContaining([table, "lm_head.weight"]));

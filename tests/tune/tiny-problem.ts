@@ -1,11 +1,11 @@
 import { random } from "../../src/base/random.ts";
+import { dropoutInput } from "../../src/graph/dropout-input.ts";
 import { inferShapes } from "../../src/graph/infer.ts";
 import { Graph, type Value } from "../../src/graph/ir.ts";
 import { float32, sizeOf } from "../../src/graph/tensor.ts";
 import type { HostTensor } from "../../src/runtime/runtime.ts";
 import { imageClassification } from "../../src/tasks/image-classification.ts";
 import type { TrainData } from "../../src/tune/data.ts";
-import { dropoutInput } from "../../src/tune/feeds.ts";
 import type { Tunable } from "../../src/tune/options.ts";
 
 const features = 4;

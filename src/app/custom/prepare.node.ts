@@ -21,6 +21,7 @@ import type { TuneSettings } from "../options/tune.ts";
 import { type ScoredResult, signOf, worstOf } from "../scored/result.ts";
 import type { Judged, TaskRun } from "../task.ts";
 import type { Scores } from "../tune/events.ts";
+import type { RunResult } from "../tune/run-result.ts";
 import { inBatchesOf } from "./one-at-a-time.ts";
 import { type CustomModel, infosOf, openCustom } from "./open.node.ts";
 import { configWith, isLossFile, lossFile } from "./settings.ts";
@@ -90,7 +91,7 @@ export async function prepareCustom(options: TuneSettings, runtime: Runtime): Pr
         async against(tuned) {
           const after = await evaluated(tuned);
           const sign = signOf(before, after);
-          const details: Omit<ScoredResult, keyof import("../tune/run-result.ts").RunResult> = {
+          const details: Omit<ScoredResult, keyof RunResult> = {
             loss: settings.loss,
             trained: trained.data.size,
             examples: after.examples,

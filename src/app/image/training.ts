@@ -1,5 +1,6 @@
 import { bug } from "../../base/errors.ts";
 import type { ImageBatch, ImageDataset, ImageLoader } from "../../data/dataset.ts";
+import { dropoutInput } from "../../graph/dropout-input.ts";
 import { inferNode } from "../../graph/infer.ts";
 import type { Graph } from "../../graph/ir.ts";
 import { roundToStored } from "../../graph/passes/stored-types.ts";
@@ -8,7 +9,6 @@ import type { Model } from "../../models/model.ts";
 import { withGraph } from "../../models/with-graph.ts";
 import { imageClassification } from "../../tasks/image-classification.ts";
 import type { TrainData } from "../../tune/data.ts";
-import { dropoutInput } from "../../tune/feeds.ts";
 import type { Tunable } from "../../tune/options.ts";
 import { withValues } from "../../tune/program.ts";
 import type { Values } from "../../tune/run-state.ts";

@@ -1,4 +1,5 @@
 import type { OptimizerKind } from "../../runtime/runtime.ts";
+import { adamw } from "../../tune/options.ts";
 
 /** The optimizer an option names, with its field's usual constants (betas 0.9 and 0.999, epsilon 1e-8). */
 export function optimizerOf(options: {
@@ -8,5 +9,5 @@ export function optimizerOf(options: {
 }): OptimizerKind {
   return options.optimizer === "sgd"
     ? { kind: "sgd", momentum: options.momentum, dampening: 0, nesterov: options.nesterov }
-    : { kind: options.optimizer, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+    : { ...adamw, kind: options.optimizer };
 }

@@ -6,7 +6,7 @@ import type { Model } from "../../models/model.ts";
 import { checkFree } from "../../models/save.node.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { Plan, ScheduleSpec } from "../../tune/plan.ts";
-import { planOf } from "../../tune/plans.ts";
+import { defaultSchedule, planOf } from "../../tune/plans.ts";
 import type { TuneSettings } from "../options/tune.ts";
 import { openRuntime } from "../runtime.node.ts";
 import type { TaskRun } from "../task.ts";
@@ -179,5 +179,6 @@ function scheduleOf({
   warmup,
 }: Pick<TuneSettings, "schedule" | "warmup">): ScheduleSpec | undefined {
   if (schedule === undefined && warmup === undefined) return undefined;
-  return { kind: schedule ?? "cosine", warmupShare: warmup ?? 0.1 };
+  const { kind, warmupShare } = defaultSchedule;
+  return { kind: schedule ?? kind, warmupShare: warmup ?? warmupShare };
 }

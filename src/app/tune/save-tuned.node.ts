@@ -1,5 +1,6 @@
 import { basename, join, resolve } from "node:path";
 import { writeFileAtomic } from "../../base/atomic-file.node.ts";
+import { jsonText } from "../../base/json-numbers.ts";
 import type { AdaptedModel } from "../../models/adapters/adapted.ts";
 import { savePeftAdapter } from "../../models/adapters/peft.node.ts";
 import { hubNameOf } from "../../models/hub/repo-id.ts";
@@ -52,5 +53,5 @@ async function saveAdapter(
   base: string,
 ): Promise<void> {
   const isSaved = await savePeftAdapter(folder, adapted, { values, baseName: hubNameOf(base) ?? base });
-  if (isSaved) await writeFileAtomic(join(folder, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+  if (isSaved) await writeFileAtomic(join(folder, "config.json"), `${jsonText(config)}\n`);
 }

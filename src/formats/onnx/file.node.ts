@@ -2,7 +2,7 @@ import { basename, dirname, join } from "node:path";
 import { writeFileAtomic } from "../../base/atomic-file.node.ts";
 import { DiapasonError } from "../../base/errors.ts";
 import { staysInside } from "../../base/stays-inside.ts";
-import type { Attribute, Graph, Value } from "../../graph/ir.ts";
+import { type Graph, graphsIn, type Value } from "../../graph/ir.ts";
 import { type FileBytes, openFileBytes } from "../file-bytes.node.ts";
 import { standInBytes, standInOf } from "../stand-in.ts";
 import type { ExternalData } from "./read-tensor.ts";
@@ -95,7 +95,9 @@ const pageBytes = 4096;
  */
 export async function saveOnnx(graph: Graph, path: string, options: SaveOnnxOptions = {}): Promise<void> {
   const { externalAboveBytes = 1.8e9 } = options;
-  const weights = [...allInitializers(graph)].filter((value) => !value.constant!.strings);
+  const weights = [...graphsIn(graph)]
+    .flatMap(({ initializers }) => [...initializers])
+    .filter((value) => !value.constant!.strings);
   const total = weights.reduce((sum, value) => sum + value.constant!.data.length, 0);
   if (total <= externalAboveBytes) return writeFileAtomic(path, writeOnnx(graph));
   const location = `${basename(path)}_data`;
@@ -110,21 +112,6 @@ export async function saveOnnx(graph: Graph, path: string, options: SaveOnnxOpti
   await writeFileAtomic(join(dirname(path), location), pages(places.keys()));
   await writeFileAtomic(path, writeOnnx(graph, { place: (value) => places.get(value) }));
 }
-
-/** Initializers of the graph and of the bodies inside it. */
-function* allInitializers(graph: Graph): Generator<Value> {
-  yield* graph.initializers;
-  for (const node of graph.nodes) {
-    for (const attribute of node.attributes.values()) {
-      for (const body of bodiesOf(attribute)) yield* allInitializers(body);
-    }
-  }
-}
-
-const bodiesOf = (attribute: Attribute): readonly Graph[] => {
-  if (attribute.type === "graph") return [attribute.value];
-  return attribute.type === "graphs" ? attribute.value : [];
-};
 
 function* pages(values: Iterable<Value>): Generator<Uint8Array> {
   for (const value of values) {

@@ -1,7 +1,7 @@
 import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from "../../base/half.ts";
 import { dataTypeOf, numberOf } from "../element-types.ts";
 import { inferShapes } from "../infer.ts";
-import { type Attribute, bodiesOf, type Graph, type Node, type Value } from "../ir.ts";
+import { type Attribute, bodiesOf, type Graph, type Node, type Value, withBodies } from "../ir.ts";
 import { type DataType, float32, sizeOf, type Tensor, tensorOf } from "../tensor.ts";
 
 /*
@@ -108,7 +108,7 @@ export function computeInFloat32(
     if (value.constant) value.constant = asFloat32(value.constant);
     value.dtype = "float32";
   }
-  for (const [owner, node] of allNodes(graph))
+  for (const [owner, node] of withBodies(graph))
     for (const [key, attribute] of node.attributes) {
       if (isTypeOf(key, attribute) && changes(dataTypeOf(Number(attribute.value))))
         owner.setAttribute(node, key, { type: "int", value: numberOf("float32") });
@@ -125,8 +125,8 @@ export function computeInFloat32(
  */
 export function toStoredTypes(graph: Graph): void {
   if (![...allValues(graph)].some(isConverted)) return;
-  for (const [, node] of allNodes(graph)) settleNew(node);
-  for (const [owner, node] of allNodes(graph)) {
+  for (const [, node] of withBodies(graph)) settleNew(node);
+  for (const [owner, node] of withBodies(graph)) {
     const stored = node.outputs.find((output) => output && isConverted(output))?.storedType;
     if (!stored) continue;
     for (const [key, attribute] of node.attributes) {
@@ -165,13 +165,6 @@ function settleNew(node: Node): void {
 /** Whether an attribute says the type of a node's output. */
 const isTypeOf = (key: string, attribute: Attribute): attribute is Attribute & { readonly type: "int" } =>
   attribute.type === "int" && ["to", "dtype", "output_dtype", "output_datatype"].includes(key);
-
-function* allNodes(graph: Graph): Generator<readonly [Graph, Node]> {
-  for (const node of graph.nodes) {
-    yield [graph, node];
-    for (const body of bodiesOf(node)) yield* allNodes(body);
-  }
-}
 
 function* allValues(graph: Graph): Generator<Value> {
   yield* new Set([...graph.inputs, ...graph.initializers]);

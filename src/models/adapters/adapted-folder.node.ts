@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { copyFile, mkdir, readdir, readFile, rename, rm, stat, symlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { asWriteError, writeFileAtomic } from "../../base/atomic-file.node.ts";
+import { jsonText, parseJson } from "../../base/json-numbers.ts";
 import type { HeadKind } from "../architecture.ts";
 import { architectureOf } from "../architectures/table.ts";
 import { type ModelConfig, withLabels } from "../config.ts";
@@ -61,13 +62,13 @@ export async function writeAdaptedFolder(
   const config = Object.keys(own).length > 0 ? own : forHead(await configOfBase(base), head, classes);
   if (Object.keys(config).length > 0) await writeJson(join(folder, "config.json"), config);
   if (isApart) return folder;
-  const said = JSON.parse(await readFile(join(adapter, adapterConfig), "utf8")) as object;
+  const said = parseJson(await readFile(join(adapter, adapterConfig), "utf8")) as object;
   await writeJson(join(folder, adapterConfig), { ...said, base_model_name_or_path: here });
   return folder;
 }
 
 const writeJson = (path: string, value: object): Promise<void> =>
-  writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
+  writeFileAtomic(path, `${jsonText(value)}\n`);
 
 /** A base's config as that of a network with the head that an adapter is for. */
 function forHead(config: ModelConfig, kind: HeadKind | undefined, classes: number | undefined): ModelConfig {

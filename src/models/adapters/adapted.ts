@@ -1,6 +1,6 @@
 import type { Tensor } from "../../graph/tensor.ts";
 import type { Model } from "../model.ts";
-import { wordsOf } from "../parameters.ts";
+import { wordsOf } from "../same-tensor.ts";
 import type { Layer } from "./layers.ts";
 import type { AdapterMethodName } from "./spec.ts";
 

@@ -2,7 +2,7 @@ import { createHash, type Hash, randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, rm, statfs } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { asWriteError } from "../../base/atomic-file.node.ts";
+import { asWriteError, writeAll } from "../../base/atomic-file.node.ts";
 import { DiapasonError } from "../../base/errors.ts";
 import { isFile } from "./cache.node.ts";
 import { mostAttempts, pause, unreachable } from "./hub-fetch.node.ts";
@@ -179,10 +179,6 @@ async function checkRoom(part: string, bytes: number): Promise<void> {
     `"${dirname(part)}" has room for ${space.bavail * space.bsize} bytes, and ${bytes} are to come.`,
     "Free some space, or name another folder for the cache with HF_HOME.",
   );
-}
-
-async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
-  for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at, chunk.length - at)).bytesWritten;
 }
 
 async function withinTime<T>(

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { DiapasonError } from "../../base/errors.ts";
+import { shellWord } from "../../base/shell-word.ts";
 import { isAdaptedFolder, writeAdaptedFolder } from "../adapters/adapted-folder.node.ts";
 import { describePeft, isPeftFolder } from "../adapters/peft.node.ts";
 import { fetchModel } from "./fetch-model.node.ts";
@@ -49,7 +50,7 @@ export async function locateModel(text: string, options: LocateOptions = {}): Pr
     throw new DiapasonError(
       "models/bad-adapter-config",
       `"${text}" is an adapter, and its adapter_config.json does not say on which model.`,
-      `Set base_model_name_or_path in it, or merge it: diapason export BASE --adapter ${text} --to merged --out FOLDER.`,
+      `Set base_model_name_or_path in it, or merge it: diapason export BASE --adapter ${shellWord(text)} --to merged --out FOLDER.`,
     );
   const base = await locateBase(named, found.path, options);
   const settings = options.settings ?? hubSettings();
@@ -73,7 +74,7 @@ async function locateBase(named: string, adapter: string, options: LocateOptions
     throw new DiapasonError(
       "models/not-found",
       `The adapter in ${adapter} is for the model "${named}", which is not found: ${cause.message}`,
-      `Set base_model_name_or_path in its adapter_config.json to the folder of the base, or merge it: diapason export BASE --adapter ${adapter} --to merged --out FOLDER.`,
+      `Set base_model_name_or_path in its adapter_config.json to the folder of the base, or merge it: diapason export BASE --adapter ${shellWord(adapter)} --to merged --out FOLDER.`,
       cause,
     );
   }

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { DiapasonError } from "../base/errors.ts";
+import type { SplitName } from "../data/dataset.ts";
 import { type OnnxFormatName, onnxFormats } from "../models/export/formats.ts";
 import type { ClassificationMetrics } from "../tasks/classification-metrics.ts";
 import type { RankedLabel } from "../tasks/image-classification.ts";
@@ -67,6 +69,23 @@ export function splitOf(
   sizes: { readonly test: number; readonly validation: number },
 ): NonNullable<EvaluateSettings["split"]> {
   return split ?? (sizes.test > 0 ? "test" : ofRun && sizes.validation > 0 ? "validation" : "all");
+}
+
+/** The examples to be judged, and which split they are. `unit`: what they are called. @throws app/empty-split */
+export function chosenExamples<E>(
+  { root, splits }: { readonly root: string; readonly splits: { readonly [S in SplitName]: readonly E[] } },
+  unit: string,
+  options: Pick<EvaluateSettings, "split" | "ofRun">,
+): readonly [split: string, examples: readonly E[]] {
+  const split = splitOf(options, { test: splits.test.length, validation: splits.validation.length });
+  const examples = split === "all" ? [...splits.train, ...splits.validation, ...splits.test] : splits[split];
+  if (examples.length > 0) return [split, examples];
+  const there = (["train", "validation", "test"] as const).filter((name) => splits[name].length > 0);
+  throw new DiapasonError(
+    "app/empty-split",
+    `"${root}" has no ${split} ${unit}; it has ${there.join(" and ")} ${unit}.`,
+    `Ask for --split ${there[0]}, or for all.`,
+  );
 }
 
 /** What `predict` takes. */

@@ -3,14 +3,7 @@ import { gunzipSync } from "node:zlib";
 import { Decompress } from "fzstd";
 import { DiapasonError } from "../base/errors.ts";
 import { pointerIn } from "../formats/stand-in.ts";
-
-const compressed = /\.(gz|zst)$/i;
-
-/** The ending of a file's compression, or "". */
-export const compressedEnding = (path: string): string => compressed.exec(path)?.[0].toLowerCase() ?? "";
-
-/** A path without the ending of a compression. */
-export const withoutCompression = (path: string): string => path.replace(compressed, "");
+import { compressedEnding } from "./compressed-names.ts";
 
 /** What Node says of files of more than 2 GB, and of texts that are longer than its texts may be. */
 export const tooLarge: ReadonlySet<string> = new Set([

@@ -384,10 +384,14 @@ describe("fill-mask", () => {
     for await (const _ of resume({ run: at("masks-2-run") }));
     const weights = (name: string) => readFileSync(at(`${name}/model.safetensors`));
     expect(weights("masks-2").equals(weights("masks"))).toBe(true);
-    const nothingHidden = async () => {
-      for await (const _ of predict({ model: at("masks"), inputs: ["the film was good"] }));
+    const asked = async (text: string, more: object = {}) => {
+      for await (const _ of predict({ model: at("masks"), inputs: [text], ...more }));
     };
-    await expect(nothingHidden()).rejects.toMatchObject({ message: '"the film was good" hides nothing.' });
+    await expect(asked("the film was good")).rejects.toMatchObject({
+      message: '"the film was good" hides nothing.',
+    });
+    // [CLS] and [SEP] are as many
+    await expect(asked("the [MASK]", { maxTokens: 2 })).rejects.toMatchObject({ code: "data/bad-option" });
     for await (const event of predict({ model: at("masks"), inputs: ["the [MASK] was good"], top: 2 }))
       if (event.type === "prediction")
         expect(event.labels.map(({ label }) => label).sort()).toEqual(["book", "film"]);

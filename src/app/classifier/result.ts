@@ -1,6 +1,7 @@
 import type { McNemar } from "../../evaluate/compare.ts";
-import type { Evaluation } from "../../evaluate/evaluate.ts";
+import type { Evaluation, Prediction } from "../../evaluate/evaluate.ts";
 import type { ClassificationMetrics } from "../../tasks/classification-metrics.ts";
+import type { Mistaken } from "../judging.ts";
 import type { Mistake } from "../report/report.ts";
 import type { Scores } from "../tune/events.ts";
 import type { RunResult } from "../tune/run-result.ts";
@@ -22,14 +23,14 @@ export function mistakesOf(
   classes: readonly string[],
   shown: ReadonlyMap<string, Pick<Mistake, "picture" | "text">>,
 ): Mistake[] {
-  return worst.map(({ id, label, predicted, probability }) => ({
-    id,
-    label: classes[label]!,
-    predicted: classes[predicted]!,
-    probability,
-    ...shown.get(id),
-  }));
+  return worst.map((one) => ({ ...withNames(one, classes), ...shown.get(one.id) }));
 }
+
+/** A prediction by the names of its classes. */
+export const withNames = (
+  { id, label, predicted, probability }: Prediction,
+  classes: readonly string[],
+): Mistaken => ({ id, label: classes[label]!, predicted: classes[predicted]!, probability });
 
 /** Examples from which on it is no chance that all are taken for one class. */
 const fewest = 10;

@@ -1,12 +1,11 @@
 import { writeFileAtomic } from "../../base/atomic-file.node.ts";
-import { DiapasonError } from "../../base/errors.ts";
-import type { ImageDataset } from "../../data/dataset.ts";
 import { openImageFolder } from "../../data/image-folder.node.ts";
 import { imageLoader } from "../../data/image-loader.node.ts";
-import type { Evaluation, Prediction } from "../../evaluate/evaluate.ts";
+import type { Evaluation } from "../../evaluate/evaluate.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
+import { withNames } from "../classifier/result.ts";
 import { emitting } from "../emit.ts";
-import { type Evaluated, type EvaluateSettings, type Mistaken, splitOf } from "../judging.ts";
+import { chosenExamples, type Evaluated, type EvaluateSettings } from "../judging.ts";
 import { type Note, noteOf, type Progress, progressTo } from "../progress.ts";
 import type { VerbContext } from "../verb.ts";
 import { evaluateModel, labelsOf, openImageModel } from "./classifier.node.ts";
@@ -28,7 +27,7 @@ export async function* evaluateImages(
     classes,
     ...(labelColumn !== undefined && { labelColumn }),
   });
-  const [split, examples] = chosenImages(dataset, options);
+  const [split, examples] = chosenExamples(dataset, "images", options);
   const loader = imageLoader(preprocessor);
   try {
     const evaluation = yield* emitting<Progress, Evaluation>((emit) =>
@@ -42,7 +41,7 @@ export async function* evaluateImages(
     );
     if (options.predictions) await writePredictions(options.predictions, evaluation, classes);
     const { model: source, data } = options;
-    const worst = evaluation.worst.map((mistake) => named(mistake, classes));
+    const worst = evaluation.worst.map((mistake) => withNames(mistake, classes));
     yield {
       type: "evaluated",
       model: source,
@@ -58,30 +57,11 @@ export async function* evaluateImages(
   }
 }
 
-function chosenImages({ root, splits }: ImageDataset, options: Pick<EvaluateSettings, "split" | "ofRun">) {
-  const split = splitOf(options, { test: splits.test.length, validation: splits.validation.length });
-  const examples = split === "all" ? [...splits.train, ...splits.validation, ...splits.test] : splits[split];
-  if (examples.length > 0) return [split, examples] as const;
-  const there = (["train", "validation", "test"] as const).filter((name) => splits[name].length > 0);
-  throw new DiapasonError(
-    "app/empty-split",
-    `"${root}" has no ${split} images; it has ${there.join(" and ")} images.`,
-    `Ask for --split ${there[0]}, or for all.`,
-  );
-}
-
 async function writePredictions(
   path: string,
   { predictions }: Evaluation,
   classes: readonly string[],
 ): Promise<void> {
-  const lines = predictions.map((p) => JSON.stringify({ ...named(p, classes), loss: p.loss }));
+  const lines = predictions.map((p) => JSON.stringify({ ...withNames(p, classes), loss: p.loss }));
   await writeFileAtomic(path, `${lines.join("\n")}\n`);
 }
-
-const named = ({ id, label, predicted, probability }: Prediction, classes: readonly string[]): Mistaken => ({
-  id,
-  label: classes[label]!,
-  predicted: classes[predicted]!,
-  probability,
-});

@@ -14,7 +14,7 @@ import { attachLabelLoss, type LabelKind, problemTypes } from "../../tasks/label
 import { multiLabelMetrics, regressionMetrics } from "../../tasks/label-metrics.ts";
 import type { Metrics } from "../../tune/events.ts";
 import type { ClassifierResult } from "../classifier/result.ts";
-import { constantNotes, mistakesOf, scoresOf } from "../classifier/result.ts";
+import { constantNotes, mistakesOf, scoresOf, withNames } from "../classifier/result.ts";
 import type { OutputsOf, Predicted } from "../judging.ts";
 import type { RunResult } from "../tune/run-result.ts";
 import { encodeTexts } from "./encode.ts";
@@ -142,12 +142,7 @@ function labelJob(context: JobContext, kind: LabelKind) {
 function oneClass(
   classes: readonly string[],
 ): Pick<TextJob<LabelledText, Evaluation>, "judge" | "goal" | "scores" | "details" | "judged" | "lines"> {
-  const named = ({ id, label, predicted, probability }: Prediction) => ({
-    id,
-    label: classes[label]!,
-    predicted: classes[predicted]!,
-    probability,
-  });
+  const named = (prediction: Prediction) => withNames(prediction, classes);
   return {
     judged: ({ metrics, worst }, of) => ({
       type: "evaluated",

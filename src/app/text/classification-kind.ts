@@ -3,11 +3,9 @@ import type { ClassifierKind } from "../classifier/kind.ts";
 import { classifierReport } from "../classifier/report.ts";
 import type { ClassifierResult } from "../classifier/result.ts";
 import type { RunRecord } from "../report/run-report.ts";
-import { type ScoredKind, scoredCard } from "../scored/card.ts";
-import { scoredReport } from "../scored/report.ts";
-import type { ScoredResult } from "../scored/result.ts";
 import type { RunResult } from "../tune/run-result.ts";
 import { classificationJob, type LabelledText } from "./classification-job.ts";
+import { scoredText } from "./scored-kind.ts";
 import type { TextTaskKind } from "./task-kind.ts";
 
 const files = "tokenizer files beside it how texts become tokens";
@@ -21,13 +19,7 @@ const classes: ClassifierKind = {
   loss: "Training: cross-entropy of the batches, averaged over neighbouring steps. Validation: of all held-out texts.",
 };
 
-const scores: ScoredKind = {
-  library: "transformers",
-  pipeline: "text-classification",
-  dataset: "text",
-  files:
-    "`onnx/model.onnx` runs in ONNX Runtime and transformers.js; `model.safetensors` holds the same weights as transformers names them; the tokenizer's files lie beside them.",
-};
+const scored = scoredText("text-classification");
 
 /** Whether a run judged a classifier of one class of several; a run that is not finished counts as one. */
 const isClassifier = (result: RunResult | undefined): result is ClassifierResult | undefined =>
@@ -47,9 +39,9 @@ export const classificationKind: TextTaskKind<LabelledText, unknown> = {
   report: (record) =>
     isClassifier(record.result)
       ? classifierReport(record as RunRecord<ClassifierResult>, classes)
-      : scoredReport(record as RunRecord<ScoredResult>),
+      : scored.report(record),
   card: (facts) =>
     isClassifier(facts.result)
       ? classifierCard({ ...facts, result: facts.result as ClassifierResult }, classes)
-      : scoredCard({ ...facts, result: facts.result as ScoredResult }, scores),
+      : scored.card(facts),
 };

@@ -1,10 +1,8 @@
 import { writeFileAtomic } from "../../base/atomic-file.node.ts";
-import { DiapasonError } from "../../base/errors.ts";
 import { openTextRows } from "../../data/text/open-text-rows.node.ts";
-import type { TextDataset } from "../../data/text/text-dataset.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { emitting } from "../emit.ts";
-import { type Evaluated, type EvaluateSettings, type Scored, splitOf } from "../judging.ts";
+import { chosenExamples, type Evaluated, type EvaluateSettings, type Scored } from "../judging.ts";
 import { type Note, noteOf, type Progress, progressTo } from "../progress.ts";
 import type { VerbContext } from "../verb.ts";
 import { checkShape } from "./check-shape.ts";
@@ -32,7 +30,7 @@ export async function* evaluateTexts<E extends EncodedText, V>(
     ...(kept.classes && { classes: kept.classes }),
   });
   checkShape(kind, dataset);
-  const [split, rows] = chosenRows(dataset, options);
+  const [split, rows] = chosenExamples(dataset, "texts", options);
   const { tokenizer, maxTokens } = await openTextTokenizer(
     options.model,
     options.maxTokens ?? kept.maxTokens ?? (await kind.usualTokens?.(options.model)),
@@ -69,16 +67,4 @@ export async function* evaluateTexts<E extends EncodedText, V>(
   } finally {
     await tokenizer.close();
   }
-}
-
-function chosenRows({ root, splits }: TextDataset, options: Pick<EvaluateSettings, "split" | "ofRun">) {
-  const split = splitOf(options, { test: splits.test.length, validation: splits.validation.length });
-  const rows = split === "all" ? [...splits.train, ...splits.validation, ...splits.test] : splits[split];
-  if (rows.length > 0) return [split, rows] as const;
-  const there = (["train", "validation", "test"] as const).filter((name) => splits[name].length > 0);
-  throw new DiapasonError(
-    "app/empty-split",
-    `"${root}" has no ${split} texts; it has ${there.join(" and ")} texts.`,
-    `Ask for --split ${there[0]}, or for all.`,
-  );
 }

@@ -1,4 +1,5 @@
 import { DiapasonError } from "../../base/errors.ts";
+import { isPlainText } from "../../data/text/plain-text.ts";
 import type { TokenExample } from "../../data/text/text-batches.ts";
 import type { ChatMessage, TextRow } from "../../data/text/text-dataset.ts";
 import { encodeChat, encodeCompletion, withEos } from "../../data/text/token-examples.ts";
@@ -52,9 +53,6 @@ async function plainTokens(tokenizer: ThreadedTokenizer, rows: readonly TextRow[
   const encodings = await tokenizer.encodeMany(rows.map(({ values }) => values.text ?? ""));
   return encodings.map(({ ids }, i) => {
     const { id, file } = rows[i]!;
-    return { id, ids: withEos(tokenizer, ids, !isDocument(file)) };
+    return { id, ids: withEos(tokenizer, ids, !isPlainText(file)) };
   });
 }
-
-/** A file of running text, of which rows are parts. */
-const isDocument = (file: string): boolean => /\.(?:txt|text|md)(?:\.gz)?$/i.test(file);

@@ -100,6 +100,12 @@ async function encodeRows(
   const plain = await tokenizer.encodeMany(rows.map(textOf), { addSpecial: false });
   const { cls, sep } = tokenizer.special;
   const room = maxTokens - (cls ? 1 : 0) - (sep ? 1 : 0);
+  if (room < 1)
+    throw new DiapasonError(
+      "data/bad-option",
+      `${maxTokens} tokens of a text are read at a time, and the special tokens around them leave no room for any other.`,
+      "Read more tokens (maxTokens).",
+    );
   return plain.flatMap(({ ids }, i) => {
     const count = Math.ceil(ids.length / room);
     return Array.from({ length: count }, (_, n): TokenLabelled => {

@@ -3,6 +3,7 @@ import { cp, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomic } from "../../base/atomic-file.node.ts";
 import { DiapasonError } from "../../base/errors.ts";
+import { jsonText, parseJson } from "../../base/json-numbers.ts";
 import { openTokenizer, readTokenizerFiles } from "../../data/text/open-tokenizer.node.ts";
 import type { TextTokenizer, ThreadedTokenizer } from "../../data/text/tokenizer.ts";
 import { withPrefixSpace } from "../../data/text/word-spaces.ts";
@@ -152,6 +153,6 @@ const fills = (tokenizer: TextTokenizer): boolean => {
 };
 
 async function change(path: string, how: (content: object) => object): Promise<void> {
-  const content: unknown = JSON.parse(await readFile(path, "utf8").catch(() => "{}"));
-  await writeFileAtomic(path, `${JSON.stringify(how(content as object), null, 2)}\n`);
+  const content = parseJson(await readFile(path, "utf8").catch(() => "{}"));
+  await writeFileAtomic(path, `${jsonText(how(content as object))}\n`);
 }

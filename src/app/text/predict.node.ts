@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { DiapasonError } from "../../base/errors.ts";
 import { openTextSet } from "../../data/text/open-text-rows.node.ts";
+import { tableExtension } from "../../data/text/table-files.node.ts";
 import type { TextOptions, TextRow } from "../../data/text/text-dataset.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import type { PredictSettings } from "../judging.ts";
@@ -66,8 +67,8 @@ export async function* predictTexts<E extends EncodedText, V>(
   }
 }
 
-/** The name of a file of rows, and no text that anyone would ask about. */
-const fileName = /^\S+\.(csv|tsv|tab|jsonl|ndjson|json|parquet|conll|bio|iob2?|txt|text|md)(\.gz)?$/i;
+/** Whether a text is the name of a file of rows, and none that anyone would ask about. */
+const isFileName = (text: string): boolean => /^\S+$/.test(text) && tableExtension(text) !== undefined;
 
 /**
  * A text stands for itself, with the second text of its pair where one is given; a file for the rows that it holds.
@@ -85,7 +86,7 @@ export async function rowsOf(
       for (const row of (await openTextSet(input, columns)).rows) rows.push(row);
       continue;
     }
-    if (fileName.test(input))
+    if (isFileName(input))
       throw new DiapasonError(
         "data/not-found",
         `There is no file "${input}".`,

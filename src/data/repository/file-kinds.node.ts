@@ -1,6 +1,6 @@
 import { basename, extname } from "node:path";
 import { archiveEnding } from "../archives.node.ts";
-import { compressedEnding } from "../compressed-files.node.ts";
+import { compressedEnding } from "../compressed-names.ts";
 import { metadataNames } from "../folder-metadata.node.ts";
 import { countExtensions, imageExtensions } from "../image-files.node.ts";
 import { tableExtension } from "../text/table-files.node.ts";

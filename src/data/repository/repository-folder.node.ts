@@ -3,7 +3,8 @@ import { copyFile, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFil
 import { dirname, join, resolve } from "node:path";
 import { asWriteError } from "../../base/atomic-file.node.ts";
 import type { ClassNames } from "../class-names.ts";
-import { compressedEnding, readBytes } from "../compressed-files.node.ts";
+import { readBytes } from "../compressed-files.node.ts";
+import { compressedEnding } from "../compressed-names.ts";
 import type { SplitName } from "../dataset.ts";
 import { datasetInfo } from "../folder-classes.node.ts";
 import type { DataFiles } from "./data-files.node.ts";

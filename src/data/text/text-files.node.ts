@@ -7,6 +7,7 @@ import { compareCodePoints, listNames } from "../code-points.ts";
 import type { SplitName } from "../dataset.ts";
 import { readFolderClasses } from "../folder-classes.node.ts";
 import { splitOf } from "../split-words.ts";
+import { isPlainText } from "./plain-text.ts";
 import { tableExtension, tableExtensions } from "./table-files.node.ts";
 
 /** Files of rows by split; "all" where nothing divides them. Paths are relative to the root, "/" as separator. */
@@ -70,7 +71,7 @@ export async function findTextFiles(path: string): Promise<TextFiles> {
     for (const [split, group] of groups) checkGroup(split, group, path);
     return { root: place, classNames, parts: groups };
   }
-  if (files.length > 1 && !files.every((file) => [".txt", ".text", ".md"].includes(tableExtension(file)!)))
+  if (files.length > 1 && !files.every(isPlainText))
     throw new DiapasonError(
       "data/ambiguous-split",
       `"${path}" holds ${files.length} files of rows, and no name says which is for training: ${listNames(files)}.`,

@@ -1,4 +1,5 @@
 import type { DataFinding, SplitName } from "../dataset.ts";
+import { isPlainText } from "./plain-text.ts";
 import type { LabelKind, TextRow } from "./text-dataset.ts";
 import { classesOf } from "./text-labels.ts";
 
@@ -107,7 +108,7 @@ function* longTexts(splits: Splits): Generator<DataFinding> {
     const long = rows.filter(
       ({ values: { text, pair } }) => (text?.length ?? 0) + (pair?.length ?? 0) > longCharacters,
     );
-    if (long[0] && !long[0].id.match(/\.(txt|text|md)(\.gz|\.zst)?:/))
+    if (long[0] && !isPlainText(long[0].file))
       yield {
         kind: "long-text",
         message: `${long[0].id} has ${(long[0].values.text ?? "").length} characters${long.length > 1 ? ` (and ${long.length - 1} more rows are as long)` : ""}. A line break or a quote may be missing there.`,

@@ -198,6 +198,12 @@ describe("refused by name", () => {
       /"\.\.\/3_Dense", which is no folder inside/,
     ],
     [
+      "a module that is nothing",
+      "modules.json",
+      (c: Fields[]) => [...c, null],
+      /module "undefined" as number 5/,
+    ],
+    [
       "words of static vectors",
       "modules.json",
       () => [{ idx: 0, path: "", type: "sentence_transformers.models.StaticEmbedding" }],

@@ -12,6 +12,7 @@ import { cleanUp } from "../../dist/graph/passes/clean-up.js";
 import { print } from "../../dist/graph/print.js";
 import { inMemory } from "../../dist/graph/tensor.js";
 import { bombs } from "./bombs.mjs";
+import { dataTargets } from "./data-targets.mjs";
 import { folderTargets } from "./folder-targets.mjs";
 import { joined, mutateBytes, mutateJson, mutateMessage, pick } from "./mutate.mjs";
 import { networkTargets } from "./network-targets.mjs";
@@ -122,6 +123,7 @@ export const targets = [
   },
   ...folderTargets,
   ...networkTargets,
+  ...dataTargets,
 ];
 
 /** What the file beside the folder holds. */

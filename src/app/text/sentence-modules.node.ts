@@ -52,7 +52,10 @@ const poolingKinds = Object.keys(poolingFields) as readonly Pooling[];
 export async function readSentenceModules(folder: string): Promise<SentenceModules> {
   const listed = await readJson(folder, "modules.json");
   const modules = Array.isArray(listed)
-    ? listed.map((one: Fields) => ({ path: pathOf(folder, one), type: lastWord(`${one["type"]}`) }))
+    ? listed.map((one: unknown) => {
+        const module = (one ?? {}) as Fields;
+        return { path: pathOf(folder, module), type: lastWord(`${module["type"]}`) };
+      })
     : [
         { path: "", type: "Transformer" },
         { path: "1_Pooling", type: "Pooling" },
@@ -96,9 +99,13 @@ async function settingsOf(
 ): Promise<Pick<SentenceModules, "maxTokens" | "lowersCase" | "prompt" | "prompts">> {
   const reading = (await readJson(folder, "sentence_bert_config.json")) as Fields;
   const whole = (await readJson(folder, "config_sentence_transformers.json")) as Fields;
-  const prompts = (whole["prompts"] ?? {}) as Readonly<Record<string, string | null>>;
+  const prompts = new Map(
+    Object.entries(whole["prompts"] ?? {}).filter(
+      (entry): entry is [string, string] => typeof entry[1] === "string",
+    ),
+  );
   const usual = whole["default_prompt_name"];
-  const prompt = typeof usual === "string" ? (prompts[usual] ?? "") : "";
+  const prompt = typeof usual === "string" ? (prompts.get(usual) ?? "") : "";
   if (prompt !== "" && !includesPrompt)
     throw unsupported(
       folder,
@@ -112,7 +119,7 @@ async function settingsOf(
     maxTokens: typeof most === "number" && most > 0 ? most : undefined,
     lowersCase: reading["do_lower_case"] === true,
     prompt,
-    prompts: Object.entries(prompts).flatMap(([name, text]) => (text ? [name] : [])),
+    prompts: [...prompts].flatMap(([name, text]) => (text ? [name] : [])),
   };
 }
 

@@ -72,7 +72,7 @@ export const dataTargets = [
     name: "cards of data sets",
     weight: 3,
     run: (rng) => {
-      const yaml = stringify(rng.integer(4) === 0 ? cardSeed : mutateJson(cardSeed, rng));
+      const yaml = stringify(rng.integer(4) === 0 ? cardSeed : mutateJson(cardSeed, rng)) ?? "";
       const matter = rng.integer(4) === 0 ? mutateText(yaml, rng) : yaml;
       const card = readCard(`---\n${matter}\n---\n`, "org/data");
       const { reader } = chooseDataFiles(

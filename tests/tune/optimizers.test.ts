@@ -41,10 +41,13 @@ describe.each([
   });
 });
 
-test("the compiled optimizers are those of the source", async () => {
-  const { generate } = (await import("../../tools/optimizer/build.mjs" as string)) as {
+test.each([
+  ["optimizer", "runtime/optimizer"],
+  ["products", "graph/kernels/products"],
+])("the compiled %s are those of the source", async (tool, compiled) => {
+  const { generate } = (await import(`../../tools/${tool}/build.mjs` as string)) as {
     generate(): Promise<string>;
   };
-  const committed = new URL("../../src/runtime/optimizer.generated.ts", import.meta.url);
+  const committed = new URL(`../../src/${compiled}.generated.ts`, import.meta.url);
   expect(readFileSync(committed, "utf8")).toBe(await generate());
 });

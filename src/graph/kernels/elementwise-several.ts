@@ -1,37 +1,89 @@
 import type { OpName } from "../schemas.ts";
-import type { DataType } from "../tensor.ts";
+import { type DataType, sizeOf } from "../tensor.ts";
 import { type Call, type Kernel, type Kernels, required, unsupported } from "./kernel.ts";
 import { fromBits, isFloat, type NdArray, ndArray, settle, toBits } from "./nd-array.ts";
-import { broadcastDims, expand } from "./offsets.ts";
+import { broadcastDims, broadcastStrides, expand, merged, offsets } from "./offsets.ts";
 
 type Pair = (a: number, b: number) => number;
 
+/** Where a loop reads an array: from an offset on, in steps. */
+interface Row {
+  readonly data: Float64Array;
+  readonly from: number;
+  readonly step: number;
+}
+
+/** Writes what joins the elements of two rows to `to` … `to + size − 1`. */
+type Loop = (out: Float64Array, to: number, size: number, a: Row, b: Row) => void;
+
+const looped =
+  (f: Pair): Loop =>
+  (out, to, size, a, b) => {
+    for (let k = 0, i = a.from, j = b.from; k < size; k++, i += a.step, j += b.step)
+      out[to + k] = f(a.data[i]!, b.data[j]!);
+  };
+
+/** The loops of what networks consist of are written out: a call for each element takes longer than the sum. */
+const loops = {
+  add: (out, to, size, { data: x, from, step }, { data: y, from: start, step: other }) => {
+    for (let k = 0, i = from, j = start; k < size; k++, i += step, j += other) out[to + k] = x[i]! + y[j]!;
+  },
+  sub: (out, to, size, { data: x, from, step }, { data: y, from: start, step: other }) => {
+    for (let k = 0, i = from, j = start; k < size; k++, i += step, j += other) out[to + k] = x[i]! - y[j]!;
+  },
+  mul: (out, to, size, { data: x, from, step }, { data: y, from: start, step: other }) => {
+    for (let k = 0, i = from, j = start; k < size; k++, i += step, j += other) out[to + k] = x[i]! * y[j]!;
+  },
+  div: (out, to, size, { data: x, from, step }, { data: y, from: start, step: other }) => {
+    for (let k = 0, i = from, j = start; k < size; k++, i += step, j += other) out[to + k] = x[i]! / y[j]!;
+  },
+} satisfies { readonly [name: string]: Loop };
+
 /** Both arrays broadcast to each other and joined element by element. */
-function joined(a: NdArray, b: NdArray, f: Pair, dtype: DataType = a.dtype): NdArray {
+function joined(a: NdArray, b: NdArray, loop: Loop, dtype: DataType = a.dtype): NdArray {
   const dims = broadcastDims([a.dims, b.dims]);
-  const [left, right] = [expand(a, dims).data, expand(b, dims).data];
-  const data = new Float64Array(left.length);
-  for (let i = 0; i < data.length; i++) data[i] = f(left[i]!, right[i]!);
+  const { sizes, steps } = merged(dims, [broadcastStrides(a.dims, dims), broadcastStrides(b.dims, dims)]);
+  const [left, right] = steps as [readonly number[], readonly number[]];
+  const outer = sizes.slice(0, -1);
+  const [fromLeft, fromRight] = [offsets(outer, left.slice(0, -1)), offsets(outer, right.slice(0, -1))];
+  const size = sizes.at(-1) ?? 1;
+  const data = new Float64Array(sizeOf(dims));
+  for (let i = 0, to = 0; to < data.length; i++, to += size)
+    loop(
+      data,
+      to,
+      size,
+      { data: a.data, from: fromLeft[i]!, step: left.at(-1) ?? 0 },
+      { data: b.data, from: fromRight[i]!, step: right.at(-1) ?? 0 },
+    );
   return settle(ndArray(dtype, dims, data));
 }
 
-/** A kernel of two inputs; its result has the first one's type or the one given. */
-const pair =
-  (f: Pair, dtype?: DataType): Kernel<OpName> =>
-  (call) => [joined(required(call, 0), required(call, 1), f, dtype)];
+/** A kernel of two inputs by its loop; its result has the first one's type or the one given. */
+const by =
+  (loop: Loop, dtype?: DataType): Kernel<OpName> =>
+  (call) => [joined(required(call, 0), required(call, 1), loop, dtype)];
+
+const pair = (f: Pair, dtype?: DataType): Kernel<OpName> => by(looped(f), dtype);
 
 /** The same, of exact integers. */
 const bits = (call: Call<OpName>, f: (a: bigint, b: bigint) => bigint): readonly NdArray[] => {
   const a = required(call, 0);
-  return [joined(a, required(call, 1), (x, y) => fromBits(f(toBits(x), toBits(y)), a.dtype))];
+  return [
+    joined(
+      a,
+      required(call, 1),
+      looped((x, y) => fromBits(f(toBits(x), toBits(y)), a.dtype)),
+    ),
+  ];
 };
 
 /** A kernel that folds any number of inputs, broadcast to each other, from the left. */
 const fold =
-  (f: Pair, finish?: (total: number, count: number) => number): Kernel<OpName> =>
+  (loop: Loop, finish?: (total: number, count: number) => number): Kernel<OpName> =>
   ({ inputs }) => {
     const given = inputs.filter((input) => input !== undefined);
-    const total = given.reduce((a, b) => joined(a, b, f));
+    const total = given.reduce((a, b) => joined(a, b, loop));
     if (!finish) return [total];
     return [
       settle(
@@ -53,7 +105,7 @@ const mod: Kernel<"Mod"> = (call) => {
     ? (a, b) => a % b
     : // The sign of the divisor.
       (a, b) => (a % b !== 0 && a < 0 !== b < 0 ? (a % b) + b : a % b);
-  return [joined(required(call, 0), required(call, 1), remainder)];
+  return [joined(required(call, 0), required(call, 1), looped(remainder))];
 };
 
 const bitShift: Kernel<"BitShift"> = (call) =>
@@ -75,24 +127,21 @@ const where: Kernel<"Where"> = (call) => {
 /** Integers divide towards zero. */
 const div: Kernel<"Div"> = (call) => {
   const a = required(call, 0);
-  return [joined(a, required(call, 1), isFloat(a.dtype) ? (x, y) => x / y : (x, y) => Math.trunc(x / y))];
+  return [joined(a, required(call, 1), isFloat(a.dtype) ? loops.div : looped((x, y) => Math.trunc(x / y)))];
 };
 
 export const elementwiseSeveral = {
-  Add: pair((a, b) => a + b),
-  Sub: pair((a, b) => a - b),
-  Mul: pair((a, b) => a * b),
+  Add: by(loops.add),
+  Sub: by(loops.sub),
+  Mul: by(loops.mul),
   Div: div,
   Pow: pair((a, b) => a ** b),
   PRelu: pair((x, slope) => (x < 0 ? slope * x : x)),
   Mod: mod,
-  Sum: fold((a, b) => a + b),
-  Mean: fold(
-    (a, b) => a + b,
-    (total, count) => total / count,
-  ),
-  Max: fold(Math.max),
-  Min: fold(Math.min),
+  Sum: fold(loops.add),
+  Mean: fold(loops.add, (total, count) => total / count),
+  Max: fold(looped(Math.max)),
+  Min: fold(looped(Math.min)),
   Where: where,
   And: test((a, b) => a !== 0 && b !== 0),
   Or: test((a, b) => a !== 0 || b !== 0),

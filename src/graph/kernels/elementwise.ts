@@ -9,8 +9,11 @@ import { isSmallFloat, roundToSmall } from "./small-floats.ts";
 
 type Scalar = (x: number) => number;
 
-const mapped = (x: NdArray, f: Scalar, dtype: DataType = x.dtype): NdArray =>
-  settle(ndArray(dtype, x.dims, x.data.map(f)));
+function mapped(x: NdArray, f: Scalar, dtype: DataType = x.dtype): NdArray {
+  const data = new Float64Array(x.data.length);
+  for (let i = 0; i < data.length; i++) data[i] = f(x.data[i]!);
+  return settle(ndArray(dtype, x.dims, data));
+}
 
 /** A kernel that maps every element; its result has the input's type or the one given. */
 const map =

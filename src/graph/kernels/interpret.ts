@@ -25,7 +25,8 @@ export function interpret(
   options: { readonly keepAll?: boolean; readonly since?: Since } = {},
 ): Map<string, NdArray> {
   const known = new Map<Value, NdArray>();
-  evaluate(graph, feeds, known, options.since);
+  const forget = options.keepAll || options.since ? undefined : lastReads(graph);
+  evaluate(graph, feeds, known, options.since, forget);
   const wanted = options.keepAll ? [...known.keys()] : graph.outputs;
   return new Map(wanted.map((value) => [value.name, known.get(value)!]));
 }
@@ -36,12 +37,28 @@ export interface Since {
   readonly changed: ReadonlySet<string>;
 }
 
-/** Computes every value of a graph into `known`, which holds those of the graphs around it. */
+/** The values that nobody needs once a node has run, by node; outputs are not among them. */
+function lastReads(graph: Graph): ReadonlyMap<Node, readonly Value[]> {
+  const last = new Map<Value, Node>();
+  for (const node of graph.nodes)
+    for (const value of [...node.inputs, ...capturedBy(node), ...node.outputs])
+      if (value) last.set(value, node);
+  const forget = new Map<Node, Value[]>();
+  for (const [value, node] of last)
+    if (!graph.outputs.includes(value)) forget.set(node, [...(forget.get(node) ?? []), value]);
+  return forget;
+}
+
+/**
+ * Computes every value of a graph into `known`, which holds those of the graphs around it. `forget`: what leaves it again
+ * after each node.
+ */
 function evaluate(
   graph: Graph,
   feeds: ReadonlyMap<string, NdArray>,
   known: Map<Value, NdArray>,
   since?: Since,
+  forget?: ReadonlyMap<Node, readonly Value[]>,
 ): void {
   const changed = new Set([...(since?.changed ?? [])].map((name) => graph.get(name)));
   for (const value of [...graph.inputs, ...graph.initializers]) {
@@ -65,6 +82,7 @@ function evaluate(
     const inputs = node.inputs.map((input) => input && known.get(input)!);
     const outputs = runNode(node, inputs, run);
     for (const [i, output] of node.outputs.entries()) if (output) known.set(output, outputs[i]!);
+    for (const value of forget?.get(node) ?? []) known.delete(value);
   }
 }
 

@@ -3,6 +3,7 @@ import { einsum } from "./einsum.ts";
 import { type Kernel, type Kernels, required, shapeMismatch } from "./kernel.ts";
 import { type NdArray, ndArray, settle } from "./nd-array.ts";
 import { broadcastDims, broadcastStrides, expand, offsets, range, reshaped, transpose } from "./offsets.ts";
+import { addProduct } from "./products.ts";
 
 /** The matrix product over the last two axes, the others broadcast; a vector is a row on the left, a column on the right. */
 export function matmul(a: NdArray, b: NdArray): NdArray {
@@ -24,30 +25,15 @@ export function matmul(a: NdArray, b: NdArray): NdArray {
   const data = new Float64Array(fromLeft.length * rows * columns);
   for (let m = 0; m < fromLeft.length; m++) {
     const [atLeft, atRight] = [fromLeft[m]! * rows * shared, fromRight[m]! * shared * columns];
-    for (let i = 0; i < rows; i++) {
-      const out = (m * rows + i) * columns;
-      const factors = atLeft + i * shared;
-      let k = 0;
-      // four rows at once: reading and writing the sum costs more than a product
-      for (; k + 3 < shared; k += 4) {
-        const [s, t] = [left.data[factors + k]!, left.data[factors + k + 1]!];
-        const [u, v] = [left.data[factors + k + 2]!, left.data[factors + k + 3]!];
-        let [p, q] = [atRight + k * columns, atRight + (k + 1) * columns];
-        let [r, w] = [q + columns, q + 2 * columns];
-        for (let j = out; j < out + columns; j++)
-          data[j] =
-            data[j]! +
-            s * right.data[p++]! +
-            t * right.data[q++]! +
-            u * right.data[r++]! +
-            v * right.data[w++]!;
-      }
-      for (; k < shared; k++) {
-        const factor = left.data[factors + k]!;
-        const row = atRight + k * columns;
-        for (let j = 0; j < columns; j++) data[out + j] = data[out + j]! + factor * right.data[row + j]!;
-      }
-    }
+    addProduct(
+      left.data.subarray(atLeft, atLeft + rows * shared),
+      (into, k, column) => {
+        const from = atRight + k * columns + column;
+        into.set(right.data.subarray(from, from + into.length));
+      },
+      data.subarray(m * rows * columns, (m + 1) * rows * columns),
+      [rows, shared, columns],
+    );
   }
   const dims = [...batch, ...(a.dims.length === 1 ? [] : [rows]), ...(b.dims.length === 1 ? [] : [columns])];
   return settle(ndArray(a.dtype, dims, data));

@@ -36,16 +36,25 @@ export function takeAt(x: NdArray, dims: readonly number[], at: Int32Array): NdA
 /** The elements whose coordinate along each axis stands in that axis's list; `fill` where it is negative. */
 export function pick(x: NdArray, coordinates: readonly ArrayLike<number>[], fill = 0): NdArray {
   const strides = stridesOf(x.dims);
+  const [last = [0], ...others] = coordinates.toReversed();
   let found = Int32Array.of(0);
-  for (const [axis, list] of coordinates.entries()) {
+  for (const [axis, list] of others.toReversed().entries()) {
     const next = new Int32Array(found.length * list.length);
     for (let i = 0, k = 0; i < found.length; i++)
       for (let j = 0; j < list.length; j++)
         next[k++] = found[i]! < 0 || list[j]! < 0 ? -1 : found[i]! + list[j]! * strides[axis]!;
     found = next;
   }
-  const data = new Float64Array(found.length);
-  for (let i = 0; i < found.length; i++) data[i] = found[i]! < 0 ? fill : x.data[found[i]!]!;
+  const within = Int32Array.from(last);
+  const size = within.length;
+  const data = new Float64Array(found.length * size);
+  const isRun = within.every((at, i) => at >= 0 && at === within[0]! + i);
+  for (let i = 0, to = 0; i < found.length; i++, to += size) {
+    const from = found[i]!;
+    if (from < 0) data.fill(fill, to, to + size);
+    else if (isRun) data.set(x.data.subarray(from + within[0]!, from + within[0]! + size), to);
+    else for (let j = 0; j < size; j++) data[to + j] = within[j]! < 0 ? fill : x.data[from + within[j]!]!;
+  }
   return { dtype: x.dtype, dims: coordinates.map((list) => list.length), data };
 }
 
@@ -82,21 +91,54 @@ export function broadcastStrides(from: readonly number[], dims: readonly number[
 /** An array broadcast to `dims`; itself where nothing is repeated. */
 export function expand(x: NdArray, dims: readonly number[]): NdArray {
   if (x.dims.length === dims.length && x.dims.every((size, axis) => size === dims[axis])) return x;
-  return takeAt(x, dims, offsets(dims, broadcastStrides(x.dims, dims)));
+  return walked(x, dims, broadcastStrides(x.dims, dims));
 }
 
 /** An array with its axes in another order. */
 export function transpose(x: NdArray, perm: readonly number[]): NdArray {
   const strides = stridesOf(x.dims);
-  const dims = perm.map((axis) => x.dims[axis]!);
-  return takeAt(
+  return walked(
     x,
-    dims,
-    offsets(
-      dims,
-      perm.map((axis) => strides[axis]!),
-    ),
+    perm.map((axis) => x.dims[axis]!),
+    perm.map((axis) => strides[axis]!),
   );
+}
+
+/** The elements of a row-major walk over `dims` with these strides. */
+function walked(x: NdArray, dims: readonly number[], strides: readonly number[]): NdArray {
+  const { sizes, steps } = merged(dims, [strides]);
+  const [size, step] = [sizes.at(-1) ?? 1, steps[0]!.at(-1) ?? 0];
+  const starts = offsets(sizes.slice(0, -1), steps[0]!.slice(0, -1));
+  const data = new Float64Array(starts.length * size);
+  for (let i = 0, to = 0; i < starts.length; i++, to += size) {
+    const from = starts[i]!;
+    if (step === 1) data.set(x.data.subarray(from, from + size), to);
+    else for (let j = 0, at = from; j < size; j++, at += step) data[to + j] = x.data[at]!;
+  }
+  return { dtype: x.dtype, dims, data };
+}
+
+/**
+ * The same walk over as few axes as do it: neighbours along which every array goes on as along one axis are one.
+ * `steps`: strides of each array.
+ */
+export function merged(
+  dims: readonly number[],
+  strides: readonly (readonly number[])[],
+): { readonly sizes: readonly number[]; readonly steps: readonly (readonly number[])[] } {
+  const sizes: number[] = [];
+  const steps: number[][] = strides.map(() => []);
+  for (const [axis, size] of dims.entries()) {
+    if (size === 1) continue;
+    const goesOn = sizes.length > 0 && strides.every((own, i) => steps[i]!.at(-1) === own[axis]! * size);
+    if (goesOn) sizes.push(sizes.pop()! * size);
+    else sizes.push(size);
+    for (const [i, own] of strides.entries()) {
+      if (goesOn) steps[i]!.pop();
+      steps[i]!.push(own[axis]!);
+    }
+  }
+  return { sizes, steps };
 }
 
 /**

@@ -5,7 +5,7 @@ import { type Window, windowOf } from "../window.ts";
 import { type Call, type Kernel, type Kernels, required } from "./kernel.ts";
 import { filled, type NdArray, ndArray, rangeOf, settle } from "./nd-array.ts";
 import { range, slicesAlong, stridesOf } from "./offsets.ts";
-import { addRows, rowsAtOnce } from "./weighted-rows.ts";
+import { addProduct } from "./products.ts";
 
 /** A window with every size known, as it is once the input is there. */
 const resolved = (node: Node): Window & { readonly output: readonly number[] } => {
@@ -50,32 +50,36 @@ export function convolution(call: Call<"Conv" | "ConvInteger">): NdArray {
   const { group } = call.attributes;
   const madePerGroup = made / group;
   const data = new Float64Array(batch * made * outArea);
-  if (bias) for (let i = 0; i < data.length; i++) data[i] = bias.data[Math.floor(i / outArea) % made]!;
-  // what some taps read for all positions, once for every output channel: many times quicker than the sum of each position
+  if (bias)
+    for (let m = 0; m < batch * made; m++) data.fill(bias.data[m % made]!, m * outArea, (m + 1) * outArea);
   const perChannel = reads * taps.length;
-  const rows = range(Math.min(rowsAtOnce, perChannel)).map(() => new Float64Array(outArea));
-  const weights = rows.map(() => 0);
   for (let n = 0; n < batch; n++)
-    for (let g = 0; g < group; g++)
-      for (let first = 0; first < perChannel; first += rows.length) {
-        const read = rows.slice(0, perChannel - first);
-        for (const [i, row] of read.entries()) {
-          const channel = (n * group + g) * reads + Math.floor((first + i) / taps.length);
-          readTap(row, x.data, channel * inArea, taps[(first + i) % taps.length]!);
-        }
-        for (let m = g * madePerGroup; m < (g + 1) * madePerGroup; m++) {
-          for (let i = 0; i < read.length; i++) weights[i] = w.data[m * perChannel + first + i]!;
-          addRows(data, (n * made + m) * outArea, read, weights);
-        }
-      }
+    for (let g = 0; g < group; g++) {
+      const first = g * madePerGroup;
+      addProduct(
+        w.data.subarray(first * perChannel, (first + madePerGroup) * perChannel),
+        (into, k, position) => {
+          const channel = (n * group + g) * reads + Math.floor(k / taps.length);
+          readTap(into, x.data, channel * inArea, taps[k % taps.length]!, position);
+        },
+        data.subarray((n * made + first) * outArea, (n * made + first + madePerGroup) * outArea),
+        [madePerGroup, perChannel, outArea],
+      );
+    }
   return settle(ndArray(x.dtype, [batch, made, ...window.output], data));
 }
 
-/** What a tap reads of a plane for every position; 0 beside it. */
-function readTap(row: Float64Array, data: Float64Array, plane: number, tap: Int32Array): void {
-  for (let p = 0; p < row.length; p++) {
+/** What a tap reads of a plane for the positions from `position` on; 0 beside it. */
+function readTap(
+  row: Float64Array,
+  data: Float64Array,
+  plane: number,
+  tap: Int32Array,
+  position: number,
+): void {
+  for (let i = 0, p = position; i < row.length; i++, p++) {
     const offset = tap[p]!;
-    row[p] = offset < 0 ? 0 : data[plane + offset]!;
+    row[i] = offset < 0 ? 0 : data[plane + offset]!;
   }
 }
 
@@ -90,19 +94,35 @@ const convTranspose: Kernel<"ConvTranspose"> = (call) => {
   const { group } = call.attributes;
   const made = madePerGroup * group;
   const data = new Float64Array(batch * made * outArea);
-  if (bias) for (let i = 0; i < data.length; i++) data[i] = bias.data[Math.floor(i / outArea) % made]!;
+  if (bias)
+    for (let m = 0; m < batch * made; m++) data.fill(bias.data[m % made]!, m * outArea, (m + 1) * outArea);
+  const [perGroup, perChannel] = [channels / group, madePerGroup * taps.length];
+  const parts = new Float64Array(perChannel * inArea);
   for (let n = 0; n < batch; n++)
-    for (let c = 0; c < channels; c++)
-      for (let m = 0; m < madePerGroup; m++) {
-        const out = (n * made + Math.floor(c / (channels / group)) * madePerGroup + m) * outArea;
-        for (const [k, tap] of taps.entries()) {
-          const weight = w.data[(c * madePerGroup + m) * taps.length + k]!;
-          for (let p = 0, from = (n * channels + c) * inArea; p < inArea; p++, from++) {
-            const to = tap[p]! < 0 ? -1 : out + tap[p]!;
-            if (to >= 0) data[to] = data[to]! + x.data[from]! * weight;
-          }
-        }
+    for (let g = 0; g < group; g++) {
+      const from = w.data.subarray(g * perGroup * perChannel, (g + 1) * perGroup * perChannel);
+      // [made in a group · taps, channels of the group]
+      const weights = Float64Array.from(
+        from,
+        (_, i) => from[(i % perGroup) * perChannel + Math.floor(i / perGroup)]!,
+      );
+      const planes = (n * group + g) * perGroup;
+      addProduct(
+        weights,
+        (into, c, position) => {
+          const start = (planes + c) * inArea + position;
+          into.set(x.data.subarray(start, start + into.length));
+        },
+        parts.fill(0),
+        [perChannel, perGroup, inArea],
+      );
+      for (let k = 0; k < perChannel; k++) {
+        const tap = taps[k % taps.length]!;
+        const out = (n * made + g * madePerGroup + Math.floor(k / taps.length)) * outArea;
+        for (let p = 0, part = k * inArea; p < inArea; p++, part++)
+          if (tap[p]! >= 0) data[out + tap[p]!] = data[out + tap[p]!]! + parts[part]!;
       }
+    }
   return [settle(ndArray(x.dtype, [batch, made, ...window.output], data))];
 };
 

@@ -9,7 +9,13 @@ import { collectParameters } from "../models/parameters.ts";
 import { prepareGraph } from "../models/prepare.ts";
 import { learnShapes } from "../runtime/probe.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import { attachTestLoss, gradcheckWhereFinite, randomFeeds, runnableSizes } from "./gradcheck/inputs.ts";
+import {
+  attachTestLoss,
+  gradcheckWhereFinite,
+  randomFeeds,
+  runnableSizes,
+  usualEffort,
+} from "./gradcheck/inputs.ts";
 import { runtimeEvaluator } from "./gradcheck/runtime.ts";
 import { deviceOptions } from "./options/common.ts";
 import { parseOptions } from "./options/parse.ts";
@@ -24,6 +30,12 @@ const gradcheckOptions = z.strictObject({
     .describe("scalar value to differentiate; default: the outputs, weighted at random and summed"),
   parameters: z.array(z.string()).optional().describe("names of the parameters to check; default: all"),
   samples: z.int().min(1).default(4).describe("elements tried of each parameter"),
+  by: z
+    .enum(["elements", "directions"])
+    .optional()
+    .describe(
+      "move one element after the other, or all weights at once along random directions; default: the first, where it takes seconds",
+    ),
   sizes: z
     .record(z.string(), z.int().min(1))
     .default({})
@@ -67,7 +79,7 @@ async function checkFile(
   runtime: Runtime,
   signal: AbortSignal | undefined,
 ): Promise<Gradchecked> {
-  const { samples, seed, precision, model } = options;
+  const { samples, seed, precision, model, by } = options;
   const graph = await loadOnnx(await onnxFileOf(model));
   await prepareGraph(graph, (unknown) => learnShapes(unknown, runtime, options.sizes));
   const loss = options.loss ?? attachTestLoss(graph, seed, options.parameters);
@@ -84,6 +96,7 @@ async function checkFile(
       seed,
       symbols,
       precision,
+      effort: efforts[by ?? "elements or directions"],
       ...(signal && { signal }),
       ...(evaluator ? { evaluate: evaluator.evaluate } : {}),
     });
@@ -92,6 +105,9 @@ async function checkFile(
     await evaluator?.dispose();
   }
 }
+
+/** How many numbers may be computed element by element. */
+const efforts = { elements: Number.POSITIVE_INFINITY, directions: 0, "elements or directions": usualEffort };
 
 function chosenParameters(
   graph: Graph,

@@ -62,6 +62,28 @@ test.each(["Relu", "LeakyRelu", "PRelu"] as const)(
   },
 );
 
+/** The greatest of two numbers that round to the same, weighted by something that a gradient may be blind to. */
+const tied = (isBlind: boolean) =>
+  graphOf(2, (g, x) => {
+    const greatest = g.op("MaxPool", [g.reshape(rounded(g, x), [1, 1, 2])], { kernel_shape: [2] });
+    const weight = g.op("Exp", [g.sum(x, [0])]);
+    weight.detached = isBlind;
+    return g.mul(g.reshape(greatest, []), weight);
+  });
+
+test("a maximum of what rounding has made equal is judged beside the tie", async () => {
+  const options = { loss: "y", parameters: ["x"], feeds: at(0.6, 0.4) };
+  const { verdict, besideTies } = await gradcheck(tied(false), options);
+  expect([verdict, besideTies]).toEqual(["right", true]);
+  const apart = await gradcheck(tied(false), { ...options, feeds: at(0.6, 1.4) });
+  expect([apart.verdict, apart.besideTies]).toEqual(["right", false]);
+});
+
+test("a gradient that is wrong is so beside the tie, too", async () => {
+  const { verdict } = await gradcheck(tied(true), { loss: "y", parameters: ["x"], feeds: at(0.6, 0.4) });
+  expect(verdict).toBe("wrong");
+});
+
 test("a step is seen beside a scale that dwarfs it, as a mask of the least float leaves one", async () => {
   const graph = graphOf(3, (g, x) => {
     const [scale, zero] = [float32([], [1.3e36]), tensorOf("uint8", [], Uint8Array.of(255))];

@@ -17,8 +17,11 @@ type Arrays = ReadonlyMap<string, NdArray>;
  *
  * It has the same value at that point, and there its ordinary derivative is what the rules are to give: of a
  * straight-through gradient round(u) becomes u + (round(u₀) − u₀), and what is cut off stays cut off.
+ *
+ * Rounded numbers are often equal, and a maximum of equals has no slope. `back`, 0 … 1: the share of the way that they go
+ * back to what they were, which puts them beside such ties.
  */
-export function withFrozenRounding(source: Graph, feeds: Arrays): Graph {
+export function withFrozenRounding(source: Graph, feeds: Arrays, back = 0): Graph {
   const graph = source.clone();
   inferShapes(graph);
   const holds = holdRegions(graph, feeds);
@@ -32,6 +35,7 @@ export function withFrozenRounding(source: Graph, feeds: Arrays): Graph {
   }
   const sources = new Map(nodes.map((node) => [node, before.get(node.inputs[0]?.producer ?? node)]));
   const known = interpret(graph, feeds, { keepAll: true });
+  for (const rounded of before.values()) goBack(rounded, known, back);
   const bends = nodes
     .filter(({ op }) => bent.has(op))
     .map((node) => [node, known.get(node.inputs[0]!.name)!] as const);
@@ -155,6 +159,18 @@ function parted(g: GraphBuilder, { node, scaled, exact }: Rounded, known: Arrays
   const by = g.mul(g.sub(scaled, fixed("from", from, from.data)), slope);
   const whole = known.get(node.outputs[0]!.name)!;
   return [fixed("rounded", whole, whole.data), by];
+}
+
+/** Moves what a node rounded within the numbers that round to the same. */
+function goBack({ node, exact }: Rounded, known: Map<string, NdArray>, share: number): void {
+  if (share === 0) return;
+  const { name } = node.outputs[0]!;
+  const [whole, at] = [known.get(name)!, known.get(exact.name)!];
+  const data = whole.data.map((value, i) => {
+    const removed = at.data[i]! - value;
+    return Math.abs(removed) <= 0.5 ? value + share * removed : value;
+  });
+  known.set(name, { ...whole, data });
 }
 
 function rounded(g: GraphBuilder, _: Node, { known, held }: Point): Value {

@@ -3,7 +3,9 @@ import { random } from "../base/random.ts";
 import type { Graph } from "../graph/ir.ts";
 import { interpret, type NdArray, toNdArray } from "../graph/kernels/interpret.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
+import { noiseOf, relativeError } from "./differences.ts";
 import { differentiate } from "./differentiate.ts";
+import { directionErrors } from "./directions.ts";
 import { withFrozenRounding } from "./frozen-rounding.ts";
 
 type Arrays = ReadonlyMap<string, NdArray>;
@@ -22,17 +24,28 @@ export interface GradcheckOptions {
   readonly evaluate?: (graph: Graph, feeds: Arrays) => Arrays | Promise<Arrays>;
   /** What `evaluate` computes in, which decides step and tolerance. Default float64. */
   readonly precision?: "float64" | "float32";
+  /**
+   * How many numbers the float64 kernels may compute to move element by element. Where it would be more, all weights move
+   * at once, along as many random directions as it allows, one to three. Default: no limit.
+   */
+  readonly effort?: number;
   /** Ends the check between two evaluations, with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
 export interface ParameterCheck {
   readonly name: string;
+  /** How many of its elements moved: one after the other, or all at once along each direction. */
   readonly samples: number;
-  /** Of |analytic − numeric|, relative to the larger of both and 1 % of the parameter's largest gradient. */
+  /**
+   * Of |analytic − numeric|, relative to the larger of both and 1 % of the parameter's largest gradient; along directions to
+   * the slope that those of its group typically have.
+   */
   readonly largestRelativeError: number;
   /** Absolute; 0 where the parameter has no effect on the loss at these inputs, which proves little. */
   readonly largestGradient: number;
+  /** Whether rounding does more to the loss than the parameter, so that nothing was shown. */
+  readonly hidden?: boolean;
 }
 
 export interface GradcheckResult {
@@ -40,6 +53,10 @@ export interface GradcheckResult {
   readonly largestRelativeError: number;
   readonly tolerance: number;
   readonly verdict: "right" | "wrong";
+  /** Whether it was judged beside the point, which rounding had put on ties. */
+  readonly besideTies: boolean;
+  /** Along how many random directions all elements moved at once; 0 where one moved after the other. */
+  readonly directions: number;
 }
 
 /**
@@ -55,11 +72,30 @@ const settings = {
 } as const;
 
 /**
- * Compares the gradients of `differentiate` with central differences of the loss, element by element.
+ * Compares the gradients of `differentiate` with central differences of the loss, element by element or, where that would
+ * take long (`effort`), along random directions of all elements.
  * @throws autodiff/loss-not-finite where the loss at the feeds is no number
  */
 export async function gradcheck(graph: Graph, options: GradcheckOptions): Promise<GradcheckResult> {
-  const { samples = 8, seed = 0, evaluate = interpret, symbols } = options;
+  const { result, rounds } = await check(graph, options, 0);
+  if (result.verdict === "right" || !rounds) return result;
+  const { result: beside } = await check(graph, options, goneBack);
+  return beside.verdict === "right" ? { ...beside, besideTies: true } : result;
+}
+
+/**
+ * What of its rounding a number is spared when a point is judged a second time: of equal numbers that a maximum is taken
+ * of, the rule chooses one, and a difference sees all of them.
+ */
+const goneBack = 0.2;
+
+/** `rounds`: whether the graph rounds numbers that a gradient goes straight through. */
+async function check(
+  graph: Graph,
+  options: GradcheckOptions,
+  back: number,
+): Promise<{ readonly result: GradcheckResult; readonly rounds: boolean }> {
+  const { samples = 8, seed = 0, evaluate = interpret, symbols, effort = Number.POSITIVE_INFINITY } = options;
   const { steps, large, tolerance, unit, tiny } = settings[options.precision ?? "float64"];
   const leastLarge = Math.min(...large);
   const { loss, parameters } = options;
@@ -70,7 +106,8 @@ export async function gradcheck(graph: Graph, options: GradcheckOptions): Promis
     if (!feeds.has(name) && constant) feeds.set(name, toNdArray(constant));
   }
   keepOutputs(backward.graph, [loss, ...backward.gradients.values()]);
-  const found = await evaluate(backward.graph, feeds);
+  const program = back > 0 ? withFrozenRounding(backward.graph, feeds, back) : backward.graph;
+  const found = await evaluate(program, feeds);
   const here = found.get(loss)!.data[0]!;
   if (!Number.isFinite(here))
     throw new DiapasonError(
@@ -79,28 +116,49 @@ export async function gradcheck(graph: Graph, options: GradcheckOptions): Promis
       "Check another value with --loss, or other inputs with --seed.",
     );
   // A straight-through gradient is the slope of what is rounded, not of the steps that rounding makes of it.
-  const forward =
-    evaluate === interpret
-      ? withFrozenRounding(lossOnly(graph, loss, parameters), feeds)
-      : lossOnly(graph, loss, parameters);
+  const stepped = lossOnly(graph, loss, parameters);
+  const forward = evaluate === interpret ? withFrozenRounding(stepped, feeds, back) : stepped;
+  const rounds = forward !== stepped;
   const values = evaluate === interpret ? interpret(forward, feeds, { keepAll: true }) : undefined;
-  const lossAt = async (name: string, element: number, shift: number): Promise<number> => {
+  const lossWith = async (others: Arrays): Promise<number> => {
     await breath();
     options.signal?.throwIfAborted();
-    const array = feeds.get(name)!;
-    const data = array.data.slice();
-    data[element]! += shift;
-    const moved = new Map(feeds).set(name, { ...array, data });
+    const moved = new Map([...feeds, ...others]);
     const outputs = values
-      ? interpret(forward, moved, { since: { values, changed: new Set([name]) } })
+      ? interpret(forward, moved, { since: { values, changed: new Set(others.keys()) } })
       : await evaluate(forward, moved);
     return outputs.get(loss)!.data[0]!;
   };
+  const lossAt = (name: string, element: number, shift: number): Promise<number> => {
+    const array = feeds.get(name)!;
+    const data = array.data.slice();
+    data[element]! += shift;
+    return lossWith(new Map([[name, { ...array, data }]]));
+  };
+  const gradientOf = (name: string) => found.get(backward.gradients.get(name)!)!.data;
+  const moves = parameters.reduce((sum, name) => sum + 2 * Math.min(samples, gradientOf(name).length), 0);
+  if (values && moves * computedIn(values) > effort) {
+    const directions = Math.max(1, Math.min(3, Math.floor(effort / (movesAlong * computedIn(values)))));
+    const slopes = await directionErrors({
+      ...{ parameters, gradientOf, directions, seed, tolerance, unit, loss: here },
+      valueOf: (name) => feeds.get(name)!,
+      lossAt: lossWith,
+    });
+    const checks = parameters.map((name) => {
+      const gradient = gradientOf(name);
+      const { error, hidden } = slopes.get(name)!;
+      return {
+        ...{ name, samples: gradient.length, largestRelativeError: error },
+        ...{ largestGradient: largestOf(gradient), hidden },
+      };
+    });
+    return { result: resultOf(checks, tolerance, directions), rounds };
+  }
   const checks: ParameterCheck[] = [];
   for (const name of parameters) {
-    const analytic = found.get(backward.gradients.get(name)!)!.data;
+    const analytic = gradientOf(name);
     const elements = random(seed, "gradcheck", name).permutation(analytic.length).slice(0, samples);
-    const largestGradient = analytic.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const largestGradient = largestOf(analytic);
     const floor = 1e-2 * largestGradient;
     let largest = analytic.some((value) => !Number.isFinite(value)) ? Number.POSITIVE_INFINITY : 0;
     for (const element of elements) {
@@ -133,30 +191,31 @@ export async function gradcheck(graph: Graph, options: GradcheckOptions): Promis
     }
     checks.push({ name, samples: elements.length, largestRelativeError: largest, largestGradient });
   }
-  const largestRelativeError = Math.max(0, ...checks.map((check) => check.largestRelativeError));
-  const verdict = largestRelativeError <= tolerance ? "right" : "wrong";
-  return { parameters: checks, largestRelativeError, tolerance, verdict };
+  return { result: resultOf(checks, tolerance, 0), rounds };
 }
+
+function resultOf(
+  parameters: readonly ParameterCheck[],
+  tolerance: number,
+  directions: number,
+): GradcheckResult {
+  const largestRelativeError = Math.max(0, ...parameters.map((check) => check.largestRelativeError));
+  const verdict = largestRelativeError <= tolerance ? "right" : "wrong";
+  return { parameters, largestRelativeError, tolerance, verdict, directions, besideTies: false };
+}
+
+const largestOf = (gradient: Float64Array): number =>
+  gradient.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+
+/** How often the loss is computed along a direction: at two points, for some groups of parameters. */
+const movesAlong = 6;
+
+/** How many numbers a run computed. */
+const computedIn = (values: Arrays): number =>
+  [...values.values()].reduce((n, { data }) => n + data.length, 0);
 
 /** Lets a signal to stop come in between two long computations. */
 const breath = () => new Promise((resolve) => setTimeout(resolve));
-
-/**
- * Standard deviation of what rounding does to a loss, from its values at equal tiny steps: in their third differences all
- * that is smooth has gone (Moré and Wild, "Estimating computational noise", 2011).
- */
-function noiseOf(values: readonly number[]): number {
-  let differences = values;
-  for (let order = 1; order <= 3; order++)
-    differences = differences.slice(1).map((value, i) => value - differences[i]!);
-  const meanSquare = differences.reduce((sum, d) => sum + d * d, 0) / differences.length;
-  return Math.sqrt(meanSquare / 20); // (2·3)! / 3!², the variance of a third difference of independent numbers
-}
-
-function relativeError(a: number, b: number, floor: number, noise: number): number {
-  const difference = Math.abs(a - b);
-  return difference <= noise ? 0 : difference / Math.max(Math.abs(a), Math.abs(b), floor);
-}
 
 /** Leaves these outputs and what they are computed from: beside the loss a graph may compute what nothing here can. */
 function keepOutputs(graph: Graph, names: readonly string[]): void {

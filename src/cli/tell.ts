@@ -137,16 +137,28 @@ function gradcheckText({
   tolerance,
   verdict,
   precision,
+  directions,
+  besideTies,
   loss,
 }: Gradchecked): string {
   const worst = [...parameters].sort((a, b) => b.largestRelativeError - a.largestRelativeError).slice(0, 5);
   const flat = parameters.filter((p) => p.largestGradient === 0).length;
+  const hidden = parameters.filter((p) => p.hidden).length;
   return [
     `Gradients of "${loss}" with respect to ${parameters.length} parameter${parameters.length === 1 ? "" : "s"}, in ${precision}: ${verdict}`,
+    ...(directions > 0
+      ? [
+          `all of their elements moved at once, along ${directions} random direction${directions === 1 ? "" : "s"}`,
+        ]
+      : []),
+    ...(besideTies
+      ? ["rounded numbers moved a little within their rounding, as maxima of them were tied"]
+      : []),
     `largest relative error ${largestRelativeError.toExponential(1)} (${tolerance.toExponential(0)} is allowed)`,
     ...(flat > 0
       ? [`${flat} of them do not change it at these inputs, which proves little of their gradients`]
       : []),
+    ...(hidden > 0 ? [`${hidden} of them do less to it than rounding does, which proves nothing`] : []),
     ...worst.map((p) => `  ${p.largestRelativeError.toExponential(1)}  ${p.name}`),
   ].join("\n");
 }

@@ -8,6 +8,7 @@ import {
   gradcheckWhereFinite,
   randomFeeds,
   runnableSizes,
+  usualEffort,
 } from "../../dist/app/gradcheck/inputs.js";
 import { toHost } from "../../dist/app/gradcheck/runtime.js";
 import { inspect } from "../../dist/app/inspect.node.js";
@@ -165,7 +166,7 @@ async function gradientsOf(graph, { loss, parameters, inSteps }, runtime) {
   const sizes = await runnableSizes(lossOnly(graph, loss), runtime, {});
   const { feeds, symbols } = randomFeeds(graph, sizes, 0);
   const samples = parameters.length > 20 ? 1 : 2;
-  const options = { loss, parameters, symbols, samples };
+  const options = { loss, parameters, symbols, samples, effort: usualEffort };
   let result = await gradcheckWhereFinite(graph, { ...options, feeds });
   const beside = result.verdict === "wrong";
   if (beside)
@@ -176,10 +177,13 @@ async function gradientsOf(graph, { loss, parameters, inSteps }, runtime) {
   return {
     parameters: parameters.length,
     inSteps,
+    directions: result.directions,
+    besideTies: result.besideTies,
     beside,
     verdict: result.verdict,
     error: result.largestRelativeError,
     flat: result.parameters.filter((p) => p.largestGradient === 0).length,
+    hidden: result.parameters.filter((p) => p.hidden).length,
     wrong: result.parameters.filter((p) => p.largestRelativeError > result.tolerance).map((p) => p.name),
   };
 }

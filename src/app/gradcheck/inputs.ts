@@ -26,6 +26,12 @@ import { toHost } from "./runtime.ts";
 /** Size of a named dim that nobody gave. */
 const usualSize = 2;
 
+/** Numbers that float64 kernels compute in some ten seconds. */
+export const usualEffort = 5e8;
+
+/** Inputs of more numbers are taken one example at a time: two pictures of a detector take the kernels twice as long. */
+const manyNumbers = 1e6;
+
 /**
  * Appends a scalar on which every float output depends: Σ over outputs and elements of w · element, with weights
  * w = cos(position), so that no symmetry (a Softmax sums to 1) hides a gradient. An output that is a sequence counts by
@@ -162,6 +168,12 @@ function* candidates(
   const [batch, all] = [batchSymbolOf(graph), open.map((symbol) => [symbol, usualSize] as const)];
   const usual = new Map([...all, ...Object.entries(given)]);
   const small = { ...Object.fromEntries([...all, ...maskLengths(graph, usual)]), ...given };
+  const sizes = new Map(Object.entries(small));
+  const numbers = fedInputs(graph).reduce(
+    (n, { shape = [] }) => n + sizeOf(shape.map((dim) => numberAt(dim, sizes))),
+    0,
+  );
+  if (batch && numbers > manyNumbers) yield { ...small, [batch]: 1, ...given };
   yield small;
   if (batch) yield { ...small, [batch]: 1, ...given };
   const [first, ...longer] = probeLengths;

@@ -25,7 +25,7 @@ export function interpret(
   options: { readonly keepAll?: boolean; readonly since?: Since } = {},
 ): Map<string, NdArray> {
   const known = new Map<Value, NdArray>();
-  const forget = options.keepAll || options.since ? undefined : lastReads(graph);
+  const forget = options.keepAll ? undefined : lastReads(graph);
   evaluate(graph, feeds, known, options.since, forget);
   const wanted = options.keepAll ? [...known.keys()] : graph.outputs;
   return new Map(wanted.map((value) => [value.name, known.get(value)!]));

@@ -1,0 +1,201 @@
+import { random } from "../base/random.ts";
+import type { NdArray } from "../graph/kernels/interpret.ts";
+import { noiseOf, relativeError } from "./differences.ts";
+
+export interface DirectionOptions {
+  readonly parameters: readonly string[];
+  /** Of each parameter, its value and its gradient as it is to be judged. */
+  readonly valueOf: (name: string) => NdArray;
+  readonly gradientOf: (name: string) => Float64Array;
+  /** The loss where these parameters have other values. */
+  readonly lossAt: (moved: ReadonlyMap<string, NdArray>) => Promise<number>;
+  /** The loss where none has. */
+  readonly loss: number;
+  readonly directions: number;
+  readonly seed: number;
+  readonly tolerance: number;
+  /** Spacing of numbers next to 1. */
+  readonly unit: number;
+}
+
+/** What was found of a parameter's gradient; `hidden`: rounding does more to the loss than the parameter. */
+interface Slope {
+  readonly error: number;
+  readonly hidden: boolean;
+}
+
+/** `roundingAlong`: what the loss is uncertain by, measured along the first direction that asks. */
+interface Directions extends DirectionOptions {
+  readonly roundingAlong: (at: (step: number) => Promise<number>) => Promise<number>;
+}
+
+interface Mover {
+  readonly name: string;
+  readonly array: NdArray;
+  readonly gradient: Float64Array;
+  /** Root mean square of its elements, which steps are relative to; 1 where it is 0. */
+  readonly size: number;
+  /** What a step of its whole size does to the loss, typically: size · ‖gradient‖. */
+  readonly reach: number;
+}
+
+/** Steps relative to a parameter's size. */
+const steps = [1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3];
+/** The one to begin with. Smaller ones cross fewer kinks, in larger ones rounding is less. */
+const usualStep = 1e-5;
+/** Between the losses from which rounding is measured. */
+const tinyStep = 1e-8;
+/** Steps that are tried before rounding is measured. */
+const cheapTries = 3;
+/** A step shows a slope where rounding makes no larger share of it. */
+const visible = 1e-2;
+/** Parameters whose reaches differ by no more move together. */
+const span = 1e3;
+
+/**
+ * Errors of the gradients of parameters, found by moving all elements of many parameters at once in random directions, each
+ * element up or down: the slope there is to be Σ gradient · direction.
+ *
+ * Each parameter moves as far as does to the loss what the least effective one of its group does, so that none hides
+ * behind others; an error is relative to the slope such a direction typically has. Where a group fails its halves are
+ * judged, down to single parameters.
+ */
+export async function directionErrors(given: DirectionOptions): Promise<ReadonlyMap<string, Slope>> {
+  let measured: number | undefined;
+  const options: Directions = {
+    ...given,
+    // rounding is that of the loss, whatever moves
+    roundingAlong: async (at) => {
+      if (measured !== undefined) return measured;
+      const losses: number[] = [];
+      for (let i = -3; i <= 3; i++) losses.push(await at(i * tinyStep));
+      measured = 4 * noiseOf(losses);
+      return measured;
+    },
+  };
+  const movers = options.parameters.map((name): Mover => {
+    const [array, gradient] = [options.valueOf(name), options.gradientOf(name)];
+    const size = norm(array.data) / Math.sqrt(array.data.length) || 1;
+    return { name, array, gradient, size, reach: size * norm(gradient) };
+  });
+  const found = new Map<string, Slope>();
+  for (const group of groupsOf(movers))
+    for (const [name, slope] of await judged(group, options)) found.set(name, slope);
+  return found;
+}
+
+const norm = (data: Float64Array): number => {
+  let sum = 0;
+  for (const x of data) sum += x * x;
+  return Math.sqrt(sum);
+};
+
+function groupsOf(movers: readonly Mover[]): readonly (readonly Mover[])[] {
+  const groups: Mover[][] = [];
+  for (const mover of [...movers].sort((a, b) => b.reach - a.reach)) {
+    const group = groups.at(-1);
+    const first = group?.[0]?.reach ?? 0;
+    // those without a gradient are a group of their own
+    if (group && mover.reach > 0 === first > 0 && mover.reach >= first / span) group.push(mover);
+    else groups.push([mover]);
+  }
+  return groups;
+}
+
+async function judged(group: readonly Mover[], options: Directions): Promise<ReadonlyMap<string, Slope>> {
+  const all = (slope: Slope) => new Map(group.map(({ name }) => [name, slope]));
+  if (group.length === 1 && !Number.isFinite(group[0]!.reach))
+    return all({ error: Number.POSITIVE_INFINITY, hidden: false });
+  let worst: Slope = { error: 0, hidden: false };
+  for (let direction = 0; direction < options.directions; direction++) {
+    const { error, hidden } = await slopeAlong(group, direction, options);
+    worst = { error: Math.max(worst.error, error), hidden: worst.hidden || hidden };
+    if (worst.error <= options.tolerance || group.length === 1) continue;
+    const half = group.length >> 1;
+    const halves = [group.slice(0, half), group.slice(half)];
+    return new Map(
+      [await judged(halves[0]!, options), await judged(halves[1]!, options)].flatMap((part) => [...part]),
+    );
+  }
+  return all(worst);
+}
+
+async function slopeAlong(
+  group: readonly Mover[],
+  direction: number,
+  { seed, lossAt, loss, tolerance, unit, roundingAlong }: Directions,
+): Promise<Slope> {
+  const least = Math.min(...group.map(({ reach }) => reach));
+  const ways = group.map((mover) => {
+    const signs = signsOf(mover, seed, direction);
+    const by = least > 0 ? (mover.size * least) / mover.reach : mover.size;
+    return { mover, signs, by };
+  });
+  const analytic = ways.reduce((sum, { mover, signs, by }) => sum + by * product(mover.gradient, signs), 0);
+  const typical = least * Math.sqrt(group.length);
+  const at = (step: number) =>
+    lossAt(
+      new Map(
+        ways.map(({ mover: { name, array }, signs, by }) => [
+          name,
+          { ...array, data: shifted(array.data, step * by, signs) },
+        ]),
+      ),
+    );
+  // at smaller ones rounding would hide what is to be seen
+  const useful = steps.filter((step) => unit * Math.abs(loss) <= 0.1 * tolerance * typical * step);
+  const begin = Math.max(usualStep, useful[0] ?? steps.at(-1)!);
+  const order = (useful.length > 0 ? useful : [begin]).toSorted(
+    (a, b) => Math.abs(Math.log(a / begin)) - Math.abs(Math.log(b / begin)),
+  );
+  const tried: { readonly numeric: number; readonly step: number }[] = [];
+  // of the steps the best one counts: one that crosses a kink says nothing of the slope on this side of it
+  const best = (rounding: number) =>
+    Math.min(
+      ...tried.map(({ numeric, step }) => relativeError(analytic, numeric, typical, rounding / step)),
+      Number.POSITIVE_INFINITY,
+    );
+  const told = (rounding: number): Slope => ({
+    error: best(rounding),
+    hidden: typical > 0 && tried.every(({ step }) => rounding > typical * step),
+  });
+  const isTold = async (step: number, rounding: number) => {
+    const numeric = ((await at(step)) - (await at(-step))) / (2 * step);
+    // a step to where the loss has no finite value says nothing
+    if (Number.isFinite(numeric)) tried.push({ numeric, step });
+    return best(rounding) <= tolerance;
+  };
+  const spacing = unit * Math.abs(loss);
+  for (const step of order.slice(0, cheapTries)) if (await isTold(step, spacing)) return told(spacing);
+  const rounding = Math.max(spacing, await roundingAlong(at));
+  const shows = (step: number) => rounding <= visible * typical * step;
+  for (const step of order.slice(cheapTries)) if (shows(step)) await isTold(step, 0);
+  const seen = tried.filter(({ step }) => shows(step));
+  // a gradient far smaller than the loss: what all the layers round may be all that is seen of it
+  if (seen.length === 0) tried.sort((a, b) => a.step - b.step).splice(0, tried.length - 1);
+  else tried.splice(0, tried.length, ...seen);
+  return told(rounding);
+}
+
+/** 1 or −1 for each element. */
+function signsOf({ name, array }: Mover, seed: number, direction: number): Int8Array {
+  const draws = random(seed, "gradcheck direction", direction, name);
+  const signs = new Int8Array(array.data.length);
+  for (let i = 0, bits = 0; i < signs.length; i++, bits >>>= 1) {
+    if (i % 32 === 0) bits = draws.uniform() * 2 ** 32;
+    signs[i] = bits & 1 ? 1 : -1;
+  }
+  return signs;
+}
+
+function shifted(data: Float64Array, by: number, signs: Int8Array): Float64Array {
+  const moved = new Float64Array(data.length);
+  for (let i = 0; i < moved.length; i++) moved[i] = data[i]! + by * signs[i]!;
+  return moved;
+}
+
+function product(gradient: Float64Array, signs: Int8Array): number {
+  let sum = 0;
+  for (let i = 0; i < signs.length; i++) sum += gradient[i]! * signs[i]!;
+  return sum;
+}

@@ -10,7 +10,7 @@ import { nodesReaching } from "../models/parameters.ts";
 import { purposeOf } from "../models/purpose.ts";
 import { assumedSizes } from "../models/sizes.ts";
 import { normalisesBatches, planTable } from "../tune/plan-table.ts";
-import { planOf } from "../tune/plans.ts";
+import { planOf, planWords } from "../tune/plans.ts";
 import { learnShapesOrSay } from "./opening/learn-shapes.ts";
 import { type Download, located } from "./opening/located.node.ts";
 import { deviceOptions } from "./options/common.ts";
@@ -25,10 +25,7 @@ const inspectOptions = z.strictObject({
     .describe(
       "Hugging Face folder, ONNX file, folder with onnx/model.onnx, or org/name of the Hugging Face Hub",
     ),
-  plan: z
-    .string()
-    .default("full")
-    .describe("freeze plan to weigh: head, full, top-k such as top-3, lp-ft, gradual, biases"),
+  plan: z.string().default("full").describe(`freeze plan to weigh: ${planWords}`),
   batchSize: z.int().min(1).default(32).describe("examples a step"),
   ...deviceOptions,
 });

@@ -75,8 +75,13 @@ const namedPlans = {
   ],
 } as const satisfies Record<string, NamedPlan>;
 
-/** For help texts; "top-k" stands for top-1, top-2 and so on. */
-export const planNames: readonly string[] = [...Object.keys(namedPlans), "top-k"];
+/** Every plan that goes by its number of blocks: top-1, top-2 and so on. */
+const anyTop = "top-K";
+
+const planNames: readonly string[] = [...Object.keys(namedPlans), anyTop];
+
+/** The plans there are, as help says them. */
+export const planWords = `${planNames.join(", ")} (as "top-2")`;
 
 /**
  * A plan by name, or from the stages of a recipe. Blocks are ordered from the input to the head.
@@ -112,8 +117,8 @@ function specsOf(name: string): NamedPlan {
   const near = count ? `top-${count}` : nearest(name, planNames);
   throw new DiapasonError(
     "tune/unknown-plan",
-    `There is no plan "${name}"; the plans are ${planNames.join(", ")}.`,
-    near && near !== "top-k" ? `Write "${near}".` : 'Write one of them (for top-k a number: "top-2").',
+    `There is no plan "${name}"; the plans are ${planWords}.`,
+    near && near !== anyTop ? `Write "${near}".` : "Write one of them.",
   );
 }
 

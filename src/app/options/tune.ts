@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { frozenKinds } from "../../models/adapters/frozen-kinds.ts";
 import { adapterMethodNames } from "../../models/adapters/spec.ts";
+import type { ScheduleSpec } from "../../tune/plan.ts";
+import { planWords } from "../../tune/plans.ts";
 import {
   count,
   dataConfig,
@@ -63,7 +65,7 @@ export const scheduleKinds = [
   "one-cycle",
   "wsd",
   "restarts",
-] as const;
+] as const satisfies readonly ScheduleSpec["kind"][];
 
 const stageOptions = z.strictObject({
   name: z.string().optional(),
@@ -100,9 +102,7 @@ export const tuneOptions = z.strictObject({
   plan: z
     .string()
     .optional()
-    .describe(
-      'what moves when: head, full, top-K (as "top-2"), lp-ft, gradual, biases; default: lp-ft where the head is new, else full',
-    ),
+    .describe(`what moves when: ${planWords}; default: lp-ft where the head is new, else full`),
   stages: z.array(stageOptions).min(1).optional().describe("stages of a plan of your own (recipe only)"),
   epochs: positive.optional().describe("passes over the training examples; default: depends on the plan"),
   learningRate: positive.optional().describe("highest learning rate; default: depends on the plan"),

@@ -29,6 +29,7 @@ const known = JSON.parse(
   /** Rows of which templates read more than turns of text. */
   readonly calls: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly expected: readonly Expected[];
+  readonly printed: readonly { readonly expression: string; readonly text: string }[];
 };
 const tokenizerOf = (name: string) =>
   fixtureTokenizer(known.templates[name]!.tokenizer, known.templates[name]!.template);
@@ -66,6 +67,41 @@ describe("chat templates render as in transformers", () => {
     expect(known.expected.length).toBe(templates! * chats! + calls!);
     expect(known.expected.some(({ error }) => error !== undefined)).toBe(true);
     expect(known.expected.some(({ mask }) => mask?.includes(1))).toBe(true);
+  });
+});
+
+describe("what templates compute is what Jinja computes in Python", () => {
+  test.each(known.printed)("$expression", ({ expression, text }) => {
+    const tokenizer = fixtureTokenizer("qwen", `{{ ${expression} }}`);
+    expect(renderChat(tokenizer, known.chats["two turns"]!)).toBe(text);
+  });
+
+  test("a loop goes through the characters of a text, and over what is not there no time", () => {
+    const template =
+      "{% for x in 'a😀' %}{{ x }},{% endfor %}{% for x in nothing %}{{ x }}{% else %}none{% endfor %}";
+    expect(renderChat(fixtureTokenizer("qwen", template), known.chats["one turn"]!)).toBe("a,😀,none");
+  });
+
+  test.each([
+    ["{{ 'a' | format(1) }}", 'it uses the filter "format", which is not known'],
+    ["{{ messages | groupby('role') }}", 'it uses the filter "groupby", which is not known'],
+    ["{{ 'a' | map('shout') }}", 'it maps by the filter "shout", which is not known'],
+    ["{{ messages | selectattr('role', 'loud') }}", 'it uses the test "loud", which is not known'],
+    ["{{ 'a' is loud }}", 'it uses the test "loud", which is not known'],
+    ["{{ 'a'.format(1) }}", 'it calls the method "format" of a text, which is not known'],
+  ])("%s is refused by name", (template, words) => {
+    expect(() => renderChat(fixtureTokenizer("qwen", template), known.chats["one turn"]!)).toThrow(
+      expect.objectContaining({
+        code: "data/bad-chat-template",
+        message: expect.stringContaining(words),
+        fix: expect.stringContaining("chat_template.jinja"),
+      }),
+    );
+  });
+
+  test("a statement that is not known is refused by name", () => {
+    const tokenizer = fixtureTokenizer("qwen", "{% with a = 1 %}{{ a }}{% endwith %}");
+    expect(() => renderChat(tokenizer, known.chats["one turn"]!)).toThrow(/statement type: with/);
   });
 });
 

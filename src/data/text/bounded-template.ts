@@ -1,13 +1,12 @@
 import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
-import { readUndefined } from "./undefined-values.ts";
+import { type Arguments, filterNamed, methodOf, testNamed } from "./template-filters.ts";
+import { asPython, type TemplateNode, type TemplateToken, testsAsFilters } from "./template-tree.ts";
+import { asValue, isSame, textOf, type Value } from "./template-values.ts";
 
 /** The parts of the library that are used; its own declarations do not resolve under Node's rules. */
 interface Scope {
   set(name: string, value: unknown): void;
   lookupVariable(name: string): Value;
-}
-interface Value {
-  readonly value: unknown;
 }
 interface LibraryInterpreter {
   run(program: unknown): { readonly value: string };
@@ -33,8 +32,9 @@ export interface BoundedTemplate {
  * numbers, or double a list until memory ends, so what it does is counted.
  */
 export function boundedTemplate(template: string): BoundedTemplate {
-  const program: unknown = parse(tokenize(template, { lstrip_blocks: true, trim_blocks: true }));
-  readUndefined(program);
+  const tokens = tokenize(template, { lstrip_blocks: true, trim_blocks: true }) as readonly TemplateToken[];
+  const program: unknown = parse(testsAsFilters(tokens) as ReturnType<typeof tokenize>);
+  asPython(program);
   return {
     render(given) {
       const scope = new Environment() as unknown as Scope;
@@ -113,6 +113,7 @@ const itemsOf = ({ value }: Value): Iterable<Value> =>
       ? (value as Map<unknown, Value>).values()
       : [];
 
+/** The library's interpreter, whose steps are counted, and which reads filters, tests and methods as Jinja does in Python. */
 class BoundedInterpreter extends Base {
   readonly #steps: Steps;
 
@@ -123,8 +124,59 @@ class BoundedInterpreter extends Base {
 
   override evaluate(statement: unknown, scope: unknown): Value {
     this.#steps.take(1);
-    const value = super.evaluate(statement, scope);
+    // A slice has parts that are not there.
+    const value =
+      (statement ? this.#own(statement as TemplateNode, scope) : undefined) ??
+      super.evaluate(statement, scope);
     this.#steps.takeValue(value);
     return value;
   }
+
+  /** What the library computes otherwise than Jinja, or not at all; undefined for all else. */
+  #own(node: TemplateNode, scope: unknown): Value | undefined {
+    if (node.type === "FilterExpression") {
+      const { name, args } = nameAndArguments(node["filter"] as TemplateNode);
+      const filter = filterNamed(name);
+      const value = filter && this.evaluate(node["operand"], scope);
+      return value && filter?.(value, this.#read(args, scope));
+    }
+    if (node.type === "TestExpression") {
+      const name = (node["test"] as TemplateNode)["value"];
+      if (name === "callable") return undefined;
+      const holds = testNamed(String(name))(this.evaluate(node["operand"], scope), asValue(undefined));
+      return asValue(holds !== Boolean(node["negate"]));
+    }
+    if (node.type === "BinaryExpression") {
+      const operator = String((node["operator"] as TemplateNode)["value"]);
+      if (!["~", "==", "!="].includes(operator)) return undefined;
+      const [left, right] = [this.evaluate(node["left"], scope), this.evaluate(node["right"], scope)];
+      return asValue(
+        operator === "~" ? textOf(left) + textOf(right) : isSame(left, right) === (operator === "=="),
+      );
+    }
+    const callee = node["callee"] as TemplateNode | undefined;
+    if (node.type !== "CallExpression" || callee?.type !== "MemberExpression" || callee["computed"]) return;
+    const method = methodOf(
+      this.evaluate(callee["object"], scope),
+      nameAndArguments(callee["property"]).name,
+    );
+    return method?.(this.#read(node["args"] as readonly TemplateNode[], scope).list);
+  }
+
+  #read(args: readonly TemplateNode[], scope: unknown): Arguments {
+    const named = new Map<string, Value>();
+    const list: Value[] = [];
+    for (const node of args)
+      if (node.type === "KeywordArgumentExpression")
+        named.set(nameAndArguments(node["key"]).name, this.evaluate(node["value"], scope));
+      else list.push(this.evaluate(node, scope));
+    return { list, named };
+  }
+}
+
+/** `trim`, or `trim("x")`. */
+function nameAndArguments(given: unknown): { readonly name: string; readonly args: readonly TemplateNode[] } {
+  const node = given as TemplateNode;
+  if (node.type !== "CallExpression") return { name: String(node["value"]), args: [] };
+  return { ...nameAndArguments(node["callee"]), args: node["args"] as readonly TemplateNode[] };
 }

@@ -41,7 +41,7 @@ export function renderMarked(
   messages: readonly ChatMessage[],
   { addGenerationPrompt = false, date, variables, where }: RenderOptions = {},
 ): RenderedChat {
-  const { template, isMarking } = compiled(tokenizer);
+  const { template, isMarking, wantsParts } = compiled(tokenizer);
   const tokens = Object.entries(tokenizer.special).map(([name, { token }]) => [`${name}_token`, token]);
   refuseUnread(tokenizer, messages, variables, where);
   let text: string;
@@ -51,15 +51,29 @@ export function renderMarked(
       tools: null,
       documents: null,
       ...variables,
-      messages: messages.map(({ role, content, fields }) => fields ?? { role, content }),
+      messages: messages.map(({ role, content, fields }) => {
+        const turn = fields ?? { role, content };
+        const isSaid = typeof turn["content"] === "string";
+        return wantsParts && isSaid ? { ...turn, content: asParts(content) } : turn;
+      }),
       add_generation_prompt: addGenerationPrompt,
       today_as: (format: string) => strftime(date ?? new Date(), format),
       ...Object.fromEntries(tokens),
     });
   } catch (cause) {
+    const why = (cause as Error).message;
+    const about = where === undefined ? "" : `${where}: `;
+    const filter = unknownFilter.exec(why)?.[1];
+    if (filter !== undefined || why.endsWith("which is not known"))
+      throw new DiapasonError(
+        "data/bad-chat-template",
+        `${about}the chat template cannot be computed: ${filter === undefined ? why : `it uses the filter "${filter}", which is not known`}.`,
+        "Write that place of the template (chat_template.jinja in the model's folder) in other words.",
+        cause,
+      );
     throw new DiapasonError(
       "data/bad-chat-template",
-      `${where === undefined ? "" : `${where}: `}the chat template refuses the conversation (${messages.map(({ role }) => role).join(", ")}): ${(cause as Error).message}.`,
+      `${about}the chat template refuses the conversation (${messages.map(({ role }) => role).join(", ")}): ${why}.`,
       "Write the turns in the order that the model's template expects, or remove the row.",
       cause,
     );
@@ -74,6 +88,9 @@ export function renderMarked(
   }
   return { text: plain, marked };
 }
+
+/** What the library says of a filter that it lacks. */
+const unknownFilter = /^(?:Unknown \w+ filter: |Cannot apply filter ")(\w+)/;
 
 /** @throws data/bad-chat-template for tools or calls of them that the template would leave out in silence */
 function refuseUnread(
@@ -98,12 +115,40 @@ function refuseUnread(
   );
 }
 
-const templates = new Map<string, { readonly template: BoundedTemplate; readonly isMarking: boolean }>();
-
-function compiled({ chatTemplate }: TextTokenizer): {
+interface Compiled {
   readonly template: BoundedTemplate;
   readonly isMarking: boolean;
-} {
+  /** Whether it reads what is said as a list of parts alone, as those of models that see may. */
+  readonly wantsParts: boolean;
+}
+const templates = new Map<string, Compiled>();
+
+const asParts = (content: string) => [{ type: "text", text: content }];
+
+/** Whether a template that loses a text that is given as one writes it where it is a part of a list. */
+function readsPartsAlone(template: BoundedTemplate): boolean {
+  const [asked, answered] = ["\uFDD2", "\uFDD3"];
+  const writes = (content: (text: string) => unknown) => {
+    try {
+      const text = template.render({
+        tools: null,
+        documents: null,
+        messages: [
+          { role: "user", content: content(asked!) },
+          { role: "assistant", content: content(answered!) },
+        ],
+        add_generation_prompt: false,
+        today_as: () => "",
+      });
+      return text.includes(asked!) && text.includes(answered!);
+    } catch {
+      return false;
+    }
+  };
+  return !writes((text) => text) && writes(asParts);
+}
+
+function compiled({ chatTemplate }: TextTokenizer): Compiled {
   if (chatTemplate === undefined)
     throw new DiapasonError(
       "data/bad-chat-template",
@@ -112,9 +157,14 @@ function compiled({ chatTemplate }: TextTokenizer): {
     );
   const known = templates.get(chatTemplate);
   if (known) return known;
-  let made: { readonly template: BoundedTemplate; readonly isMarking: boolean };
+  let made: Compiled;
   try {
-    made = { template: boundedTemplate(prepare(chatTemplate)), isMarking: generation().test(chatTemplate) };
+    const template = boundedTemplate(prepare(chatTemplate));
+    made = {
+      template,
+      isMarking: generation().test(chatTemplate),
+      wantsParts: readsPartsAlone(template),
+    };
   } catch (cause) {
     throw new DiapasonError(
       "data/bad-chat-template",

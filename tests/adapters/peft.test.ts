@@ -222,6 +222,26 @@ describe("what cannot be read", () => {
     expect((await error({ config: { ...config, init_lora_weights: "olora" } })).message).toContain("olora");
   });
 
+  test.each([
+    ["r", 0],
+    ["r", 2 ** 40],
+    ["r", "eight"],
+    ["lora_alpha", 0],
+    ["lora_alpha", -16],
+    ["lora_alpha", 1e300],
+    ["lora_alpha", "16"],
+    ["lora_dropout", 1],
+    ["bias", "some"],
+    ["target_modules", 3],
+    ["rank_pattern", { query: -1 }],
+    ["alpha_pattern", { query: 0 }],
+  ])("%s as %j is refused by the field's name", async (field, value) => {
+    const { code, message } = await error({ config: { ...config, [field]: value } });
+    expect([code, message.includes(`"${field}`)]).toEqual(["models/bad-adapter-config", true]);
+    const said = typeof value === "object" ? Object.values(value)[0] : value;
+    expect(message).toContain(JSON.stringify(said));
+  });
+
   test("files that are none, or another model's", async () => {
     expect((await error({ config: "{" })).code).toBe("models/bad-adapter-config");
     expect((await error({ config: { r: 4 } })).message).toContain("peft_type");

@@ -47,6 +47,8 @@ export interface Adapter {
   readonly spared: readonly string[];
   /** Parameters of the base that are tuned as a whole. */
   readonly saved: readonly string[];
+  /** Running statistics of BatchNormalizations among those, which an adapter's file holds as well. */
+  readonly statistics: readonly string[];
   readonly bias: "none" | "all" | "lora_only";
   /** Biases of the base that move. */
   readonly biases: readonly string[];

@@ -1,7 +1,7 @@
 import { DiapasonError } from "../../base/errors.ts";
 import type { Block, Model, Parameter } from "../model.ts";
 import type { AdaptedLayer, AdaptedModel } from "./adapted.ts";
-import { findLayers, type Layer } from "./layers.ts";
+import { findLayers, type Layer, moduleOf } from "./layers.ts";
 import type { AdapterMethod, LayerMethod, MadeParameter } from "./method.ts";
 import { adapterMethods } from "./methods.ts";
 import { toldAs } from "./module-names.ts";
@@ -81,11 +81,19 @@ export function attachAdapter(model: Model, spec: AdapterSpec): AdaptedModel {
       layers: adapted,
       spared: layers.filter((layer) => !chosen.includes(layer)).map(({ module }) => module),
       saved: beside.saved,
+      statistics: statisticsOf(model, beside.saved),
       bias,
       biases,
       dropout,
     },
   };
+}
+
+function statisticsOf({ blocks }: Model, saved: readonly string[]): readonly string[] {
+  const modules = new Set(saved.map((name) => moduleOf(name)));
+  return blocks.flatMap(({ buffers }) =>
+    buffers.filter((name) => modules.has(name.replace(/[./][^./]*$/, ""))),
+  );
 }
 
 const parameterOf = ({ parameter, value, dims, decays, rate }: MadeParameter): Parameter => ({

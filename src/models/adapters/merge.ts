@@ -14,9 +14,9 @@ export function mergedValues(
   model: AdaptedModel,
   values: ArraysByName = new Map(),
 ): Map<string, Float32Array> {
-  const { base, method, layers, saved, biases } = model.adapter;
+  const { base, method, layers, saved, statistics, biases } = model.adapter;
   const merged = new Map<string, Float32Array>();
-  for (const name of [...saved, ...biases]) merged.set(name, currentOf(model, name, values));
+  for (const name of [...saved, ...statistics, ...biases]) merged.set(name, currentOf(model, name, values));
   const ofLayers = adapterMethods[method].layers;
   for (const adapted of layers) {
     const { weight, bias } = adapted.layer;

@@ -3,7 +3,14 @@ import { DiapasonError } from "../../base/errors.ts";
 import type { AdapterMethodName } from "./spec.ts";
 
 const pattern = z.union([z.array(z.string()), z.string()]).nullish();
-const table = z.record(z.string(), z.number()).nullish();
+/** Beyond any matrix that is adapted, so that memory is not asked for by a number alone. */
+const rank = z
+  .int()
+  .min(1)
+  .max(2 ** 20);
+/** The scale of what is added; 0 would add nothing. */
+const alpha = z.number().positive().max(1e9);
+const table = z.record(z.string(), alpha).nullish();
 
 /** What Diapason reads of PEFT's adapter_config.json. Keys that it does not know are left alone: newer versions have more. */
 const adapterConfig = z.looseObject({
@@ -11,13 +18,13 @@ const adapterConfig = z.looseObject({
   task_type: z.string().nullish(),
   base_model_name_or_path: z.string().nullish(),
   revision: z.string().nullish(),
-  r: z.int().min(1).default(8),
-  lora_alpha: z.number().default(8),
+  r: rank.default(8),
+  lora_alpha: alpha.default(8),
   lora_dropout: z.number().min(0).lt(1).default(0),
   bias: z.enum(["none", "all", "lora_only"]).default("none"),
   target_modules: pattern,
   feedforward_modules: pattern,
-  rank_pattern: z.record(z.string(), z.int().min(1)).nullish(),
+  rank_pattern: z.record(z.string(), rank).nullish(),
   alpha_pattern: table,
   use_rslora: z.boolean().nullish(),
   use_dora: z.boolean().nullish(),
@@ -73,7 +80,14 @@ export function readPeftConfig(
   const parsed = adapterConfig.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
-    throw badConfig(path, `is no adapter's config: "${issue.path.join(".")}": ${issue.message}`);
+    const found = issue.path.reduce<unknown>(
+      (at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key],
+      json,
+    );
+    throw badConfig(
+      path,
+      `is no adapter's config: "${issue.path.join(".")}" is ${JSON.stringify(found)?.slice(0, 60) ?? "not there"}: ${issue.message}`,
+    );
   }
   const config = parsed.data;
   const row = Object.hasOwn(methodOf, config.peft_type) ? methodOf[config.peft_type] : undefined;

@@ -171,13 +171,16 @@ const holdersOf = (parameters: readonly string[]): ReadonlySet<string> =>
  * What is tuned as a whole, as names in the file and in the model: a table of words that makes the logits too is written as both,
  * since PEFT takes the two apart.
  */
-function* savedOf({ adapter: { saved, base } }: AdaptedModel): Generator<readonly [string, string]> {
+function* savedOf({
+  adapter: { saved, statistics, base },
+}: AdaptedModel): Generator<readonly [string, string]> {
   const tied = saved.length > 0 ? tiedTable(base)?.weight.name : undefined;
   for (const name of saved) {
     yield [name, name];
     const apart = name === tied ? untied(base) : undefined;
     if (apart) yield [apart.own, name];
   }
+  for (const name of statistics) yield [name, name];
 }
 
 /**

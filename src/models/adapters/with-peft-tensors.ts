@@ -80,11 +80,17 @@ function putTensors(
 ): AdaptedModel {
   const keys = [...tensors.keys()];
   const modules = new Set(keys.flatMap((key) => ofAdapter.exec(key)?.[1] ?? []));
-  const others = keys.filter((key) => !ofAdapter.test(key) && !isOwnWeight(model, key, modules, tensors));
-  const unknown = others.find((key) => !model.parameters.some(({ name }) => name === key));
+  const others = keys.filter(
+    (key) => !ofAdapter.test(key) && !isCount(key) && !isOwnWeight(model, key, modules, tensors),
+  );
+  const statistics = new Set(model.blocks.flatMap(({ buffers }) => buffers));
+  const unknown = others.find(
+    (key) => !statistics.has(key) && !model.parameters.some(({ name }) => name === key),
+  );
   if (unknown) throw mismatch(`it holds "${unknown}", and the model has no parameter of that name`);
   const isBias = (key: string) => /(^|\.)bias$/.test(key);
-  const saved = others.filter((key) => config.bias === "none" || !isBias(key)).map((key) => moduleOf(key));
+  const tuned = others.filter((key) => !statistics.has(key));
+  const saved = tuned.filter((key) => config.bias === "none" || !isBias(key)).map((key) => moduleOf(key));
   checkRanks(config, tensors);
   const spec: AdapterSpec = {
     method,
@@ -121,6 +127,9 @@ function putTensors(
   }
   return adapted;
 }
+
+/** How many batches the statistics of a BatchNormalization are of, which nothing computes with. */
+const isCount = (key: string): boolean => key.endsWith(".num_batches_tracked");
 
 /**
  * Ranks are sizes of what the file holds: one beyond all of those would have memory asked for before it is seen not to fit.

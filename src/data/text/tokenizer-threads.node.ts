@@ -37,18 +37,12 @@ const worker = workerUrl(import.meta.url, "./tokenizer-worker.node.js");
 export function threadTokenizer(tokenizer: TextTokenizer, files: TokenizerFiles): ThreadedTokenizer {
   const threads: JobThread<EncodeJob, EncodedTexts>[] = [];
   const most = Math.max(1, Math.min(4, availableParallelism() - 1));
-  const encodeHere = ({ texts, options }: EncodeJob): readonly Encoding[] =>
-    texts.map((input) =>
-      typeof input === "string"
-        ? tokenizer.encode(input, options)
-        : tokenizer.encode(input.text, { ...options, pair: input.pair }),
-    );
   const kept = new Map<string, Encoding>();
   let room = keptTokens;
   const encodeFresh = async (texts: readonly TextInput[], options: Omit<EncodeOptions, "pair">) => {
     const jobs = cutJobs(texts, options);
     if (jobs.reduce((sum, { characters }) => sum + characters, 0) < worthThread)
-      return encodeHere({ texts, options });
+      return encodeJob(tokenizer, { texts, options });
     while (threads.length < Math.min(most, jobs.length)) threads.push(new JobThread(worker, files));
     let next = 0;
     const results: (readonly Encoding[])[] = [];
@@ -83,8 +77,11 @@ export function threadTokenizer(tokenizer: TextTokenizer, files: TokenizerFiles)
       const found: (Encoding | undefined)[] = texts.map((input, i) => {
         const key = JSON.stringify([input, options]);
         const known = kept.get(key);
-        if (!known) places.set(key, [...(places.get(key) ?? []), i]);
-        return known;
+        if (known) return known;
+        const same = places.get(key);
+        if (same) same.push(i);
+        else places.set(key, [i]);
+        return undefined;
       });
       const fresh = [...places.values()].map(([first]) => texts[first!]!);
       const made = await encodeFresh(fresh, options);
@@ -100,6 +97,15 @@ export function threadTokenizer(tokenizer: TextTokenizer, files: TokenizerFiles)
       await Promise.all(threads.splice(0).map((thread) => thread.close()));
     },
   };
+}
+
+/** The encodings of a job's texts, in order. */
+export function encodeJob(tokenizer: TextTokenizer, { texts, options }: EncodeJob): readonly Encoding[] {
+  return texts.map((input) =>
+    typeof input === "string"
+      ? tokenizer.encode(input, options)
+      : tokenizer.encode(input.text, { ...options, pair: input.pair }),
+  );
 }
 
 function cutJobs(texts: readonly TextInput[], options: EncodeJob["options"]) {

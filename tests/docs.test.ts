@@ -167,6 +167,36 @@ test("links between the pages lead somewhere", () => {
   expect(broken).toEqual([]);
 });
 
+test("anchors of links between the pages are headings", () => {
+  const anchorsOf = (page: string) =>
+    [...readFileSync(join(root, page), "utf8").matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+      heading!
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N} _-]/gu, "")
+        .replaceAll(" ", "-"),
+    );
+  const broken = pages
+    .concat("CONTRIBUTING.md")
+    .flatMap((page) =>
+      [...readFileSync(join(root, page), "utf8").matchAll(/\]\((?!https?:)([^)#]*)#([^)]+)\)/g)]
+        .filter(
+          ([, target, anchor]) => !anchorsOf(target ? join(page, "..", target) : page).includes(anchor!),
+        )
+        .map(([link]) => `${page}: ${link}`),
+    );
+  expect(broken).toEqual([]);
+});
+
+test("every dependency has its reason on the page", () => {
+  const page = readFileSync(join(root, "docs/dependencies.md"), "utf8");
+  const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const named = (part: string) =>
+    [...part.matchAll(/^\| (`.+?) \|/gm)].flatMap(([, cell]) => cell!.match(/[^`, ]+/g)!);
+  const [, atRunTime, developing] = page.split(/^## .*\n/m);
+  expect(named(atRunTime!).sort()).toEqual(Object.keys(manifest.dependencies).sort());
+  expect(named(developing!).sort()).toEqual(Object.keys(manifest.devDependencies).sort());
+});
+
 test.each(["errors-page.mjs", "options-page.mjs"])(
   "the page that tools/%s writes is up to date",
   async (tool) => {

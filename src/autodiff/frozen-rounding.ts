@@ -1,3 +1,4 @@
+import { entryOf } from "../base/entry-of.ts";
 import { DiapasonError } from "../base/errors.ts";
 import { attributesOf, opNameOf } from "../graph/attributes.ts";
 import { encode } from "../graph/builder/encode.ts";
@@ -30,7 +31,7 @@ export function withFrozenRounding(source: Graph, feeds: Arrays, back = 0): Grap
   const before = new Map<Node, Rounded>();
   const nodes = [...graph.nodes];
   for (const [i, node] of nodes.entries()) {
-    const make = held[node.op];
+    const make = entryOf(held, node.op);
     if (make) before.set(node, make(new GraphBuilder(graph, nodes[i + 1]), node));
   }
   const sources = new Map(nodes.map((node) => [node, before.get(node.inputs[0]?.producer ?? node)]));
@@ -40,7 +41,7 @@ export function withFrozenRounding(source: Graph, feeds: Arrays, back = 0): Grap
     .filter(({ op }) => bent.has(op))
     .map((node) => [node, known.get(node.inputs[0]!.name)!] as const);
   for (const [i, node] of nodes.entries()) {
-    const made = smooth[node.op]?.(new GraphBuilder(graph, nodes[i + 1]), node, {
+    const made = entryOf(smooth, node.op)?.(new GraphBuilder(graph, nodes[i + 1]), node, {
       known,
       held: before.get(node),
       source: sources.get(node),

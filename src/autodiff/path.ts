@@ -1,3 +1,4 @@
+import { entryOf } from "../base/entry-of.ts";
 import { DiapasonError } from "../base/errors.ts";
 import { opNameOf } from "../graph/attributes.ts";
 import { expandNode } from "../graph/expansions/expand.ts";
@@ -225,7 +226,7 @@ function refuseWithoutRule(node: Node, carried: readonly number[], blame: Blame)
   throw new DiapasonError(
     "autodiff/no-gradient",
     `${nodeText(node)}${operator} has no gradient${through}, and ${below} would need one.`,
-    remedies[node.domain] ?? `Freeze ${below}: what lies between this node and the loss can move.`,
+    entryOf(remedies, node.domain) ?? `Freeze ${below}: what lies between this node and the loss can move.`,
   );
 }
 

@@ -1,3 +1,4 @@
+import { entryOf } from "../base/entry-of.ts";
 import type { ImagePreprocessor } from "./dataset.ts";
 import { geometryOf, type InputFacts } from "./preprocessor-geometry.ts";
 import {
@@ -62,9 +63,7 @@ export function parsePreprocessor(json: unknown, where: string, input: InputFact
   if (json === null || typeof json !== "object" || Array.isArray(json)) {
     throw badPreprocessor(where, "is not a JSON object", "Write the keys that transformers writes.");
   }
-  const given = Object.entries(json).map(
-    ([key, value]) => [Object.hasOwn(aliases, key) ? aliases[key]! : key, value] as const,
-  );
+  const given = Object.entries(json).map(([key, value]) => [entryOf(aliases, key) ?? key, value] as const);
   const type = String(Object.fromEntries(given)["image_processor_type"] ?? "").replace(
     /(ImageProcessor(Fast|Pil)?|FeatureExtractor)$/,
     "",

@@ -1,3 +1,4 @@
+import { entryOf } from "../base/entry-of.ts";
 import type { SplitName } from "./dataset.ts";
 
 const words: Readonly<Record<string, SplitName>> = {
@@ -14,5 +15,5 @@ const words: Readonly<Record<string, SplitName>> = {
 /** The split that the name of a file or a folder means, in any case. Names come from people: "constructor" means none. */
 export function splitOf(name: string): SplitName | undefined {
   const word = name.toLowerCase();
-  return Object.hasOwn(words, word) ? words[word] : undefined;
+  return entryOf(words, word);
 }

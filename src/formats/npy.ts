@@ -1,3 +1,4 @@
+import { entryOf } from "../base/entry-of.ts";
 import { DiapasonError } from "../base/errors.ts";
 import { bitsOf, type DataType, inMemory, sizeOf, type Tensor } from "../graph/tensor.ts";
 import type { ByteRange } from "./safetensors.ts";
@@ -109,7 +110,7 @@ function parseHeader(text: string): Omit<Header, "start"> {
 
 function typeOf(descr: string): { readonly dtype: DataType; readonly isSwapped: boolean } {
   const [, order, kind] = /^([<>|=])?([a-zA-Z]\d*)$/.exec(descr) ?? [];
-  const dtype = kind === undefined ? undefined : Object.hasOwn(dtypes, kind) ? dtypes[kind] : undefined;
+  const dtype = kind === undefined ? undefined : entryOf(dtypes, kind);
   if (dtype) return { dtype, isSwapped: order === ">" && bitsOf[dtype] > 8 };
   if (kind === "O")
     throw notNumbers("pickled Python objects, which are never loaded because loading them runs code");

@@ -1,3 +1,4 @@
+import { entryOf } from "../base/entry-of.ts";
 import { DiapasonError } from "../base/errors.ts";
 import { type ByteSource, bitsOf, type DataType, sizeOf, type Tensor } from "../graph/tensor.ts";
 import { repeatedKey } from "./json-keys.ts";
@@ -102,7 +103,7 @@ interface Entry {
 
 function readEntry(name: string, entry: unknown): Entry {
   const { dtype: type, shape, data_offsets: offsets } = (entry ?? {}) as Record<string, unknown>;
-  const dtype = typeof type === "string" && Object.hasOwn(dtypes, type) ? dtypes[type] : undefined;
+  const dtype = typeof type === "string" ? entryOf(dtypes, type) : undefined;
   if (!dtype) throw damaged(`tensor "${name}" has the unknown type ${JSON.stringify(type)}`);
   if (!areSizes(shape)) throw damaged(`tensor "${name}" has the shape ${JSON.stringify(shape)}`);
   if (!areSizes(offsets) || offsets.length !== 2)

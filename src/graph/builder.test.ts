@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { GraphBuilder } from "./builder.ts";
 import { Graph } from "./ir.ts";
 import { print } from "./print.ts";
+import { float32 } from "./tensor.ts";
 
 function builderOf(shape: readonly (number | string)[]) {
   const graph = new Graph("g");
@@ -39,6 +40,17 @@ test("equal constants are one initializer; type and sizes count", () => {
   expect(g.constant([1, 2])).toBe(g.constant([1, 2]));
   expect(g.constant([1, 2])).not.toBe(g.ints([1, 2]));
   expect(g.constant([1, 2])).not.toBe(g.constant([1, 2], "float32", [2, 1]));
+});
+
+test("what JSON writes alike is told apart", () => {
+  const { graph, g } = builderOf([2]);
+  const size = graph.addInput("size", "int64", [1]);
+  const filled = (value: number) => g.op("ConstantOfShape", [size], { value: float32([1], [value]) });
+  expect(filled(0)).toBe(filled(0));
+  expect(filled(0)).not.toBe(filled(1));
+  expect(g.constant([0])).not.toBe(g.constant([-0]));
+  const steep = (alpha: number) => g.op("LeakyRelu", [graph.get("x")], { alpha });
+  expect(steep(Number.NaN)).not.toBe(steep(Number.POSITIVE_INFINITY));
 });
 
 test("numbers take the type of what they meet", () => {

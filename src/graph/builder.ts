@@ -51,7 +51,9 @@ export class GraphBuilder {
     const dot = name.lastIndexOf(".");
     const [domain, op] = [name.slice(0, Math.max(dot, 0)), name.slice(dot + 1)];
     const isRepeatable = !given.some(([, value]) => value instanceof Graph);
-    const key = JSON.stringify([name, inputs.map((input) => input && this.#id(input)), given, outputs]);
+    const ids = inputs.map((input) => input && this.#id(input));
+    const spelledOut = given.map(([key, value]) => [key, spelled(value!)]);
+    const key = isRepeatable ? JSON.stringify([name, ids, spelledOut, outputs]) : "";
     const known = isRepeatable ? this.#made.get(key) : undefined;
     if (known?.outputs[0]?.producer === known && known) return known;
     for (let at: Graph | undefined = this.graph; domain !== "" && at; at = at.outer)
@@ -78,7 +80,7 @@ export class GraphBuilder {
     dtype: DataType = "float32",
     dims: readonly number[] = [values.length],
   ): Value {
-    return this.tensor(encode(dtype, dims, values), `${dtype}[${dims}][${values}]`);
+    return this.tensor(encode(dtype, dims, values), `${dtype}[${dims}][${values.map(exactly)}]`);
   }
   /** A number of the type of `like`. */
   scalar(value: number, like: Value): Value {
@@ -252,6 +254,18 @@ export class GraphBuilder {
   mean(x: Value, axes: readonly number[], keepdims = false): Value {
     return axes.length === 0 ? x : this.op("ReduceMean", [x, this.ints(axes)], { keepdims: +keepdims });
   }
+}
+
+/** Numbers as texts of which JSON and String make one: NaN and infinities, 0 and −0. */
+const exactly = (value: number): string => (Object.is(value, -0) ? "-0" : String(value));
+
+/** An attribute as JSON tells it from others: numbers by what they are, tensors by their elements. */
+function spelled(value: Exclude<AttributeInput, undefined>): unknown {
+  if (typeof value === "number") return exactly(value);
+  if (typeof value === "string") return [value];
+  if (value instanceof Graph) return undefined;
+  if ("dtype" in value) return [value.dtype, value.dims, value.strings ?? value.data.read().join()];
+  return value.map((item) => (typeof item === "number" ? exactly(item) : [item]));
 }
 
 /** 0 … n−1, or from … to−1. */

@@ -61,6 +61,10 @@ export class Graph {
   owns(value: Value): boolean {
     return this.#names.get(value.name) === value;
   }
+  /** Whether a node reads a value, or it is an output of this graph. */
+  isRead(value: Value): boolean {
+    return value.useList.length > 0 || this.#outputs.includes(value);
+  }
   /** A name that no value of this graph, of those around it or of the bodies inside has, made from `base`. */
   freshName(base: string): string {
     const isTaken = (name: string) => (this.#innerNames.get(name) ?? 0) > 0 || this.find(name) !== undefined;
@@ -98,7 +102,7 @@ export class Graph {
       readonly before?: Node;
     } = {},
   ): Node {
-    const names = options.outputs ?? [this.freshName(`${op.toLowerCase()}`)];
+    const names = options.outputs ?? [this.freshName(op.toLowerCase())];
     const outputs = names.map((name) => (name === "" ? undefined : this.#register(new Value(name))));
     const node: Node = {
       op,
@@ -189,8 +193,7 @@ export class Graph {
     for (const node of nodes) {
       for (const output of node.outputs) {
         if (!output) continue;
-        if (output.useList.length > 0 || this.#outputs.includes(output))
-          bug(`"${output.name}" is still read`);
+        if (this.isRead(output)) bug(`"${output.name}" is still read`);
         output.producerNode = undefined;
         this.#forget(output.name);
       }
@@ -199,7 +202,7 @@ export class Graph {
   }
   /** Removes an input or initializer that nobody reads. */
   removeValue(value: Value): void {
-    if (value.useList.length > 0 || this.#outputs.includes(value)) bug(`"${value.name}" is still read`);
+    if (this.isRead(value)) bug(`"${value.name}" is still read`);
     this.#initializers.delete(value);
     const at = this.#inputs.indexOf(value);
     if (at >= 0) this.#inputs.splice(at, 1);
@@ -260,7 +263,7 @@ export class Graph {
     for (const value of this.#initializers) {
       const made = copy.#names.get(value.name) ?? copy.addInitializer(value.name, value.constant!);
       copy.setConstant(made, value.constant!);
-      made.storedType = value.storedType;
+      carryType(value, made);
     }
     copy.adopt(this.#nodes);
     for (const output of this.#outputs) copy.addOutput(copy.get(output.name));

@@ -1,3 +1,4 @@
+import { entryOf } from "../base/entry-of.ts";
 import type { Shape } from "../graph/dim.ts";
 import type { Graph, Node, Value } from "../graph/ir.ts";
 import { fuseGelu } from "../graph/passes/fuse-gelu.ts";
@@ -234,7 +235,7 @@ function keptForBackward(graph: Graph, depends: ReadonlySet<Value>): Set<Value> 
   const kept = new Set<Value>();
   for (const node of graph.nodes) {
     if (!node.outputs.some((output) => output && depends.has(output))) continue;
-    const reads = readsOf[node.op] ?? "inputs";
+    const reads = entryOf(readsOf, node.op) ?? "inputs";
     if (reads === "output" && node.outputs[0]) kept.add(memoryOf(node.outputs[0]));
     if (reads !== "inputs" && reads !== "factors") continue;
     node.inputs.forEach((input, i) => {

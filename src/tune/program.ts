@@ -159,7 +159,7 @@ export function evaluationGraph(base: Graph, outputs: readonly string[]): Graph 
   removeDead(graph);
   takeEarly(graph);
   for (const input of [...graph.inputs]) {
-    if (input.consumers.length === 0 && !graph.outputs.includes(input)) graph.removeValue(input);
+    if (!graph.isRead(input)) graph.removeValue(input);
   }
   return graph;
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { entryOf } from "../../base/entry-of.ts";
 import { DiapasonError } from "../../base/errors.ts";
 import { optionMistake, unknownOption } from "./option-mistakes.ts";
 
@@ -25,7 +26,7 @@ export const aliases: Readonly<Record<string, string>> = {
 };
 
 /** Our name of an option. Names come from files, and "constructor" is no alias. */
-export const nameOf = (key: string): string => (Object.hasOwn(aliases, key) ? aliases[key]! : key);
+export const nameOf = (key: string): string => entryOf(aliases, key) ?? key;
 
 /**
  * Options as a verb reads them: aliases resolved, defaults filled in, unknown keys refused with the nearest known one.

@@ -116,8 +116,7 @@ export const only = (
 export function pruneTo(graph: Graph, outputs: readonly string[]): Graph {
   for (const output of [...graph.outputs]) if (!outputs.includes(output.name)) graph.removeOutput(output);
   removeDead(graph);
-  for (const input of [...graph.inputs])
-    if (input.consumers.length === 0 && !graph.outputs.includes(input)) graph.removeValue(input);
+  for (const input of [...graph.inputs]) if (!graph.isRead(input)) graph.removeValue(input);
   return graph;
 }
 

@@ -1,3 +1,4 @@
+import { entryOf } from "../../base/entry-of.ts";
 import { type GraphBuilder, range, rankOf } from "../../graph/builder.ts";
 import type { Value } from "../../graph/ir.ts";
 import { namesPlacesOnce } from "../../graph/scatter-places.ts";
@@ -91,7 +92,7 @@ const byReduction =
   (rules: typeof toData): InputRule<Scatter> =>
   (b) => {
     const { reduction } = b.attrs;
-    const rule = rules[reduction === "min" ? "max" : reduction];
+    const rule = entryOf(rules, reduction === "min" ? "max" : reduction);
     return rule ? rule(b) : noGradient(b.node, `its reduction is "${reduction}"`);
   };
 

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type FileMetaData, parquetMetadataAsync, parquetReadObjects, parquetSchema } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
+import { entryOf } from "../../base/entry-of.ts";
 import { classNamesIn, type Features, featuresIn } from "../class-names.ts";
 import { checkPages } from "../text/parquet-pages.ts";
 import type { PictureOptions, PictureRow, PictureTable } from "./picture-tables.node.ts";
@@ -100,7 +101,7 @@ async function readPictures(
   /** A value as JSON can hold it: a class by its name, nothing where a class is −1, which says that it is not told. */
   function plainValue(column: string, row: Readonly<Record<string, unknown>>): [string, unknown][] {
     const value = typeof row[column] === "bigint" ? Number(row[column]) : row[column];
-    const names = Object.hasOwn(classNames, column) ? classNames[column] : undefined;
+    const names = entryOf(classNames, column);
     if (names && typeof value === "number")
       return value === -1 ? [] : [[column, names[value] ?? String(value)]];
     return ["string", "number", "boolean"].includes(typeof value) ? [[column, value]] : [];

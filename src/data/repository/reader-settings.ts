@@ -1,4 +1,5 @@
 import { parse } from "csv-parse/sync";
+import { entryOf } from "../../base/entry-of.ts";
 import { DiapasonError } from "../../base/errors.ts";
 
 /** What a card says of how files are to be read, as far as that is followed: pandas' words for CSV, and datasets' for JSON. */
@@ -52,9 +53,7 @@ export function readerSettings(
   known: ReadonlySet<string>,
 ): { readonly reader: ReaderSettings; readonly others: readonly string[] } {
   const keys = Object.keys(config).filter((key) => !known.has(key));
-  const found = keys.map(
-    (key) => [key, Object.hasOwn(followed, key) ? followed[key]!(config[key]) : undefined] as const,
-  );
+  const found = keys.map((key) => [key, entryOf(followed, key)?.(config[key])] as const);
   return {
     reader: Object.assign({}, ...found.map(([, setting]) => setting ?? {})) as ReaderSettings,
     others: found.flatMap(([key, setting]) => (setting ? [] : [key])),

@@ -1,3 +1,4 @@
+import { entryOf } from "../../base/entry-of.ts";
 import { DiapasonError } from "../../base/errors.ts";
 import type { ChatMessage } from "./text-dataset.ts";
 import { wrong } from "./wrong-field.ts";
@@ -36,7 +37,7 @@ export function readMessages(
     const [roleName, contentName] = isShareGpt ? ["from", "value"] : ["role", "content"];
     const said = fields[roleName!];
     if (typeof said !== "string" || said === "") throw bad(where, `${at} has no "${roleName}"`);
-    const role = isShareGpt ? (Object.hasOwn(roleOf, said) ? roleOf[said] : undefined) : said;
+    const role = isShareGpt ? entryOf(roleOf, said) : said;
     if (role === undefined)
       throw bad(where, `${at} is from "${said}"; expected ${Object.keys(roleOf).join(", ")}`);
     const others = Object.entries(fields).filter(

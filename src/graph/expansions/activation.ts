@@ -1,3 +1,4 @@
+import { entryOf } from "../../base/entry-of.ts";
 import type { GraphBuilder } from "../builder.ts";
 import type { Node, Value } from "../ir.ts";
 import { noExpansion } from "./expansion.ts";
@@ -30,6 +31,6 @@ export function activated(
   parameters: readonly (number | undefined)[],
 ): Value {
   if (name === "") return x;
-  const activation = activations[name] ?? noExpansion(node, `its activation "${name}" is not known`);
+  const activation = entryOf(activations, name) ?? noExpansion(node, `its activation "${name}" is not known`);
   return activation(g, x, ...parameters);
 }

@@ -1,3 +1,4 @@
+import { entryOf } from "../../base/entry-of.ts";
 import { rankOf } from "../builder.ts";
 import type { Value } from "../ir.ts";
 import { type Composite, type Expansions, noExpansion } from "./expansion.ts";
@@ -12,7 +13,7 @@ function normalized({ g, node, x: [input], attrs: { norm } }: Composite<"ai.onnx
     L1: () => g.sum(g.abs(x), last, true),
     L2: () => g.sqrt(g.sum(g.square(x), last, true)),
   };
-  const size = measure[norm]?.() ?? noExpansion(node, `its norm is ${norm}`);
+  const size = entryOf(measure, norm)?.() ?? noExpansion(node, `its norm is ${norm}`);
   return g.div(x, g.where(g.equal(size, 0), 1, size));
 }
 

@@ -46,7 +46,7 @@ export function replaceNode(graph: Graph, node: Node, made: readonly (Value | un
   const names = node.outputs.map((output) => output?.name);
   for (const [i, output] of node.outputs.entries()) {
     const value = outputs[i];
-    if (output && !value && (output.consumers.length > 0 || graph.outputs.includes(output)))
+    if (output && !value && graph.isRead(output))
       noExpansion(node, `its output ${i}, "${output.name}", is read`);
     if (!output || !value) continue;
     value.shape ??= output.shape;

@@ -1,3 +1,4 @@
+import { entryOf } from "../../base/entry-of.ts";
 import { type GraphBuilder, rankOf } from "../builder.ts";
 import type { Value } from "../ir.ts";
 import { type Composite, type Expansions, noExpansion, sizesOf } from "./expansion.ts";
@@ -47,10 +48,9 @@ function weightsOf({ g, node, attrs }: Experts, bytes: Value, scales: Value): Va
 function mixed(composite: Experts): Value {
   const { g, node, x, attrs } = composite;
   const [input, logits, first, firstScales, firstBias, second, secondScales, secondBias, ...rest] = x;
-  const activation = Object.hasOwn(activations, attrs.activation_type)
-    ? activations[attrs.activation_type]
-    : undefined;
-  if (!activation) return noExpansion(node, `its activation "${attrs.activation_type}" is not known`);
+  const activation =
+    entryOf(activations, attrs.activation_type) ??
+    noExpansion(node, `its activation "${attrs.activation_type}" is not known`);
   if (rest.some((other) => other !== undefined))
     return noExpansion(node, "it has a third layer, zero points or weights of its own for the sum");
   if (attrs.quant_type !== "int")

@@ -1,3 +1,4 @@
+import { entryOf } from "../../base/entry-of.ts";
 import type { GraphBuilder } from "../builder.ts";
 import type { Node, Value } from "../ir.ts";
 import { noExpansion } from "./expansion.ts";
@@ -55,7 +56,8 @@ export function activationsOf(
     return noExpansion(node, `it names ${names.length} activations for ${directions} directions`);
   const [alphas, betas] = [[...activation_alpha], [...activation_beta]];
   const made = names.map((name): Activation => {
-    const kind = kinds[name.toLowerCase()] ?? noExpansion(node, `its activation "${name}" is not known`);
+    const kind =
+      entryOf(kinds, name.toLowerCase()) ?? noExpansion(node, `its activation "${name}" is not known`);
     const alpha = (kind.takes > 0 ? alphas.shift() : undefined) ?? kind.alpha ?? 0;
     const beta = (kind.takes > 1 ? betas.shift() : undefined) ?? kind.beta ?? 0;
     return (g, x) => kind.apply(g, x, alpha, beta);

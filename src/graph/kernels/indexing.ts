@@ -1,3 +1,4 @@
+import { entryOf } from "../../base/entry-of.ts";
 import { sizeOf } from "../tensor.ts";
 import { nonMaxSuppression } from "./boxes.ts";
 import {
@@ -52,7 +53,7 @@ const pad: Kernel<"Pad"> = (call) => {
   const x = required(call, 0);
   const pads = required(call, 1).data;
   const axes = axesOf(call.inputs[3], x.dims.length) ?? range(x.dims.length);
-  const source = beyond[call.attributes.mode];
+  const source = entryOf(beyond, call.attributes.mode);
   if (!source)
     return shapeMismatch(
       "Pad",
@@ -161,7 +162,7 @@ const reductions: { readonly [name: string]: (old: number, update: number) => nu
 
 /** A copy of `x` with the updates joined in, in order; `at`: where each goes. */
 function scattered(x: NdArray, updates: NdArray, at: (i: number) => number, reduction: string): NdArray {
-  const join = reductions[reduction];
+  const join = entryOf(reductions, reduction);
   if (!join)
     return shapeMismatch("Scatter", `the reduction is "${reduction}"`, "Use none, add, mul, max or min.");
   const data = x.data.slice();

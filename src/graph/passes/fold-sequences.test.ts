@@ -143,6 +143,36 @@ describe("sequences whose elements are known become tensors", () => {
     test("is read at a place", () => expect(rowsOf(listed("SequenceAt", {}, [-2]))).toEqual([12, 14, 16]));
     test("has a length", () => expect(rowsOf(listed("SequenceLength", {}))).toEqual([4]));
   });
+  test("a list that is an output of the graph stays one", () => {
+    const graph = folded((add, _, at, outer) => {
+      const body = new Graph("body", outer.opsets, outer);
+      const turn = body.addInput("turn", "int64", []);
+      const goes = body.addInput("goes", "bool", []);
+      const list = body.addInput("list");
+      body.addOutput(body.addNode("Identity", [goes], { outputs: ["on"] }).outputs[0]!);
+      body.addOutput(body.addNode("SequenceInsert", [list, turn], { outputs: ["longer"] }).outputs[0]!);
+      const loop = outer.addNode("Loop", [at(4), undefined, add("SequenceEmpty", [])], {
+        attributes: [["body", { type: "graph", value: body }]],
+        outputs: ["all"],
+      });
+      outer.addOutput(loop.outputs[0]!);
+      return add("SequenceLength", [loop.outputs[0]]);
+    });
+    expect(graph.nodes.map(({ op }) => op)).toEqual(["SequenceEmpty", "Loop", "SequenceLength"]);
+  });
+  test.each([0, -1])("what is split into parts of %i elements stays", (size) => {
+    const graph = folded((add, value, at) =>
+      add("SequenceAt", [add("SplitToSequence", [value, at(size)]), at(0)]),
+    );
+    expect(graph.nodes.map(({ op }) => op)).toEqual(["SplitToSequence", "SequenceAt"]);
+  });
+  test("what is split into parts beyond number stays", () => {
+    const graph = folded((add, _, at, outer) => {
+      const long = outer.addInput("long", "float32", [2 ** 40]);
+      return add("SequenceAt", [add("SplitToSequence", [long, at(1)]), at(0)]);
+    });
+    expect(graph.nodes.map(({ op }) => op)).toEqual(["SplitToSequence", "SequenceAt"]);
+  });
   test("a position that only the run knows stays", () => {
     const graph = folded((add, value) => {
       const at = add("ArgMax", [add("ReduceSum", [value], { keepdims: 0 })], { keepdims: 0 });

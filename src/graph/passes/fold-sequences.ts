@@ -1,9 +1,13 @@
+import { entryOf } from "../../base/entry-of.ts";
 import { fromFront, intsOf } from "../attributes.ts";
 import { GraphBuilder, range } from "../builder.ts";
 import { inferShapes, knownNumbers } from "../infer.ts";
 import type { Graph, Node, Value } from "../ir.ts";
 import { removeDead } from "./remove-dead.ts";
 import { stackLoopLists } from "./stack-loop-lists.ts";
+
+/** A sequence of more elements than this is left as it is. */
+const mostElements = 10_000;
 
 /** Makes an element of a sequence for the builder's place. */
 type Element = (g: GraphBuilder) => Value;
@@ -81,7 +85,7 @@ export function tensorsIn(sequence: Value): readonly Value[] | undefined {
 /** The elements of a sequence; undefined where they are not known. */
 function elementsOf(sequence: Value | undefined): readonly Element[] | undefined {
   const node = sequence?.producer;
-  const maker = node?.domain === "" && Object.hasOwn(makers, node.op) ? makers[node.op] : undefined;
+  const maker = node?.domain === "" ? entryOf(makers, node.op) : undefined;
   return maker?.(node!);
 }
 
@@ -128,10 +132,10 @@ function splitElements(node: Node): readonly Element[] | undefined {
   if (!sizes) return undefined;
   const isEven = split === undefined || split.shape?.length === 0;
   if (isEven && typeof total !== "number") return undefined;
-  const size = sizes[0]!;
-  const lengths = isEven
-    ? range(Math.ceil((total as number) / size)).map((i) => Math.min(size, (total as number) - i * size))
-    : sizes;
+  const size = sizes[0] ?? 0;
+  const count = isEven ? Math.ceil((total as number) / size) : sizes.length;
+  if (!(count <= mostElements) || (isEven && size < 1)) return undefined;
+  const lengths = isEven ? range(count).map((i) => Math.min(size, (total as number) - i * size)) : sizes;
   const drops = split === undefined && intsOf(node, "keepdims")?.[0] === 0;
   let start = 0;
   return lengths.map((length): Element => {

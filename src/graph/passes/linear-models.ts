@@ -1,3 +1,4 @@
+import { entryOf } from "../../base/entry-of.ts";
 import { stringTensor } from "../attributes.ts";
 import { GraphBuilder } from "../builder.ts";
 import { inferShapes } from "../infer.ts";
@@ -71,7 +72,7 @@ function transformed(g: GraphBuilder, node: Node, scores: Value): Value | undefi
     LOGISTIC: () => g.op("Sigmoid", [scores]),
     SOFTMAX: () => g.op("Softmax", [scores], { axis: 1 }),
   };
-  return transforms[textOf(node, "post_transform") ?? "NONE"]?.();
+  return entryOf(transforms, textOf(node, "post_transform") ?? "NONE")?.();
 }
 
 const floatsOf = (node: Node, key: string): readonly number[] => {

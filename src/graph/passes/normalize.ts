@@ -1,3 +1,4 @@
+import { entryOf } from "../../base/entry-of.ts";
 import { DiapasonError } from "../../base/errors.ts";
 import { constantOf, opNameOf } from "../attributes.ts";
 import { inferShapes } from "../infer.ts";
@@ -42,7 +43,7 @@ function apply(upgrade: Upgrade, graph: Graph, node: Node, from: number): void {
 
 /** What a node needs when its graph is of this opset. */
 function upgradeOf(node: Node, from: number): Upgrade | undefined {
-  const upgrade = node.domain === "" && Object.hasOwn(upgrades, node.op) ? upgrades[node.op] : undefined;
+  const upgrade = node.domain === "" ? entryOf(upgrades, node.op) : undefined;
   return upgrade && from < upgrade.before ? upgrade : undefined;
 }
 

@@ -171,6 +171,15 @@ test("an Identity between an input and an output stays", () => {
   removeIdentities(graph);
   expect(nodesOf(graph)).toEqual(["Identity"]);
 });
+test("a Dropout whose mask is an output of the graph stays", () => {
+  const graph = new Graph("mask");
+  const x = graph.addInput("x", "float32", [4]);
+  const [y, mask] = graph.addNode("Dropout", [x], { outputs: ["y", "mask"] }).outputs;
+  graph.addOutput(graph.addNode("Relu", [y], { outputs: ["z"] }).outputs[0]!);
+  graph.addOutput(mask!);
+  removeIdentities(graph);
+  expect(nodesOf(graph)).toEqual(["Dropout", "Relu"]);
+});
 test("dead nodes and spare constants go", () => {
   const graph = untidy();
   removeDead(graph);

@@ -12,26 +12,29 @@ import { removeDead } from "./remove-dead.ts";
  * such as a table of words, is kept beside its transpose.
  */
 export function plainProducts(graph: Graph): void {
-  rewrite(graph);
+  rewrite(graph, new Map());
   removeDead(graph);
 }
 
-function rewrite(graph: Graph): void {
+/** Constants that were transposed, by what they are the transposes of. */
+type Transposes = Map<Value, Value>;
+
+function rewrite(graph: Graph, transposes: Transposes): void {
   for (const node of [...graph.nodes]) {
-    for (const body of bodiesOf(node)) rewrite(body);
-    if (node.domain === "com.microsoft" && node.op === "FusedMatMul") unfuse(graph, node);
+    for (const body of bodiesOf(node)) rewrite(body, transposes);
+    if (node.domain === "com.microsoft" && node.op === "FusedMatMul") unfuse(graph, node, transposes);
   }
 }
 
-function unfuse(graph: Graph, node: Node): void {
+function unfuse(graph: Graph, node: Node, transposes: Transposes): void {
   const { transA, transB, transBatchA, transBatchB, alpha } = attributesOf(node, "com.microsoft.FusedMatMul");
   const [a, b] = node.inputs as readonly [Value, Value];
   const output = node.outputs[0]!;
   const isOpen = (value: Value, isTurned: number) => isTurned !== 0 && (value.shape?.length ?? 0) < 2;
   if (transBatchA !== 0 || transBatchB !== 0 || isOpen(a, transA) || isOpen(b, transB)) return;
   const g = new GraphBuilder(graph, node);
-  const left = transA === 0 ? a : turned(g, a);
-  const right = transB === 0 ? b : turned(g, b);
+  const left = transA === 0 ? a : turned(g, a, transposes);
+  const right = transB === 0 ? b : turned(g, b, transposes);
   const scaled = alpha === 1 ? left : g.mul(left, alpha);
   const product = g.matmul(scaled, right);
   const { name } = output;
@@ -41,15 +44,16 @@ function unfuse(graph: Graph, node: Node): void {
 }
 
 /** The last two axes swapped. */
-function turned(g: GraphBuilder, x: Value): Value {
+function turned(g: GraphBuilder, x: Value, transposes: Transposes): Value {
   if (x.constant?.dims.length !== 2 || g.graph.inputs.includes(x)) return g.swap(x);
   // A table that is looked up as well is written once: ONNX Runtime swaps it as it opens the file.
   if (x.consumers.some(({ op }) => op === "Gather")) return g.swap(x);
-  const owner = ownerOf(g.graph, x);
-  const known = owner.find(`${x.name}_transposed`);
+  const known = transposes.get(x);
   if (known) return known;
-  const value = owner.addInitializer(`${x.name}_transposed`, transposed(x.constant));
+  const owner = ownerOf(g.graph, x);
+  const value = owner.addInitializer(owner.freshName(`${x.name}_transposed`), transposed(x.constant));
   value.storedType = x.storedType;
+  transposes.set(x, value);
   return value;
 }
 

@@ -9,7 +9,7 @@ export function removeIdentities(graph: Graph): void {
   for (const node of [...graph.nodes]) {
     const [input] = node.inputs;
     const [output] = node.outputs;
-    if (!input || !output || !handsOn(node)) continue;
+    if (!input || !output || !handsOn(graph, node)) continue;
     const isOutput = graph.outputs.includes(output);
     if (isOutput && !canTakeName(graph, input)) continue;
     const { name } = output;
@@ -19,10 +19,11 @@ export function removeIdentities(graph: Graph): void {
   }
 }
 
-function handsOn(node: Node): boolean {
+function handsOn(graph: Graph, node: Node): boolean {
   if (node.domain !== "") return false;
   if (node.op === "Identity") return node.inputs[0]!.opaqueType === undefined;
-  if (node.op !== "Dropout" || (node.outputs[1]?.consumers.length ?? 0) > 0) return false;
+  const [, mask] = node.outputs;
+  if (node.op !== "Dropout" || (mask && graph.isRead(mask))) return false;
   return node.inputs[2] === undefined || knownNumbers(node.inputs[2])?.[0] === 0;
 }
 

@@ -13,19 +13,22 @@ import { loopSteps } from "../steps.ts";
 export function stackLoopLists(graph: Graph): void {
   for (const node of graph.nodes.filter(({ op, domain }) => op === "Loop" && domain === "")) {
     let loop = node;
-    for (let at = listOf(loop); at !== undefined; at = listOf(loop)) loop = withRows(graph, loop, at);
+    for (let at = listOf(graph, loop); at !== undefined; at = listOf(graph, loop))
+      loop = withRows(graph, loop, at);
   }
 }
 
 /** Which carried value of a Loop is such a list. */
-function listOf(node: Node): number | undefined {
+function listOf(graph: Graph, node: Node): number | undefined {
   const at = loopSteps(node).carried.findIndex(({ initial, before, after, final }) => {
     const appends = after.producer;
     const startsEmpty = initial.producer?.op === "SequenceEmpty";
     const isAppended = appends?.op === "SequenceInsert" && appends.inputs[0] === before && !appends.inputs[2];
     const isRanked = appends?.inputs[1]?.shape !== undefined;
     const isUnread = before.consumers.length === 1 && after.consumers.length === 0;
-    const isStackable = final?.consumers.every((reader) => Object.hasOwn(readers, reader.op)) ?? true;
+    const isStackable =
+      !final ||
+      (!graph.outputs.includes(final) && final.consumers.every(({ op }) => Object.hasOwn(readers, op)));
     return startsEmpty && isAppended && isRanked && isUnread && isStackable;
   });
   return at < 0 ? undefined : at;

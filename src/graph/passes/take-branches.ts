@@ -1,5 +1,6 @@
 import { inferShapes } from "../infer.ts";
 import type { Graph, Node, Value } from "../ir.ts";
+import { carryType } from "../value.ts";
 import { foldConstants } from "./fold-constants.ts";
 import { removeDead } from "./remove-dead.ts";
 
@@ -33,7 +34,8 @@ function takeBranch(graph: Graph, node: Node): void {
   const own = [...branch.initializers, ...branch.nodes.flatMap((inner) => inner.outputs)];
   for (const value of own)
     if (value && graph.find(value.name)) branch.rename(value, freeName(value.name, graph, branch));
-  for (const { name, constant } of branch.initializers) graph.addInitializer(name, constant!);
+  for (const value of branch.initializers)
+    carryType(value, graph.addInitializer(value.name, value.constant!));
   graph.adopt(branch.nodes, { before: node });
   const results = branch.outputs.map(({ name }) => graph.get(name));
   branch.discard();

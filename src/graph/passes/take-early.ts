@@ -20,9 +20,7 @@ export function takeEarly(graph: Graph): void {
     const [first] = takes.filter((take) => take !== undefined);
     if (!first) continue;
     const same = takes.filter((take) => take && take.axis === first.axis && take.at === first.at) as Take[];
-    const isOnly = !more.some(
-      (value) => value && (value.consumers.length > 0 || graph.outputs.includes(value)),
-    );
+    const isOnly = !more.some((value) => value && graph.isRead(value));
     const taken = isOnly && same.length === takes.length ? computedOf(graph, node, first) : undefined;
     if (taken) replace(graph, same, taken, node);
     else if (same.length > 1) replace(graph, same, gathered(graph, output, first), undefined);

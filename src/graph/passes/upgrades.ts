@@ -38,8 +38,7 @@ const batchNormalization: Upgrade = {
   rewrite: (graph, node, from) => {
     if (from < 9 && numberOf(node, "spatial") === 0) return "it normalises each pixel apart (spatial = 0)";
     graph.setAttribute(node, "spatial", undefined);
-    const isRead = (output: Value | undefined) =>
-      output !== undefined && (output.consumers.length > 0 || graph.outputs.includes(output));
+    const isRead = (output: Value | undefined) => output !== undefined && graph.isRead(output);
     if (node.outputs.slice(3).some(isRead)) return "its saved statistics are read";
     if (node.outputs.length === 1) return undefined;
     const training = node.outputs.slice(1).some(isRead);
@@ -131,7 +130,8 @@ const clip: Upgrade = {
 const dropout: Upgrade = {
   before: 12,
   rewrite: (graph, node, from) => {
-    if (from < 10 && (node.outputs[1]?.consumers.length ?? 0) > 0) return "its mask is read as numbers";
+    const [, mask] = node.outputs;
+    if (from < 10 && mask && graph.isRead(mask)) return "its mask is read as numbers";
     const ratio = numberOf(node, "ratio");
     if (ratio !== undefined) graph.setNodeInput(node, 1, constant(graph, "ratio", float32([], [ratio])));
     graph.setAttribute(node, "ratio", undefined);

@@ -1,3 +1,4 @@
+import { entryOf } from "../../base/entry-of.ts";
 import type { ModulePattern } from "./spec.ts";
 
 /** What PEFT targets in a model of a `model_type` unless told otherwise. */
@@ -74,5 +75,5 @@ const table: { readonly [modelType: string]: DefaultTargets } = {
 /** PEFT's choice for a model's config.json, where there is one. */
 export function defaultTargets(config: Readonly<Record<string, unknown>>): DefaultTargets | undefined {
   const type = config["model_type"];
-  return typeof type === "string" && Object.hasOwn(table, type) ? table[type] : undefined;
+  return typeof type === "string" ? entryOf(table, type) : undefined;
 }

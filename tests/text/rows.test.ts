@@ -282,6 +282,32 @@ describe("labels", () => {
   });
 });
 
+describe("labels that are the places of given classes", () => {
+  const classes = ["negative", "positive"];
+
+  test("are their names, and that is said", async () => {
+    const { splits, findings } = await open(file("a.csv", "text,label\na,1\nb,0\n"), { classes });
+    expect(splits.train.map(({ values }) => values.label)).toEqual(["positive", "negative"]);
+    expect(findings.map(({ message }) => message)).toContain(
+      "Labels are numbers, taken as the places of the given classes: 0 negative, 1 positive.",
+    );
+    const several = await open(file("b.csv", "text,label\na,1|0\nb,0\n"), { classes, labels: "classes" });
+    expect(several.splits.train.map(({ values }) => values.label)).toEqual([
+      ["positive", "negative"],
+      ["negative"],
+    ]);
+  });
+
+  test("are not where a class is called by a number, or a number is no place", async () => {
+    const stars = await open(file("a.csv", "text,label\na,1\nb,2\n"), { classes: ["2", "1"] });
+    expect(stars.splits.train.map(({ values }) => values.label)).toEqual(["1", "2"]);
+    await expect(open(file("b.csv", "text,label\na,1\nb,2\n"), { classes })).rejects.toMatchObject({
+      code: "data/unknown-label",
+      message: expect.stringMatching(/^b\.csv:2: the label "1"/),
+    });
+  });
+});
+
 describe("files", () => {
   test("CSV with commas, semicolons, quotes and line breaks in fields; the line is the one a row starts on", async () => {
     const csv = '\uFEFFtext;label\n"a;b\nc";x\n\n"d ""e""";y\n';

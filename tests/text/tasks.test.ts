@@ -230,6 +230,10 @@ describe("text-classification", () => {
     const saved = await tuned("numbers", { model: at("encoder"), data, task: "text-classification" });
     expect(saved.after.metrics["pearson"]).toBeGreaterThan(0.9);
     expect(saved.after.metrics["loss"]).toBeLessThan(saved.before.metrics["loss"]!);
+    const told: unknown[] = [];
+    for await (const event of predict({ model: at("numbers"), inputs: [rows[0]!.text] }))
+      if (event.type === "outputs") told.push(event.outputs);
+    expect(told).toEqual([{ score: [expect.closeTo(rows[0]!.label, 0)] }]);
   });
 
   test("a step over four batches of four is the step over one of sixteen", async () => {

@@ -128,7 +128,8 @@ function labelJob(context: JobContext, kind: LabelKind) {
     say({ examples }, given, top) {
       return rowsOf(given[output], examples.length, outputs).map((row, i): Predicted | OutputsOf => {
         const { id } = examples[i]!;
-        if (kind === "number") return { type: "outputs", id, outputs: { [output]: [...row] } };
+        // What transformers' pipeline calls it.
+        if (kind === "number") return { type: "outputs", id, outputs: { score: [...row] } };
         const shares = kind === "class" ? softmax(row) : row.map((logit) => 1 / (1 + Math.exp(-logit)));
         const labels = classes.map((label, c) => ({ label, probability: shares[c]! }));
         labels.sort((a, b) => b.probability - a.probability);

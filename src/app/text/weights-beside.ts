@@ -59,8 +59,22 @@ export function denseBeside(modules: SentenceModules): WeightsBeside & {
   };
 }
 
-/** What of a model's settings changes texts, or might be thought to. */
-const notesOn = ({ prompt, prompts }: SentenceModules): readonly string[] =>
+/** What of a model's settings changes texts, or might be thought to, and what its ONNX files leave to who reads them. */
+const notesOn = (modules: SentenceModules): readonly string[] => [
+  ...notesOnPrompts(modules),
+  ...notesOnDense(modules),
+];
+
+function notesOnDense({ poolings, dense, folders, isUnit }: SentenceModules): readonly string[] {
+  if (dense.length === 0) return [];
+  const paths = [...folders].flatMap(([path, layer]) => (layer ? [path] : []));
+  const then = [`pool them (${poolings.join(", ")})`, `apply ${paths.join(" and ")} of the folder`];
+  return [
+    `ONNX files of the model end in the vectors of tokens: ${[...then, ...(isUnit ? ["bring the result to length 1"] : [])].join(", then ")}. sentence-transformers does so by itself, also with its backend "onnx"; transformers.js's pipeline pools, and leaves out the Dense layers.`,
+  ];
+}
+
+const notesOnPrompts = ({ prompt, prompts }: SentenceModules): readonly string[] =>
   prompt !== ""
     ? [`"${prompt}" is put before every text, as the model's config_sentence_transformers.json says.`]
     : prompts.length > 0

@@ -57,11 +57,20 @@ export async function readFiles(files: TextFiles, options: TextOptions): Promise
   const read = withoutHidden(every, named !== undefined, findings);
   const isTags = found.columns.tags !== undefined;
   const given = read.flatMap(({ label }) => label ?? []);
+  const counted = named ? undefined : countedClasses(given, options.classes);
   const spelled = isTags ? undefined : spellOut(given);
   const raw = spelled?.labels ?? given;
   const labels = raw.length === 0 ? undefined : isTags ? "class" : labelKindOf(raw, options);
   const labelOfRow = new Map(given.map((label, i) => [label, raw[i]!]));
-  const names = labels === "number" ? undefined : named;
+  const names = labels === "number" ? undefined : (named ?? counted);
+  if (counted && names)
+    findings.push({
+      kind: "numbered-classes",
+      message: `Labels are numbers, taken as the places of the given classes: ${listNames(
+        counted.map((name, i) => `${i} ${name}`),
+        4,
+      ).replaceAll('"', "")}.`,
+    });
   const withLabel = ({ row, label }: ReadRow): TextValues => {
     if (label === undefined || labels === undefined) return row.values;
     const told = labelOfRow.get(label)!;
@@ -243,6 +252,21 @@ function classNamesOf(
   const areNumbers = () =>
     rows.every(({ fields }) => [fields[column]].flat().every((value) => /^(\d+|-1)$/.test(String(value))));
   return said && areNumbers() ? said[column] : undefined;
+}
+
+/** The given classes, where labels are their places in the order that they are given in, and no class is called by a number itself. */
+function countedClasses(
+  labels: readonly RawLabel[],
+  classes: readonly string[] | undefined,
+): readonly string[] | undefined {
+  if (!classes || labels.length === 0 || classes.some((name) => /^-?\d+$/.test(name))) return undefined;
+  const numbers = labels.flatMap(({ value }) =>
+    Array.isArray(value) ? value : String(value ?? "").match(/[^\s,|[\]]+/g),
+  );
+  const arePlaces = numbers.every(
+    (n) => n === null || (/^\d+$/.test(String(n)) && Number(n) < classes.length),
+  );
+  return arePlaces && numbers.some((n) => n !== null) ? classes : undefined;
 }
 
 /**

@@ -117,3 +117,14 @@ describe("refusals", () => {
     expect(obstacles.map(({ node, parameters }) => [node.name, parameters])).toEqual([["inside", [w]]]);
   });
 });
+
+test("what is taken out of a body keeps an open size to itself", () => {
+  const [g, x, bias] = started({ x: ["tokens", 2, 3], bias: ["directions", "rows"] });
+  const ones = (dims: readonly number[]) => g.ones(dims, x!);
+  const inputs = [x, ones([2, 6, 3]), ones([2, 6, 2]), bias];
+  const layer = g.node("GRU", inputs, { hidden_size: 2, direction: "bidirectional" }, ["y"]);
+  const graph = backOf(withLoss(g, layer.outputs[0]!), "bias");
+  const sizes = graph.nodes.filter(({ op }) => op === "NonZero").map(({ outputs }) => outputs[0]!.shape![1]);
+  expect(sizes.length).toBeGreaterThan(1);
+  expect(new Set(sizes).size).toBe(sizes.length);
+});

@@ -128,8 +128,8 @@ const real = (g: GraphBuilder, x: Value): Value => g.cast(x, "float32");
 function unrounded(g: GraphBuilder, node: Node, scale: Value, zero: Value | undefined): Rounded {
   const attrs = attributesOf(node, "QuantizeLinear");
   const x = node.inputs[0]!;
-  const scaled = g.div(x, overElements(g, node, scale, x, attrs));
-  const exact = zero ? g.add(scaled, real(g, overElements(g, node, zero, x, attrs))) : scaled;
+  const scaled = g.div(x, overElements(g, scale, x, attrs));
+  const exact = zero ? g.add(scaled, real(g, overElements(g, zero, x, attrs))) : scaled;
   return { node, scaled, exact };
 }
 
@@ -193,7 +193,7 @@ const smooth: { readonly [op: string]: Smooth } = {
   DequantizeLinear: (g, node, { known, source }) => {
     const attrs = attributesOf(node, "DequantizeLinear");
     const [x, scale, zero] = node.inputs as [Value, Value, Value | undefined];
-    const spread = (parameter: Value) => real(g, overElements(g, node, parameter, x, attrs));
+    const spread = (parameter: Value) => real(g, overElements(g, parameter, x, attrs));
     const [whole, by] = source ? parted(g, source, known) : [real(g, x)];
     const centred = zero ? g.sub(whole, spread(zero)) : whole;
     return [g.mul(by ? g.add(by, centred) : centred, spread(scale))];

@@ -5,6 +5,7 @@ import { expandNode } from "../graph/expansions/expand.ts";
 import { hasOpenPads, padApart } from "../graph/expansions/open-pads.ts";
 import { bodiesOf, bodyOf, capturedBy, type Graph, type Node, type Value } from "../graph/ir.ts";
 import { schemas } from "../graph/schemas.ts";
+import { roundsUpInVain } from "../graph/window.ts";
 import { hoistInvariants } from "./control-flow-hoist.ts";
 import { type GradRule, type InputRule, isFloat, isWhole, type NodeRule, nodeText } from "./rule.ts";
 import { gradRules } from "./rules.ts";
@@ -128,6 +129,7 @@ export function expandOnPath(graph: Graph, ends: readonly string[], sources: rea
       const rule = ruleOf(node);
       if (rule === "expansion") found.push(node);
       else if (hasOpenPads(node)) padding.push(node);
+      else if (roundsUpInVain(node)) graph.setAttribute(node, "ceil_mode", undefined);
       if (typeof rule === "object" && "node" in rule && rule.runsBodyOften) repeated.push(node);
       for (const input of [...node.inputs, ...capturedBy(node)])
         if (input && moved.has(input)) needed.add(input);

@@ -80,3 +80,12 @@ test("shapes are constants where they are known, and taken at run time where not
   expect(g.sizeOf(x, 1).constant).toBeDefined();
   expect(g.reshapeLike(g.reshape(x, [-1]), x).shape).toEqual(["batch", 3]);
 });
+
+test("a name is given once, as an open size may be called after a value that is called otherwise by now", () => {
+  const { graph, g, x } = builderOf(["batch"]);
+  const found = g.op("NonZero", [x]);
+  expect([found.name, found.shape]).toEqual(["nonzero", [1, "nonzero.1"]]);
+  graph.rename(found, "places");
+  expect(g.op("NonZero", [g.neg(x)]).shape).not.toEqual(found.shape);
+  expect(graph.clone().freshName("nonzero")).not.toBe("nonzero");
+});

@@ -255,7 +255,7 @@ describe("what cannot be told", () => {
     expect(y.shape).toEqual([4, 3]);
     expect(other.shape).toEqual(["k", 2]);
   });
-  test("of an operator that is made of others the type is told without the sizes", () => {
+  test("a MaxUnpool of open sizes has those that its window implies", () => {
     const graph = new Graph("unpool");
     const [x, at] = [["x", "float32"] as const, ["at", "int64"] as const].map(([name, dtype]) =>
       graph.addInput(name, dtype, ["batch", 3, "height", "width"]),
@@ -263,6 +263,14 @@ describe("what cannot be told", () => {
     const y = graph.addNode("MaxUnpool", [x, at], {
       attributes: [["kernel_shape", { type: "ints", value: [2, 2] }]],
     }).outputs[0]!;
+    inferShapes(graph);
+    expect(y.shape).toEqual(["batch", 3, "height+1", "width+1"]);
+  });
+  test("of an operator that is made of others the type is told without the sizes", () => {
+    const graph = new Graph("grid");
+    const theta = graph.addInput("theta", "float32", ["batch", 2, 3]);
+    const size = graph.addInput("size", "int64", [4]);
+    const y = graph.addNode("AffineGrid", [theta, size]).outputs[0]!;
     inferShapes(graph);
     expect([y.dtype, y.shape]).toEqual(["float32", undefined]);
   });

@@ -28,6 +28,8 @@ export class Graph {
   readonly #names = new Map<string, Value>();
   /** How often a name occurs in the bodies inside the outermost graph; no new name of a graph around them may hide one. */
   readonly #innerNames: Map<string, number>;
+  /** Every name that a value of the outermost graph or of a body inside has or had. */
+  readonly #given: Set<string>;
   #fresh = 0;
 
   constructor(name: string, opsets: Iterable<readonly [string, number]> = [["", 21]], outer?: Graph) {
@@ -35,6 +37,7 @@ export class Graph {
     this.opsets = new Map(opsets);
     this.outer = outer;
     this.#innerNames = outer ? outer.#innerNames : new Map();
+    this.#given = outer ? outer.#given : new Set();
   }
   get inputs(): readonly Value[] {
     return this.#inputs;
@@ -65,13 +68,15 @@ export class Graph {
   isRead(value: Value): boolean {
     return value.useList.length > 0 || this.#outputs.includes(value);
   }
-  /** A name that no value of this graph, of those around it or of the bodies inside has, made from `base`. */
+  /**
+   * A name that no value of this graph, of those around it or of the bodies inside has or had, made from `base`: an open size
+   * may be called after a value that is called otherwise by now.
+   */
   freshName(base: string): string {
-    const isTaken = (name: string) => (this.#innerNames.get(name) ?? 0) > 0 || this.find(name) !== undefined;
-    if (base !== "" && !isTaken(base)) return base;
+    if (base !== "" && !this.#given.has(base)) return base;
     let name: string;
     do name = `${base}_${++this.#fresh}`;
-    while (isTaken(name));
+    while (this.#given.has(name));
     return name;
   }
 
@@ -215,7 +220,8 @@ export class Graph {
     const made = new Value(name, value.dtype, value.shape, constant);
     body.replaceUses(value, made);
     body.removeValue(value);
-    made.name = this.freshName(name);
+    const isTaken = (this.#innerNames.get(name) ?? 0) > 0 || this.find(name) !== undefined;
+    if (isTaken) made.name = this.freshName(name);
     this.#register(made);
     this.#initializers.add(made);
     for (const owner of owners) made.useList.push(owner);
@@ -258,6 +264,7 @@ export class Graph {
   /** A deep copy of the structure; tensors are shared. */
   clone(outer: Graph | undefined = this.outer): Graph {
     const copy = new Graph(this.name, this.opsets, outer);
+    for (const name of this.#given) copy.#given.add(name);
     for (const [key, text] of this.metadata) copy.metadata.set(key, text);
     for (const input of this.#inputs) carryType(input, copy.addInput(input.name, input.dtype, input.shape));
     for (const value of this.#initializers) {
@@ -301,6 +308,7 @@ export class Graph {
     this.#countName(name, -1);
   }
   #countName(name: string, by: number): void {
+    if (by > 0) this.#given.add(name);
     if (this.outer) this.#innerNames.set(name, (this.#innerNames.get(name) ?? 0) + by);
   }
 }

@@ -42,6 +42,18 @@ export function windowOf(node: Node): Window | undefined {
   return { kernel, strides, dilations, pads, output: along.map((a) => a.output) };
 }
 
+/**
+ * Whether a pool whose number of windows is rounded up has no more of them than rounded down, as those that would be more
+ * begin in the padding. Shape inference of ONNX counts them all the same until opset 22, and then a runtime refuses what
+ * stands beside the pool.
+ */
+export function roundsUpInVain(node: Node): boolean {
+  if (node.attributes.get("ceil_mode") === undefined || !windowOps.has(opNameOf(node))) return false;
+  const attributes = new Map([...node.attributes].filter(([key]) => key !== "ceil_mode"));
+  const [up, down] = [node, { ...node, attributes }].map((one) => windowOf(one)?.output);
+  return up?.every((size, axis) => typeof size === "number" && size === down?.[axis]) ?? false;
+}
+
 /** What a node says of its window, before its input's sizes are looked at. */
 interface Frame {
   readonly kernel: readonly number[];

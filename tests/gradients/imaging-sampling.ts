@@ -35,6 +35,27 @@ const align = (attributes: { readonly [key: string]: string | number }) => (g: G
     ...attributes,
   });
 
+/** Regions that the run computes, with as many samples as fit: one of no pixel, one turned inside out. */
+const alignComputed = (attributes: { readonly [key: string]: string | number }) =>
+  grad(
+    "2x2x5x6, 4x4",
+    (g: GraphBuilder, x: Value, rois: Value) =>
+      g.op("RoiAlign", [x, rois, g.ints([0, 1, 0, 1])], {
+        output_height: 2,
+        output_width: 3,
+        spatial_scale: 0.75,
+        ...attributes,
+      }),
+    {
+      at: [
+        [-1.5, 0.5, 1.25, 2, -0.75, 0.25, 1.75],
+        [0, 0, 4, 3, 1.25, 0.5, 6.5, 5.75, -2, -1, 1.5, 9, 3, 2, 2.5, 1],
+      ],
+      of: [0],
+      float64Tolerance: 1e-5,
+    },
+  );
+
 const deform =
   (attributes: { readonly [key: string]: number | readonly number[] }) =>
   (g: GraphBuilder, x: Value, weight: Value, offset: Value, ...more: Value[]) =>
@@ -60,6 +81,11 @@ export const sampling: { readonly [title: string]: GradCase } = {
     symbolic: "pixels",
   }),
   "RoiAlign, mean of as many as fit": grad("2x2x5x6", align({})),
+  "RoiAlign, mean of as many as fit computed regions": alignComputed({}),
+  "RoiAlign, largest of as many as fit computed regions": alignComputed({
+    mode: "max",
+    coordinate_transformation_mode: "output_half_pixel",
+  }),
   "RoiAlign, largest": grad("2x2x5x6", align({ mode: "max", sampling_ratio: 2 })),
   "RoiAlign, largest, from the pixels' corners": grad(
     "2x2x5x6",

@@ -50,6 +50,20 @@ export const imaging: { readonly [title: string]: GradCase } = {
       strides: [2, 2],
     }),
   ),
+  "MaxUnpool into a larger output, whose places the indices count": grad("1x1x2x2", (g, x) =>
+    g.op("MaxUnpool", [x, g.constant([0, 8, 11, 23], "int64", [1, 1, 2, 2]), g.ints([1, 1, 5, 5])], {
+      kernel_shape: [2, 2],
+      strides: [2, 2],
+    }),
+  ),
+  "MaxUnpool, pixels unknown": grad(
+    "1x2x2x2",
+    (g, x) => {
+      const indices = g.constant([0, 3, 8, 14, 16, 19, 25, 31], "int64", [1, 2, 2, 2]);
+      return g.op("MaxUnpool", [x, indices], { kernel_shape: [3, 2], pads: [1, 0, 0, 0], strides: [2, 2] });
+    },
+    { symbolic: "pixels" },
+  ),
   "MaxUnpool, batch unknown": grad(
     "1x2x2x2",
     (g, x) => {

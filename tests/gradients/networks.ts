@@ -176,6 +176,13 @@ export const networks: { readonly [title: string]: GradCase } = {
     pads: [1, 1, 1, 1],
     count_include_pad: 1,
   }),
+  "AveragePool 2-D, ceil, where a window more would begin in the padding": pool("AveragePool", "1x2x4x5", {
+    kernel_shape: [1, 3],
+    strides: [2, 2],
+    pads: [0, 0, 0, 2],
+    ceil_mode: 1,
+    count_include_pad: 1,
+  }),
   "AveragePool 2-D, ceil": pool("AveragePool", "1x2x6x5", {
     kernel_shape: [3, 2],
     strides: [2, 2],

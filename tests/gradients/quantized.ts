@@ -32,6 +32,41 @@ export const quantized: { readonly [title: string]: GradCase } = {
   "QuantizeLinear and back, int4, most cut off": perTensor("int4", 0.1, 2),
   "QuantizeLinear and back, uint4": perTensor("uint4", 0.3, 7),
   "QuantizeLinear and back, float8": perTensor("float8e4m3fn", 0.003, 0),
+  ...Object.fromEntries(
+    (["float8e4m3fn", "uint4", "int4"] as const).flatMap((dtype) => {
+      const scale = (g: GraphBuilder) => g.constant([0.3, 0.2], "float32");
+      const zero = (g: GraphBuilder) => g.constant(dtype === "uint4" ? [7, 6] : [0, 0], dtype);
+      return [
+        [
+          `QuantizeLinear and back, ${dtype}, along an axis, sizes unknown`,
+          grad("2x3", (g, x) => g.square(fake(g, x, scale(g), zero(g), { axis: 0 })), {
+            ...rounded,
+            symbolic: true,
+          }),
+        ],
+        [
+          `QuantizeLinear and back, ${dtype}, in blocks of a vector`,
+          grad("3", (g, x) => g.square(fake(g, x, scale(g), zero(g), { axis: 0, block_size: 2 })), rounded),
+        ],
+      ];
+    }),
+  ),
+  "QuantizeLinear and back, in blocks along an axis of unknown size, scales that move": grad(
+    "2x5, 2x3",
+    (g, x, scale) => {
+      const zero = g.constant([1, 2, 0, -1, 0, 3], "int4", [2, 3]);
+      const blocks = g.op("Reshape", [scale, g.ints([2, 3])]);
+      return g.square(fake(g, x, blocks, zero, { axis: 1, block_size: 2 }));
+    },
+    {
+      ...rounded,
+      symbolic: true,
+      within: [
+        [-2, 2],
+        [0.25, 0.3],
+      ],
+    },
+  ),
   "QuantizeLinear and back, halves at the ends": grad(
     "6",
     (g, x) => fake(g, x, one(g, 0.5), zero(g, 100, "uint8")),

@@ -50,6 +50,14 @@ export const signal: { readonly [title: string]: GradCase } = {
   ...transforms("inverse of real numbers, cut off", "2x6x1", { inverse: 1 }, 1, 5),
   ...transforms("inverse of half", "2x4x2", { inverse: 1, onesided: 1 }, 1),
   ...transforms("inverse of half, an odd length", "4x3x2", { inverse: 1, onesided: 1 }, 0, 7),
+  "DFT, real, half, a length of int32, sizes unknown": grad(
+    "2x5x1",
+    (g, x) => {
+      const real = g.op("Reshape", [x, g.ints([0, 0, 1])]);
+      return g.op("DFT", [real, g.constant([7], "int32", []), whole(g, 1)], { onesided: 1 });
+    },
+    { symbolic: true, float64Tolerance: 1e-5 },
+  ),
   // in two steps
   ...transforms("many points", "2x1056x2", {}, 1),
   ...transforms("many points, half, filled up", "1000x2x1", { onesided: 1 }, 0, 1500),

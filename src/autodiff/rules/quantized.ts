@@ -8,7 +8,7 @@ import {
   type ScaleAxis,
 } from "../../graph/expansions/quantization.ts";
 import { blockwiseWeight, codedWeight } from "../../graph/expansions/quantized-blocks.ts";
-import type { Node, Value } from "../../graph/ir.ts";
+import type { Value } from "../../graph/ir.ts";
 import { reduceTo } from "../reduce.ts";
 import { type Backward, type GradRule, type GradRules, noGradient } from "../rule.ts";
 import { scatterAdd } from "../scatter.ts";
@@ -23,9 +23,9 @@ import { blockwiseAtRunTime, codedAtRunTime, throughWholeNumbers } from "./froze
  */
 
 /** A gradient of every element summed to those that a scale counts for. */
-function toScale(g: GraphBuilder, node: Node, parts: Value, scale: Value, x: Value, along: ScaleAxis): Value {
-  if (isBlocked(scale, along)) return scatterAdd(g, parts, blocksOf(g, node, x, along), along.axis, scale);
-  const summed = reduceTo(g, parts, overElements(g, node, scale, x, along));
+function toScale(g: GraphBuilder, parts: Value, scale: Value, x: Value, along: ScaleAxis): Value {
+  if (isBlocked(scale, along)) return scatterAdd(g, parts, blocksOf(g, x, along), along.axis, scale);
+  const summed = reduceTo(g, parts, overElements(g, scale, x, along));
   return rankOf(scale) === rankOf(summed) ? summed : g.reshapeLike(summed, scale);
 }
 
@@ -40,8 +40,8 @@ function unscaled(g: GraphBuilder, dy: Value, scale: Value): Value {
 function throughRounding(b: Backward<"QuantizeLinear">): Value {
   const { g, node, dy, attrs } = b;
   const [x, scale] = b.x;
-  const steps = overElements(g, node, scale, x, attrs);
-  const zero = b.has(2) ? g.cast(overElements(g, node, b.x[2], x, attrs), scale) : undefined;
+  const steps = overElements(g, scale, x, attrs);
+  const zero = b.has(2) ? overElements(g, g.cast(b.x[2], scale), x, attrs) : undefined;
   const dtype = quantizedType(node, attrs.output_dtype);
   const [least, greatest] = keptRange(dtype);
   const bound = (number: number) => g.mul(steps, zero ? g.sub(number, zero) : number);
@@ -56,11 +56,11 @@ const quantize: GradRule<"QuantizeLinear" | "com.microsoft.QuantizeLinear"> = {
     throughRounding as never,
     // y = x/s + z   ds = −dx·x/s
     (b) => {
-      const { g, node, attrs } = b;
+      const { g, attrs } = b;
       const [x, scale] = b.x;
-      const steps = overElements(g, node, scale, x, attrs);
+      const steps = overElements(g, scale, x, attrs);
       const parts = g.neg(g.mul(throughRounding(b as never), g.div(x, steps)));
-      return toScale(g, node, parts, scale, x, attrs);
+      return toScale(g, parts, scale, x, attrs);
     },
     null,
   ],
@@ -68,13 +68,13 @@ const quantize: GradRule<"QuantizeLinear" | "com.microsoft.QuantizeLinear"> = {
   rounds: true,
 };
 
-// y = (x − z)·s
+// y = (x − z)·s; sizes are those of y, as a runtime may not say those of whole numbers of 4 bits
 const dequantize: GradRule<"DequantizeLinear" | "com.microsoft.DequantizeLinear"> = [
-  ({ g, node, dy, x: [x, scale], attrs }) => g.mul(dy, overElements(g, node, scale, x, attrs)),
-  ({ g, node, dy, x, attrs, has }) => {
+  ({ g, dy, y, x: [, scale], attrs }) => g.mul(dy, overElements(g, scale, y, attrs)),
+  ({ g, dy, y, x, attrs, has }) => {
     const real = g.cast(x[0], dy);
-    const zero = has(2) ? g.cast(overElements(g, node, x[2], x[0], attrs), dy) : undefined;
-    return toScale(g, node, g.mul(dy, zero ? g.sub(real, zero) : real), x[1], x[0], attrs);
+    const zero = has(2) ? overElements(g, g.cast(x[2], dy), y, attrs) : undefined;
+    return toScale(g, g.mul(dy, zero ? g.sub(real, zero) : real), x[1], y, attrs);
   },
   null,
 ];

@@ -15,6 +15,7 @@ import {
   type ValueInfoProtoSchema,
 } from "./onnx.generated.ts";
 import { fileFact } from "./reader.ts";
+import { writtenOpsets } from "./written-opsets.ts";
 
 /** Where the bytes of a weight go when they do not go into the model file. */
 export interface ExternalPlace {
@@ -33,14 +34,15 @@ const irVersion = 10n;
 /** The bytes of an ONNX file. Values keep their names; shapes are written where they are known. */
 export function writeOnnx(graph: Graph, options: WriteOptions = {}): Uint8Array {
   const fact = (name: string) => graph.metadata.get(`${fileFact}${name}`);
+  const opsets = writtenOpsets(graph);
   const model = create(ModelProtoSchema, {
-    irVersion: irVersionOf(graph),
+    irVersion: irVersionOf(graph, Math.max(...opsets.values())),
     producerName: fact("producer_name") ?? "diapason",
     producerVersion: fact("producer_version") ?? "",
     domain: fact("domain") ?? "",
     modelVersion: BigInt(fact("model_version") ?? 0),
     docString: fact("doc_string") ?? "",
-    opsetImport: [...graph.opsets].map(([domain, version]) => ({ domain, version: BigInt(version) })),
+    opsetImport: [...opsets].map(([domain, version]) => ({ domain, version: BigInt(version) })),
     metadataProps: [...graph.metadata]
       .filter(([key]) => !key.startsWith(fileFact))
       .map(([key, value]) => ({ key, value })),
@@ -53,9 +55,8 @@ export function writeOnnx(graph: Graph, options: WriteOptions = {}): Uint8Array 
  * The version that the file stated, where it still fits: those before 4 want every initializer to be an input as well,
  * and runtimes then take it for a constant, which decides how they fuse and round.
  */
-function irVersionOf(graph: Graph): bigint {
+function irVersionOf(graph: Graph, newest: number): bigint {
   const stated = BigInt(graph.metadata.get(`${fileFact}ir_version`) ?? 0);
-  const newest = Math.max(...graph.opsets.values());
   if (newest >= 21) return newest > 21 && stated > irVersion ? stated : irVersion;
   const inputs = new Set(graph.inputs);
   const fits = stated > 3n || (stated === 3n && [...graph.initializers].every((value) => inputs.has(value)));

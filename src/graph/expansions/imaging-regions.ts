@@ -24,9 +24,10 @@ export interface RegionTaps {
 interface Samples {
   /** [regions or 1, bins, samples] */
   readonly at: Value;
-  /** The same sizes. Of a maximum, 1 or, in a region without samples, 0. */
+  /** [regions or 1, bins or 1, samples]. Of a maximum, 1 or, in a region without samples, 0. */
   readonly share: Value;
-  readonly count: number;
+  /** int64 [1] where only the run knows. */
+  readonly count: Operand;
 }
 
 export function regionTaps(aligning: Aligning): RegionTaps {
@@ -35,12 +36,12 @@ export function regionTaps(aligning: Aligning): RegionTaps {
   const [height, width] = [2, 3].map((axis) => pixelsAlong(g, input, axis)) as [Operand, Operand];
   const isHalf = attrs.coordinate_transformation_mode === "half_pixel";
   const corners = g.sub(g.mul(rois, attrs.spatial_scale), isHalf ? 0.5 : 0);
-  const axis = (first: number, among: Operand, bins: number): AxisTaps & { readonly count: number } => {
+  const axis = (first: number, among: Operand, bins: number): AxisTaps & Pick<Samples, "count"> => {
     const size = typeof among === "number" ? among : g.cast(among, corners);
     const start = g.slice(corners, [1], [first], [first + 1]);
     const extent = g.sub(g.slice(corners, [1], [first + 2], [first + 3]), start);
     const length = isHalf ? extent : g.max(extent, 1);
-    const samples = samplesOf(aligning, first, bins);
+    const samples = samplesOf(aligning, { first, bins, length });
     const column = (value: Value) => g.unsqueeze(value, [2]);
     const at = g.add(column(start), g.mul(column(length), samples.at));
     const isInside = g.op("And", [g.greaterOrEqual(at, -1), g.lessOrEqual(at, size)]);
@@ -55,7 +56,7 @@ export function regionTaps(aligning: Aligning): RegionTaps {
     by(g.unsqueeze(a, [2, 4, 6]), g.unsqueeze(b, [1, 3, 5]));
   const image = g.unsqueeze(g.mul(g.cast(images, "int64"), pixelsIn(g, input)), range(1, 7));
   const pixel = crossed(g.mul(g.cast(y.at, "int64"), width), g.cast(across.at, "int64"), g.add);
-  const flat = g.ints([-1, y.count * across.count * 4]);
+  const flat = g.concat([g.ints([-1]), timesFour(g, y.count, across.count)], 0);
   return {
     row: g.op("Reshape", [g.add(pixel, image), flat]),
     weight: g.op("Reshape", [crossed(y.weight, across.weight, g.mul), flat]),
@@ -96,15 +97,26 @@ function pixelTaps(g: GraphBuilder, at: Value, size: Operand): AxisTaps {
 /** A sample's part of a mean over `count`; none for one that stands there because another region has more. */
 const meanShare = (count: number, sample: number): number => (sample < count ? 1 / count : 0);
 
+/** Four pixels for every pair of samples, as a shape has it. */
+function timesFour(g: GraphBuilder, down: Operand, across: Operand): Value {
+  if (typeof down === "number" && typeof across === "number") return g.ints([4 * down * across]);
+  const vector = (count: Operand) => (typeof count === "number" ? g.ints([count]) : count);
+  return g.mul(g.mul(vector(down), vector(across)), 4);
+}
+
+/** One axis of all regions: their column of begins, the number of bins, and how long they are, [regions, 1]. */
+interface Extents {
+  readonly first: number;
+  readonly bins: number;
+  readonly length: Value;
+}
+
 /** As many samples as are asked for, or one a pixel of each region: none in a region that is turned inside out. */
-function samplesOf({ g, node, x, attrs }: Aligning, first: number, bins: number): Samples {
+function samplesOf({ g, x, attrs }: Aligning, extents: Extents): Samples {
   const [, rois] = x;
+  const { first, bins } = extents;
   const known = attrs.sampling_ratio > 0 ? undefined : knownNumbers(rois);
-  if (attrs.sampling_ratio <= 0 && !known)
-    return noExpansion(
-      node,
-      "it samples as its regions are large (sampling_ratio = 0), and they are not constant",
-    );
+  if (attrs.sampling_ratio <= 0 && !known) return samplesAtRunTime(g, extents, attrs.mode);
   const isHalf = attrs.coordinate_transformation_mode === "half_pixel";
   const counts = known
     ? range(known.length / 4).map((region) => {
@@ -125,6 +137,25 @@ function samplesOf({ g, node, x, attrs }: Aligning, first: number, bins: number)
   const share = each((count, _, sample) => shareOf(count, sample));
   const dims = [counts.length, bins, most];
   return { at: g.constant(at, rois.dtype, dims), share: g.constant(share, rois.dtype, dims), count: most };
+}
+
+/** One sample a pixel of regions that only the run knows. */
+function samplesAtRunTime(g: GraphBuilder, { bins, length }: Extents, mode: string): Samples {
+  const counts = g.unsqueeze(g.max(g.op("Ceil", [g.div(length, bins)]), 0), [2]);
+  const some = g.max(counts, 1);
+  // beside 1, as there may be no region
+  const all = g.concat([g.constant([1], length.dtype), g.op("Reshape", [counts, g.ints([-1])])], 0);
+  const most = g.cast(g.op("ReduceMax", [all], { keepdims: 0 }), "int64");
+  const number = (value: number) => g.constant([value], "int64", []);
+  const sample = g.cast(g.op("Range", [number(0), most, number(1)]), length);
+  const bin = g.constant(range(bins), length.dtype, [bins, 1]);
+  const within = g.div(g.add(g.min(sample, g.sub(some, 1)), 0.5), some);
+  const mean = g.where(g.less(sample, counts), g.div(g.scalar(1, length), some), 0);
+  return {
+    at: g.div(g.add(within, bin), bins),
+    share: mode === "max" ? g.min(counts, 1) : mean,
+    count: g.reshape(most, [1]),
+  };
 }
 
 /** The pixels of all images as rows: [images·pixels, channels]. */

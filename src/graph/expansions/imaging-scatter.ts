@@ -1,4 +1,4 @@
-import { range, rankOf } from "../builder.ts";
+import { type GraphBuilder, numbers, range, rankOf } from "../builder.ts";
 import { knownDims } from "../infer/known-dims.ts";
 import type { Node, Value } from "../ir.ts";
 import { type Composite, type Expansions, noExpansion, sizesOf } from "./expansion.ts";
@@ -56,21 +56,33 @@ const windowsOf = (
     return Math.floor(room / (strides[axis] ?? 1)) + 1;
   });
 
-/** Each element where its index says, in the flat output that the window implies; a larger asked-for shape is filled up. */
-function maxUnpool({ g, node, x, attrs, has }: Composite<"MaxUnpool">): Value {
+/**
+ * Each element where its index says, in the flat output that is asked for, else in the one that the window implies.
+ *
+ * ONNX's text counts indices in the implied output and puts that into the corner of a larger one; ONNX Runtime and PyTorch
+ * count them in the output that is asked for.
+ */
+function maxUnpool({ g, x, attrs, has }: Composite<"MaxUnpool">): Value {
   const [input, indices, asked] = x;
-  const from = sizesOf(node, input, "the sizes of the pixels", 2);
-  const { kernel_shape: kernel, pads, strides } = attrs;
-  const implied = kernel.map(
-    (size, i) => (from[i]! - 1) * (strides[i] ?? 1) + size - (pads[i] ?? 0) - (pads[i + kernel.length] ?? 0),
-  );
-  const shape = g.concat([g.sizeOf(input, 0), g.sizeOf(input, 1), g.ints(implied)], 0);
+  const shape = has(2)
+    ? asked
+    : g.concat([g.sizeOf(input, 0), g.sizeOf(input, 1), implied(g, input, attrs)], 0);
   const empty = g.zeros(g.op("ReduceProd", [shape], { keepdims: 1 }), input);
   const flat = [indices, input].map((value) => g.reshape(value, [-1])) as [Value, Value];
-  const placed = g.reshapeTo(g.op("ScatterElements", [empty, ...flat], { axis: 0 }), shape);
-  if (!has(2)) return placed;
-  const wanted = listOf(node, asked, "output shape", 2);
-  return g.pad(placed, [0, 0, ...implied.map(() => 0), 0, 0, ...implied.map((size, i) => wanted[i]! - size)]);
+  return g.reshapeTo(g.op("ScatterElements", [empty, ...flat], { axis: 0 }), shape);
+}
+
+/** Sizes of the image from which a window would have made one of the input's sizes, as an int64 vector. */
+function implied(
+  g: GraphBuilder,
+  input: Value,
+  { kernel_shape: kernel, pads, strides }: Composite<"MaxUnpool">["attrs"],
+): Value {
+  const steps = kernel.map((_, i) => strides[i] ?? 1);
+  const reach = kernel.map((size, i) => size - (pads[i] ?? 0) - (pads[i + kernel.length] ?? 0));
+  const from = numbers(input.shape?.slice(2));
+  if (from) return g.ints(from.map((size, i) => (size - 1) * steps[i]! + reach[i]!));
+  return g.add(g.mul(g.sub(g.op("Shape", [input], { start: 2 }), 1), g.ints(steps)), g.ints(reach));
 }
 
 /** θ·(x, y, 1) for every pixel of the asked-for size, its centre between −1 and 1. */
@@ -86,10 +98,13 @@ function affineGrid({ g, node, x: [theta, size], attrs }: Composite<"AffineGrid"
   return g.reshape(g.matmul(base, g.swap(theta)), [-1, ...sizes, sizes.length]);
 }
 
-/** The place of a pixel between −1 and 1: its centre, or with `alignCorners` stretched so that the ends are reached. */
+/**
+ * The place of a pixel between −1 and 1: its centre, or with `alignCorners` stretched so that the ends are reached; a single
+ * pixel is then at the end, as in ONNX Runtime (at the begin in ONNX's reference, in the middle in PyTorch).
+ */
 function centre(index: number, size: number, alignCorners: boolean): number {
   if (!alignCorners) return (2 * index + 1) / size - 1;
-  return size === 1 ? -1 : (2 * index) / (size - 1) - 1;
+  return size === 1 ? 1 : (2 * index) / (size - 1) - 1;
 }
 
 /** Cut off or filled up with zeros on both sides alike; the odd one at the end. */

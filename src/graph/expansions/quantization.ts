@@ -3,7 +3,6 @@ import { dataTypeOf } from "../element-types.ts";
 import type { Node, Value } from "../ir.ts";
 import { rangeOf } from "../kernels/nd-array.ts";
 import type { DataType } from "../tensor.ts";
-import { noExpansion } from "./expansion.ts";
 
 /** Along what the elements of a tensor have a scale each: an axis, in blocks where it says so. */
 export interface ScaleAxis {
@@ -13,26 +12,21 @@ export interface ScaleAxis {
 
 /** Whether a scale or zero point counts for a block of elements along an axis. */
 export const isBlocked = (parameter: Value, { block_size }: ScaleAxis): boolean =>
-  block_size > 0 && rankOf(parameter) > 1;
+  block_size > 0 && rankOf(parameter) > 0;
 
 /** The block that every element along an axis belongs to. */
-export const blocksOf = (g: GraphBuilder, node: Node, x: Value, { axis, block_size }: ScaleAxis): Value => {
+export function blocksOf(g: GraphBuilder, x: Value, { axis, block_size }: ScaleAxis): Value {
   const size = x.shape?.[axis];
-  if (typeof size !== "number")
-    return noExpansion(node, `the size of "${x.name}" that is cut into blocks is not known`);
-  return g.ints(range(size).map((place) => Math.floor(place / block_size)));
-};
+  if (typeof size === "number") return g.ints(range(size).map((place) => Math.floor(place / block_size)));
+  const number = (value: number) => g.constant([value], "int64", []);
+  const places = g.op("Range", [number(0), g.squeeze(g.sizeOf(x, axis), [0]), number(1)]);
+  return g.op("Div", [places, number(block_size)]);
+}
 
 /** A scale or zero point in a shape that broadcasts over the elements of `x`. */
-export function overElements(
-  g: GraphBuilder,
-  node: Node,
-  parameter: Value,
-  x: Value,
-  along: ScaleAxis,
-): Value {
+export function overElements(g: GraphBuilder, parameter: Value, x: Value, along: ScaleAxis): Value {
   if (isBlocked(parameter, along))
-    return g.op("Gather", [parameter, blocksOf(g, node, x, along)], { axis: along.axis });
+    return g.op("Gather", [parameter, blocksOf(g, x, along)], { axis: along.axis });
   const isOne = rankOf(parameter) === 0 || (parameter.shape![0] === 1 && rankOf(x) > 0);
   return isOne ? parameter : g.unsqueeze(parameter, range(1, rankOf(x) - along.axis));
 }

@@ -16,7 +16,7 @@ function dequantized(g: GraphBuilder, x: Value, scale: Value, zero: Value | unde
     return isVector ? g.unsqueeze(parameter, range(1, rankOf(x) - axis)) : parameter;
   };
   const real = g.cast(x, scale);
-  return g.mul(zero ? g.sub(real, g.cast(spread(zero), scale)) : real, spread(scale));
+  return g.mul(zero ? g.sub(real, spread(g.cast(zero, scale))) : real, spread(scale));
 }
 
 const sizeOf = (parameter: Value) => (rankOf(parameter) === 0 ? 1 : parameter.shape![0]);

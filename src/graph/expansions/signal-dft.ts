@@ -178,7 +178,8 @@ export function dft({ g, node, x, has, attrs }: Composite<"DFT">): Value {
     }
     const points = g.sizeOf(lines, rank - 2);
     const run = inverse && onesided ? g.mul(g.sub(points, 1), 2) : points;
-    return byWaves(g, lines, parts, has(1) ? g.reshape(dftLength, [1]) : run, { inverse, onesided });
+    const asked = has(1) ? g.reshape(g.cast(dftLength, "int64"), [1]) : run;
+    return byWaves(g, lines, parts, asked, { inverse, onesided });
   };
   return g.transpose(
     made(),

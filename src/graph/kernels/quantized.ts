@@ -1,11 +1,11 @@
 import { dataTypeOf } from "../element-types.ts";
 import type { DataType } from "../tensor.ts";
-import { fromNdArray, toNdArray } from "./convert.ts";
 import { type Call, type Kernel, type Kernels, required } from "./kernel.ts";
 import { matmul } from "./linear.ts";
 import { filled, isFloat, type NdArray, ndArray, rangeOf } from "./nd-array.ts";
 import { expand, pick, range, reshaped } from "./offsets.ts";
 import { roundHalfToEven } from "./scalar.ts";
+import { isSmallFloat, roundToSmall } from "./small-floats.ts";
 import { convolution } from "./windows.ts";
 
 type Linear = "QuantizeLinear" | "DequantizeLinear";
@@ -24,10 +24,15 @@ function ofElements({ attributes }: Call<Linear>, parameter: NdArray, dims: read
   );
 }
 
-/** Rounded to the type: to whole numbers, halves to the even one, or as the floats of 8 bits are; then held inside it. */
-function rounded(values: NdArray): NdArray {
+/** Held inside the type; floats of 8 bits rounded to it, where what overflows is only held back with `saturate`. */
+function rounded(values: NdArray, saturate: boolean): NdArray {
   const { dtype, dims, data } = values;
-  if (isFloat(dtype)) return toNdArray(fromNdArray(values));
+  if (isSmallFloat(dtype))
+    return ndArray(
+      dtype,
+      dims,
+      data.map((value) => roundToSmall(value, dtype, saturate)),
+    );
   const [least, greatest] = rangeOf(dtype);
   return ndArray(
     dtype,
@@ -45,7 +50,7 @@ function quantizedTo(call: Call<"QuantizeLinear">, dtype: DataType): NdArray {
   const data = x.data.map(
     (value, i) => round(Math.fround(Math.fround(value) / Math.fround(scale[i]!))) + (zero?.[i] ?? 0),
   );
-  return rounded(ndArray(dtype, x.dims, data));
+  return rounded(ndArray(dtype, x.dims, data), call.attributes.saturate === 1);
 }
 
 const quantize: Kernel<"QuantizeLinear" | "com.microsoft.QuantizeLinear"> = (call) => [

@@ -1,0 +1,59 @@
+import { InferenceSession, Tensor } from "onnxruntime-node";
+import { expect, test } from "vitest";
+import { GraphBuilder } from "../../graph/builder.ts";
+import { Graph, type Value } from "../../graph/ir.ts";
+import { normalize } from "../../graph/passes/normalize.ts";
+import type { DataType } from "../../graph/tensor.ts";
+import { readOnnx } from "./reader.ts";
+import { writeOnnx } from "./writer.ts";
+import { writtenOpsets } from "./written-opsets.ts";
+
+/** x through whole numbers and back, and what comes behind. */
+function quantised(dtype: DataType, opset: number, behind: (g: GraphBuilder, y: Value) => Value): Graph {
+  const graph = new Graph("quantised", [["", opset]]);
+  const g = new GraphBuilder(graph);
+  const x = graph.addInput("x", "float32", [2, 3]);
+  const [scale, zero] = [g.constant([0.02], "float32", []), g.constant([5], dtype, [])];
+  const q = g.op("QuantizeLinear", [x, scale, zero]);
+  const y = g.op("Relu", [behind(g, g.op("DequantizeLinear", [q, scale, zero]))], {}, ["y"]);
+  graph.addOutput(y);
+  return graph;
+}
+
+const opsetOf = (graph: Graph) => writtenOpsets(graph).get("");
+const turned = (g: GraphBuilder, y: Value) => g.transpose(y, [1, 0]);
+
+test("a graph of int8 from before opset 21 runs as it is written, a Transpose behind it", async () => {
+  const graph = quantised("int8", 13, turned);
+  normalize(graph);
+  expect(graph.opsets.get("")).toBe(21);
+  const bytes = writeOnnx(graph);
+  expect(readOnnx(bytes).opsets.get("")).toBe(20);
+  const session = await InferenceSession.create(bytes, { logSeverityLevel: 4 });
+  const x = new Tensor("float32", Float32Array.of(0.5, -0.7, 0.1, -0.2, 1.3, -1.9), [2, 3]);
+  const { data } = (await session.run({ x }))["y"]!;
+  expect(Array.from(data as Float32Array, (value) => Number(value.toFixed(4)))).toEqual([
+    0.5, 0, 0, 1.3, 0.1, 0,
+  ]);
+  await session.release();
+});
+
+test("what needs opset 21, or is not of int8, is written in it", () => {
+  expect(opsetOf(quantised("int8", 21, turned))).toBe(20);
+  expect(opsetOf(quantised("uint8", 21, turned))).toBe(21);
+  expect(opsetOf(quantised("int8", 22, turned))).toBe(22);
+  const beside = (make: (g: GraphBuilder, y: Value) => Value) => opsetOf(quantised("int8", 21, make));
+  expect(
+    beside((g, y) => g.add(y, g.op("DequantizeLinear", [g.constant([1], "int4"), g.scalar(1, y)]))),
+  ).toBe(21);
+  const zero = (g: GraphBuilder) => g.constant([0], "int16", []);
+  expect(
+    beside((g, y) =>
+      g.op("DequantizeLinear", [
+        g.op("QuantizeLinear", [y, g.scalar(1, y), zero(g)]),
+        g.scalar(1, y),
+        zero(g),
+      ]),
+    ),
+  ).toBe(21);
+});

@@ -4,7 +4,7 @@ import { product, type Shape } from "./dim.ts";
 import { numberOf } from "./element-types.ts";
 import { inferNode } from "./infer.ts";
 import { Graph, type Node, type Value } from "./ir.ts";
-import { type OpName, schemas } from "./schemas.ts";
+import { type OpName, type Schema, schemas } from "./schemas.ts";
 import { type DataType, sizeOf, type Tensor } from "./tensor.ts";
 
 /** A value, or a number that takes the type of the value it meets. */
@@ -14,8 +14,8 @@ export type Operand = Value | number;
  * Appends operators to a graph, at its end or before a node, and knows the type and shape of each at once.
  *
  * The same operator on the same inputs is appended once: a second call gives the first call's value, unless the operator
- * draws random numbers. Methods named in
- * lower case are the operators as mathematics writes them; everything else goes through `op`.
+ * draws random numbers. Methods named in lower case are the operators as mathematics writes them; everything else goes
+ * through `op`.
  */
 export class GraphBuilder {
   readonly graph: Graph;
@@ -65,7 +65,7 @@ export class GraphBuilder {
       ...(this.#before && { before: this.#before }),
     });
     inferNode(node);
-    if (isRepeatable && !Object.hasOwn(schemas[name].attributes, "seed")) this.#made.set(key, node);
+    if (isRepeatable && !(schemas[name] as Schema).draws) this.#made.set(key, node);
     return node;
   }
   #id(value: Value): number {

@@ -7,8 +7,8 @@ import { type Schema, schemas } from "./schemas.ts";
 export function drawsRandomNumbers(node: Node): boolean {
   const name = opNameOf(node);
   if (name === undefined) return false;
-  const { attributes, inputs }: Schema = schemas[name];
-  if (!Object.hasOwn(attributes, "seed")) return false;
+  const { draws, inputs }: Schema = schemas[name];
+  if (!draws) return false;
   const mode = inputs.indexOf("training_mode?");
   const isIdle = mode >= 0 && (node.inputs[mode] === undefined || knownNumbers(node.inputs[mode])?.[0] === 0);
   return !isIdle;

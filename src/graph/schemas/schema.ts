@@ -13,7 +13,7 @@ export interface Schema {
   readonly broadcast?: "all" | "matmul";
   /** Input whose axes the attribute `axis` counts; the first by default. */
   readonly axisOf?: number;
-  /** Whether it gives other numbers in each run. */
+  /** Whether it gives other numbers in each run, unless a seed is set or it is not training. */
   readonly draws?: true;
 }
 export type AttributeDefault = number | string | readonly number[] | readonly string[] | undefined;

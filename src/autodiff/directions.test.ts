@@ -44,7 +44,7 @@ test.each(["Tanh", "Relu", "Sigmoid"] as const)(
     expect(result.parameters.map(({ samples }) => samples)).toEqual(
       scales.flatMap(() => [width * width, width]),
     );
-    expect(result.parameters.some(({ hidden }) => hidden)).toBe(false);
+    expect(result.parameters.some(({ resolution = 1 }) => resolution >= 1)).toBe(false);
   },
 );
 
@@ -90,7 +90,7 @@ test("what does less to the loss than rounding is said to show nothing", async (
     feeds: new Map(),
     effort: 0,
   });
-  expect(parameters.map(({ name, hidden }) => [name, hidden])).toEqual([
+  expect(parameters.map(({ name, resolution = 0 }) => [name, resolution >= 1])).toEqual([
     ["w0", false],
     ["b9", true],
   ]);

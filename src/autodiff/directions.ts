@@ -18,10 +18,10 @@ export interface DirectionOptions {
   readonly unit: number;
 }
 
-/** What was found of a parameter's gradient; `hidden`: rounding does more to the loss than the parameter. */
+/** What was found of a parameter's gradient; `resolution`: the relative error that rounding would hide. */
 interface Slope {
   readonly error: number;
-  readonly hidden: boolean;
+  readonly resolution: number;
 }
 
 /** `roundingAlong`: what the loss is uncertain by, measured along the first direction that asks. */
@@ -40,14 +40,14 @@ interface Mover {
 }
 
 /** Steps relative to a parameter's size. */
-const steps = [1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3];
+const steps = [1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2];
 /** The one to begin with. Smaller ones cross fewer kinks, in larger ones rounding is less. */
 const usualStep = 1e-5;
 /** Between the losses from which rounding is measured. */
 const tinyStep = 1e-8;
 /** Steps that are tried before rounding is measured. */
 const cheapTries = 3;
-/** A step shows a slope where rounding makes no larger share of it. */
+/** Of steps smaller than the largest those count that rounding makes no larger share of. */
 const visible = 1e-2;
 /** Parameters whose reaches differ by no more move together. */
 const span = 1e3;
@@ -105,11 +105,11 @@ function groupsOf(movers: readonly Mover[]): readonly (readonly Mover[])[] {
 async function judged(group: readonly Mover[], options: Directions): Promise<ReadonlyMap<string, Slope>> {
   const all = (slope: Slope) => new Map(group.map(({ name }) => [name, slope]));
   if (group.length === 1 && !Number.isFinite(group[0]!.reach))
-    return all({ error: Number.POSITIVE_INFINITY, hidden: false });
-  let worst: Slope = { error: 0, hidden: false };
+    return all({ error: Number.POSITIVE_INFINITY, resolution: 0 });
+  let worst: Slope = { error: 0, resolution: 0 };
   for (let direction = 0; direction < options.directions; direction++) {
-    const { error, hidden } = await slopeAlong(group, direction, options);
-    worst = { error: Math.max(worst.error, error), hidden: worst.hidden || hidden };
+    const { error, resolution } = await slopeAlong(group, direction, options);
+    worst = { error: Math.max(worst.error, error), resolution: Math.max(worst.resolution, resolution) };
     if (worst.error <= options.tolerance || group.length === 1) continue;
     const half = group.length >> 1;
     const halves = [group.slice(0, half), group.slice(half)];
@@ -142,39 +142,53 @@ async function slopeAlong(
         ]),
       ),
     );
+  const spacing = unit * Math.abs(loss);
   // at smaller ones rounding would hide what is to be seen
-  const useful = steps.filter((step) => unit * Math.abs(loss) <= 0.1 * tolerance * typical * step);
+  const useful = steps.filter((step) => spacing <= 0.1 * tolerance * typical * step);
   const begin = Math.max(usualStep, useful[0] ?? steps.at(-1)!);
   const order = (useful.length > 0 ? useful : [begin]).toSorted(
     (a, b) => Math.abs(Math.log(a / begin)) - Math.abs(Math.log(b / begin)),
   );
-  const tried: { readonly numeric: number; readonly step: number }[] = [];
-  // of the steps the best one counts: one that crosses a kink says nothing of the slope on this side of it
-  const best = (rounding: number) =>
-    Math.min(
-      ...tried.map(({ numeric, step }) => relativeError(analytic, numeric, typical, rounding / step)),
-      Number.POSITIVE_INFINITY,
-    );
-  const told = (rounding: number): Slope => ({
-    error: best(rounding),
-    hidden: typical > 0 && tried.every(({ step }) => rounding > typical * step),
-  });
-  const isTold = async (step: number, rounding: number) => {
+  const tried: Difference[] = [];
+  for (const [i, step] of order.entries()) {
+    // rounding is measured where it may be what a few steps failed for
+    const rounding = i < cheapTries ? spacing : await roundingAlong(at);
+    if (i >= cheapTries && rounding > visible * typical * step) continue;
     const numeric = ((await at(step)) - (await at(-step))) / (2 * step);
     // a step to where the loss has no finite value says nothing
-    if (Number.isFinite(numeric)) tried.push({ numeric, step });
-    return best(rounding) <= tolerance;
-  };
-  const spacing = unit * Math.abs(loss);
-  for (const step of order.slice(0, cheapTries)) if (await isTold(step, spacing)) return told(spacing);
+    if (!Number.isFinite(numeric)) continue;
+    const error = relativeError(analytic, numeric, typical, typical > 0 ? 0 : spacing / step);
+    tried.push({ numeric, step, error });
+    if (error <= tolerance) return { error, resolution: typical > 0 ? spacing / (typical * step) : 0 };
+  }
   const rounding = Math.max(spacing, await roundingAlong(at));
-  const shows = (step: number) => rounding <= visible * typical * step;
-  for (const step of order.slice(cheapTries)) if (shows(step)) await isTold(step, 0);
-  const seen = tried.filter(({ step }) => shows(step));
-  // a gradient far smaller than the loss: what all the layers round may be all that is seen of it
-  if (seen.length === 0) tried.sort((a, b) => a.step - b.step).splice(0, tried.length - 1);
-  else tried.splice(0, tried.length, ...seen);
-  return told(rounding);
+  const isSeen = ({ step }: Difference) => rounding <= visible * typical * step;
+  const [largest, ...smaller] = tried.toSorted((a, b) => b.step - a.step);
+  if (!largest) return { error: Number.POSITIVE_INFINITY, resolution: 0 };
+  const hidingStep = hiddenAt(analytic, [largest, ...smaller.filter(isSeen)], rounding);
+  return {
+    error: hidingStep ? 0 : Math.min(...tried.map(({ error }) => error)),
+    resolution: typical > 0 ? rounding / (typical * (hidingStep ?? largest.step)) : 0,
+  };
+}
+
+interface Difference {
+  readonly numeric: number;
+  readonly step: number;
+  readonly error: number;
+}
+
+/**
+ * The largest step at which rounding may be all that parts the slope from the gradient. A smaller one than another counts
+ * only where the two slopes differ by more than rounding, as kinks make them: else the larger one is known better.
+ */
+function hiddenAt(analytic: number, descending: readonly Difference[], rounding: number): number | undefined {
+  for (const [i, { numeric, step }] of descending.entries()) {
+    if (Math.abs(analytic - numeric) <= rounding / step) return step;
+    const next = descending[i + 1];
+    if (!next || Math.abs(numeric - next.numeric) <= rounding / next.step) return undefined;
+  }
+  return undefined;
 }
 
 /** 1 or −1 for each element. */

@@ -44,8 +44,8 @@ export interface ParameterCheck {
   readonly largestRelativeError: number;
   /** Absolute; 0 where the parameter has no effect on the loss at these inputs, which proves little. */
   readonly largestGradient: number;
-  /** Whether rounding does more to the loss than the parameter, so that nothing was shown. */
-  readonly hidden?: boolean;
+  /** Along directions: the relative error that rounding of the loss would hide. From 1 on nothing was shown. */
+  readonly resolution?: number;
 }
 
 export interface GradcheckResult {
@@ -146,10 +146,10 @@ async function check(
     });
     const checks = parameters.map((name) => {
       const gradient = gradientOf(name);
-      const { error, hidden } = slopes.get(name)!;
+      const { error, resolution } = slopes.get(name)!;
       return {
         ...{ name, samples: gradient.length, largestRelativeError: error },
-        ...{ largestGradient: largestOf(gradient), hidden },
+        ...{ largestGradient: largestOf(gradient), resolution },
       };
     });
     return { result: resultOf(checks, tolerance, directions), rounds };

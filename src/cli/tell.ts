@@ -143,7 +143,9 @@ function gradcheckText({
 }: Gradchecked): string {
   const worst = [...parameters].sort((a, b) => b.largestRelativeError - a.largestRelativeError).slice(0, 5);
   const flat = parameters.filter((p) => p.largestGradient === 0).length;
-  const hidden = parameters.filter((p) => p.hidden).length;
+  const resolutions = parameters.map(({ resolution = 0 }) => resolution);
+  const hidden = resolutions.filter((r) => r >= 1).length;
+  const coarse = resolutions.filter((r) => r > tolerance && r < 1);
   return [
     `Gradients of "${loss}" with respect to ${parameters.length} parameter${parameters.length === 1 ? "" : "s"}, in ${precision}: ${verdict}`,
     ...(directions > 0
@@ -159,6 +161,11 @@ function gradcheckText({
       ? [`${flat} of them do not change it at these inputs, which proves little of their gradients`]
       : []),
     ...(hidden > 0 ? [`${hidden} of them do less to it than rounding does, which proves nothing`] : []),
+    ...(coarse.length > 0
+      ? [
+          `rounding would hide an error below ${Math.max(...coarse).toExponential(0)} in ${coarse.length} of them`,
+        ]
+      : []),
     ...worst.map((p) => `  ${p.largestRelativeError.toExponential(1)}  ${p.name}`),
   ].join("\n");
 }

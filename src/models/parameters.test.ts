@@ -67,6 +67,19 @@ describe("what counts as a parameter", () => {
     // a frozen module has no other names
     expect(build(basis).names).toEqual(["/Constant_1_output_0"]);
   });
+  test.each([Number.NEGATIVE_INFINITY, -3.4028235e38, -1e4])(
+    "a mask of %d that stands in a graph is none",
+    (hidden) => {
+      const { names } = build((g, x) => {
+        const scores = op(g, "MatMul", x, g.addInitializer("weight", ramp(8, 2)));
+        const mask = g.addInitializer("causal", float32([1, 2, 2], [0, hidden, 0, 0]));
+        const places = g.addInitializer("places", float32([1, 2, 2], [0, -3, 0, 0]));
+        return op(g, "Softmax", op(g, "Add", op(g, "Add", scores, mask), places));
+      });
+      expect(names).toEqual(["weight", "places"]);
+    },
+  );
+
   test("constants that normalise the input stay as they are, with a note; later vectors move", () => {
     const { names, notes } = build((g, x) => {
       let y = op(g, "Sub", x, g.addInitializer("pixel_average", ramp(1, 3, 1, 1)));

@@ -1,7 +1,7 @@
 import { bodiesOf, capturedBy, type Graph, graphsIn, type Node, type Value } from "../graph/ir.ts";
 import { sizeOf } from "../graph/tensor.ts";
 import type { Parameter } from "./model.ts";
-import { isUniform, sameTensor } from "./same-tensor.ts";
+import { isAttentionMask, isUniform, sameTensor } from "./same-tensor.ts";
 import { includes, slotsOf, type WeightSlots } from "./weight-slots.ts";
 
 /** What a graph holds that training may change, and what it holds that only statistics may change. */
@@ -23,8 +23,8 @@ const namedLikeStatistic = /(^|[./_])(running_|moving_)?(mean|var|variance|std)(
  * The float32 initializers that training may change: those that reach one of `outputs` (by default the first) through
  * float operators in a place where operators have weights.
  *
- * Left out: sizes and settings, single elements of elementwise operators that are not named like a parameter, constants
- * that normalise an input before the first weight, and running statistics (which are buffers).
+ * Left out: sizes and settings, single elements of elementwise operators that are not named like a parameter, masks of
+ * attention, constants that normalise an input before the first weight, and running statistics (which are buffers).
  */
 export function collectParameters(
   graph: Graph,
@@ -103,6 +103,7 @@ function operandRole(origin: Value, node: Node, row: WeightSlots, learned: Reado
   if (!row.scalarsAreSettings && !isSpread) return "vector";
   if (sizeOf(dims) <= 1) return namedLikeParameter.test(origin.name) ? "vector" : "setting";
   if (namedLikeStatistic.test(origin.name)) return "input scale";
+  if (origin.constant && isAttentionMask(origin.constant)) return "setting";
   const others = node.inputs.filter((input) => input && !input.constant);
   const beforeWeights = others.length > 0 && others.every((input) => !learned.has(input!));
   return beforeWeights && !namedLikeParameter.test(origin.name) ? "input scale" : "vector";

@@ -6,6 +6,13 @@ export function isUniform(tensor: Tensor): boolean {
   return words.every((word) => word === words[0]);
 }
 
+/** Whether all elements of a float32 tensor are 0 or so far below that a Softmax sees nothing of them, and some are. */
+export function isAttentionMask(tensor: Tensor): boolean {
+  const words = wordsOf(tensor);
+  const values = new Float32Array(words.buffer, words.byteOffset, words.length);
+  return values.every((value) => value === 0 || value <= -1e4) && values.some((value) => value < 0);
+}
+
 /** Whether two float32 tensors hold the same bytes, as they are or with the two axes of a matrix swapped. */
 export function sameTensor(a: Tensor, b: Tensor): "equal" | "transposed" | undefined {
   if (a.dtype !== b.dtype || sizeOf(a.dims) !== sizeOf(b.dims) || a.dims.length !== b.dims.length)

@@ -183,7 +183,7 @@ async function gradientsOf(graph, { loss, parameters, inSteps }, runtime) {
     verdict: result.verdict,
     error: result.largestRelativeError,
     flat: result.parameters.filter((p) => p.largestGradient === 0).length,
-    hidden: result.parameters.filter((p) => p.hidden).length,
+    hidden: result.parameters.filter(({ resolution = 0 }) => resolution >= 1).length,
     wrong: result.parameters.filter((p) => p.largestRelativeError > result.tolerance).map((p) => p.name),
   };
 }

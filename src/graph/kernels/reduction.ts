@@ -28,7 +28,19 @@ const reduce =
     return [settle(summarise(x, axes, call.attributes.keepdims !== 0, summary))];
   };
 
-const sum = (slice: Float64Array): number => slice.reduce((total, x) => total + x, 0);
+/**
+ * What each addition rounds away is added up beside the sum (Neumaier 1974): differences of long sums, as a gradient check
+ * takes them, are then those of their terms.
+ */
+function sum(slice: Float64Array): number {
+  let [total, lost] = [0, 0];
+  for (const x of slice) {
+    const next = total + x;
+    lost += Math.abs(total) >= Math.abs(x) ? total - next + x : x - next + total;
+    total = next;
+  }
+  return Number.isFinite(total) ? total + lost : total;
+}
 const sumOfSquares = (slice: Float64Array): number => slice.reduce((total, x) => total + x * x, 0);
 
 /** log Σ e^x, shifted by the greatest element so that nothing overflows. */

@@ -71,6 +71,17 @@ test.each<readonly [string, string]>([
     'a classifier of sequences of whole numbers ("bytes": tokens, bytes, items), to 3 classes or numbers in "scores"',
   ],
   [said([numbers], [scores]), 'a network from numbers "x" [batch, 4] to "scores" [batch, 3]'],
+  ...(["lengths", "position_ids", "attention_mask"] as const).map(
+    (name) =>
+      [
+        said([numbers, [name, "int64", "batch", 6]], [scores]),
+        'a network from numbers "x" [batch, 4] to "scores" [batch, 3]',
+      ] as const,
+  ),
+  [
+    said([["image", "uint8", "batch", 64, 64, 3]], [scores]),
+    'an image classifier, from "image" [batch, 64, 64, 3] to 3 classes or numbers in "scores"',
+  ],
   [said([numbers], [scores], [], 0), "a computation without weights, such as preprocessing: nothing to tune"],
   [
     said([numbers], [scores], ["ai.onnx.ml.SVMClassifier"]),

@@ -26,9 +26,8 @@ const isImage = (value: Value): boolean => {
   const isChannels = (dim: unknown) => dim === 1 || dim === 3 || dim === 4;
   const areWide = (...dims: unknown[]) => dims.every((dim) => typeof dim === "string" || Number(dim) >= 8);
   const isFirst = isChannels(first) && areWide(second, third);
-  return (
-    isFloat(value) && value.shape?.length === 4 && (isFirst || (isChannels(third) && areWide(first, second)))
-  );
+  const isNumbers = isFloat(value) || value.dtype === "uint8";
+  return isNumbers && value.shape?.length === 4 && (isFirst || (isChannels(third) && areWide(first, second)));
 };
 
 /** Scores of classes: [batch, n] of floats, with axes of size 1 behind or without. */
@@ -48,9 +47,12 @@ const listed = (values: readonly Value[]): string => {
   return names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : (names[0] ?? "");
 };
 
+/** Whole numbers that say which and where, not what. */
+const aside = /mask|len(gth)?s?$|^pos(itions?|_ids?)?$|position_ids?$|seq_?len/i;
+
 /** Whole numbers in a place where a table is looked up, one or a list of them an example. */
-const isId = ({ dtype, shape }: Value): boolean =>
-  (dtype?.startsWith("int") ?? false) && (shape?.length === 1 || shape?.length === 2);
+const isId = ({ name, dtype, shape }: Value): boolean =>
+  (dtype?.startsWith("int") ?? false) && (shape?.length === 1 || shape?.length === 2) && !aside.test(name);
 
 const sound = /^sr$|sampl(e|ing)_?rate|samples|audio|wave(form)?$|^wav|\bmel|spectrogram/i;
 
@@ -188,7 +190,9 @@ const kinds: readonly Kind[] = [
     );
   },
   ({ inputs, outputs }) => {
-    const ids = inputs.find(({ dtype, shape }) => dtype?.startsWith("int") && shape?.length === 2);
+    const ids = inputs.some(isFloat)
+      ? undefined
+      : inputs.find((value) => isId(value) && value.shape?.length === 2);
     const scores = scoresOf(outputs);
     return (
       ids &&

@@ -179,14 +179,17 @@ interface Difference {
 }
 
 /**
- * The largest step at which rounding may be all that parts the slope from the gradient. A smaller one than another counts
- * only where the two slopes differ by more than rounding, as kinks make them: else the larger one is known better.
+ * The largest step at which rounding may be all that parts the slope from the gradient; none where a larger one and the one
+ * after it tell the same other slope, which neither rounding nor what a large step passes over explains.
  */
 function hiddenAt(analytic: number, descending: readonly Difference[], rounding: number): number | undefined {
-  for (const [i, { numeric, step }] of descending.entries()) {
-    if (Math.abs(analytic - numeric) <= rounding / step) return step;
+  const isApart = ({ numeric, step }: Difference) => Math.abs(analytic - numeric) > rounding / step;
+  for (const [i, at] of descending.entries()) {
+    if (!isApart(at)) return at.step;
     const next = descending[i + 1];
-    if (!next || Math.abs(numeric - next.numeric) <= rounding / next.step) return undefined;
+    const alike =
+      rounding / at.step + rounding / (next?.step ?? at.step) + 0.1 * Math.abs(analytic - at.numeric);
+    if (next && isApart(next) && Math.abs(at.numeric - next.numeric) <= alike) return undefined;
   }
   return undefined;
 }

@@ -188,9 +188,10 @@ describe("beyond them", () => {
   });
 
   test("a pattern of many stars takes no time", () => {
-    const began = performance.now();
+    const began = process.cpuUsage();
     expect(fitsGlob(`${"a".repeat(2000)}b`, `${"a*".repeat(300)}c`)).toBe(false);
     expect(fitsGlob(`${"a/".repeat(300)}b`, `${"**/".repeat(200)}c`)).toBe(false);
-    expect(performance.now() - began).toBeLessThan(1000);
+    // processor time in µs
+    expect(process.cpuUsage(began).user).toBeLessThan(1_000_000);
   });
 });

@@ -68,7 +68,7 @@ test("a model of another kind, or a vocabulary of tiktoken, is refused by its na
   const file = join(folder, "tokenizer.model");
   for (const [bytes, words] of [
     [readFileSync(join(fixtures, "../sentencepiece/deberta-v2/spm.model")), /kind unigram/],
-    [Buffer.from("IQ== 0\nIg== 1\nIw== 2\n"), /tokenizer\.model/],
+    [Buffer.from("IQ== 0\nIg== 1\nIw== 2\n"), /tokenizer\.model" is a vocabulary of tiktoken/],
   ] as const) {
     writeFileSync(file, bytes);
     await expect(openTokenizer(folder)).rejects.toThrow(

@@ -94,6 +94,12 @@ async function readSentencePieceFile(
   const path = join(folder, sentencePieceFileOf(modelType));
   const bytes = await readBytes(path);
   if (bytes === undefined) return undefined;
+  if (/^[A-Za-z0-9+/]+=* \d+\r?\n/.test(bytes.toString("latin1", 0, 1000)))
+    throw new DiapasonError(
+      "data/bad-tokenizer",
+      `"${path}" is a vocabulary of tiktoken, which does not say how texts are cut.`,
+      "Take a revision of the model with tokenizer.json.",
+    );
   try {
     return fromSentencePiece(readSentencePiece(bytes), modelType, config);
   } catch (cause) {

@@ -179,7 +179,7 @@ export function checkKnown(
       ? `Did you mean "${near}"? Else remove the row.`
       : of === "training"
         ? "Add training rows with this label, or remove the row."
-        : "Write the names that the model's classes have, or remove the row.",
+        : "Write the names that the model's classes have, or for all rows their places, counted from 0; or remove the row.",
   );
 }
 

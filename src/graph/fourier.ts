@@ -21,10 +21,12 @@ export const transformed = ({ length, inverse, onesided }: Fourier): { to: numbe
 });
 
 /** Why a transform has no meaning: runtimes count points of half a spectrum that is too long or too short as they like. */
-export const flawOf = ({ from, length, inverse, onesided }: Fourier): string | undefined =>
-  inverse && onesided && from !== halfOf(length)
+export function flawOf({ from, length, inverse, onesided }: Fourier): string | undefined {
+  if (length < 1) return `its length is ${length}`;
+  return inverse && onesided && from !== halfOf(length)
     ? `its half spectrum has ${from} points, of which a length of ${length} has ${halfOf(length)}`
     : undefined;
+}
 
 /**
  * The matrix: [from, fromParts, to, toParts], row-major.

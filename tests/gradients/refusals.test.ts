@@ -36,6 +36,13 @@ const refused: readonly (readonly [
     /axis is not constant/,
   ],
   [
+    "half a spectrum of one point, which is of no length",
+    "2x1x2",
+    (g, x) => g.op("DFT", [x], { inverse: 1, onesided: 1 }),
+    "graph/no-expansion",
+    /its length is 0/,
+  ],
+  [
     "half a spectrum of another length",
     "2x4x2",
     (g, x) => g.op("DFT", [x, number(g, 9)], { inverse: 1, onesided: 1 }),

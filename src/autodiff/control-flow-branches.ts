@@ -56,6 +56,13 @@ function fits(work: Graph, node: Node): boolean {
   });
 }
 
+/** A gradient from around a branch, in the shape that its value has there: in the other branch it may have another one. */
+function seenIn(work: Graph, gradient: Value, { shape }: Value): Value {
+  if (!shape || gradient.shape?.join() === shape.join()) return gradient;
+  const seen = work.addNode("Identity", [gradient]).outputs[0]!;
+  return Object.assign(seen, { dtype: gradient.dtype, shape });
+}
+
 /** Appends to a branch the gradients of what it reads from around it. */
 function branchBackward({ node, dys, wanted, inside }: NodeBackward, work: Graph) {
   // for inputs of another rank, which are not at hand: it is not taken, and gives nothing
@@ -65,7 +72,9 @@ function branchBackward({ node, dys, wanted, inside }: NodeBackward, work: Graph
   const sources = capturedBy(node).filter((value) => wanted.has(value) && outside.has(value));
   const names = work.outputs.filter((_, i) => dys[i]).map(({ name }) => name);
   inside.expand(work, names, sources);
-  const ends = work.outputs.flatMap((value, i) => (dys[i] ? [{ value, seed: dys[i] }] : []));
+  const ends = work.outputs.flatMap((value, i) =>
+    dys[i] ? [{ value, seed: seenIn(work, dys[i], value) }] : [],
+  );
   const path = inside.path(
     work,
     ends.map(({ value }) => value),

@@ -48,6 +48,13 @@ export const attentionMicrosoft: { readonly [title: string]: GradCase } = {
   ),
   "MultiHeadAttention, its scores read": whole(multi, "2x3x8, 2x3x8, 2x3x8", heads, ["y", "", "", "s"], all),
   "MultiHeadAttention of keys that come as heads": row(multi, "2x3x8, 2x2x5x4, 2x2x5x3", heads, all),
+  "MultiHeadAttention of keys that come as heads, a bias for the queries": row(
+    multi,
+    "2x3x8, 2x2x5x4, 2x2x5x3, 22",
+    heads,
+    all,
+    { of: [0, 1, 2] },
+  ),
   "MultiHeadAttention, all packed": row(multi, "2x3x2x3x4", heads, all),
   "MultiHeadAttention, keys and values packed": row(multi, "2x3x8, 2x5x2x2x4", heads, all),
   "MultiHeadAttention, sizes unknown": row(
@@ -86,6 +93,23 @@ export const attentionMicrosoft: { readonly [title: string]: GradCase } = {
     { ...heads, unidirectional: 1 },
     ["y", "p"],
     (_, x, w, b, past, bias) => [x, w, b, undefined, past, bias],
+  ),
+  ...Object.fromEntries(
+    [
+      [3, 1],
+      [3, 2, 1, 0],
+    ].map((mask) => [
+      `com.microsoft.Attention, batch unknown, ${mask.length} numbers for two examples`,
+      row(
+        own,
+        "2x3x6, 6x24, 24",
+        heads,
+        (g, x, w, b) => [x, g.reshape(w, [6, 24]), g.reshape(b, [24]), i32(g, mask)],
+        {
+          symbolic: true,
+        },
+      ),
+    ]),
   ),
   "com.microsoft.Attention, sizes unknown": row(
     own,

@@ -134,6 +134,22 @@ const branches = Object.fromEntries(
         },
       ],
       [
+        `If, ${which}: branches give other sizes, and other ranks`,
+        {
+          ...grad("2x3, 2x3, 2", (g, x, y, by) => {
+            const [wide, flat] = chosen(
+              g,
+              by,
+              (b) => [b.op("Tanh", [x]), b.op("Sin", [b.sum(x, [0])])],
+              (b) => [b.concat([b.square(y), y], 0), b.op("Identity", [x])],
+            );
+            return [g.square(wide!), g.op("Exp", [flat!])];
+          }),
+          within: around,
+          of: sign > 0 ? [0] : [0, 1],
+        },
+      ],
+      [
         `If, ${which}, in a Scan`,
         grad("2, 3x2, 2", (g, s, x, w) => {
           const { states, outputs } = scan(g, [s], [x], (b, [state], [row]) => {

@@ -28,6 +28,10 @@ export const fused: { readonly [title: string]: GradCase } = {
     axis: 1,
     epsilon: 0.1,
   }),
+  "SimplifiedLayerNormalization, its deviation read": grad("2x3x4, 3x4", (g, ...all) => {
+    const attributes = { axis: 1, epsilon: 0.1 };
+    return g.node("SimplifiedLayerNormalization", all, attributes, ["normal", "inverse"]).outputs as Value[];
+  }),
   "SimplifiedLayerNormalization, sizes unknown": plain(
     "SimplifiedLayerNormalization",
     "2x3x4, 4",

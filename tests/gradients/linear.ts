@@ -31,6 +31,12 @@ export const linear: { readonly [title: string]: GradCase } = {
   "FusedMatMul, left transposed": grad("5x3x2, 5x3x4", fused(true, false)),
   "FusedMatMul, right transposed": grad("5x2x3, 4x3", fused(false, true)),
   "FusedMatMul, both transposed": grad("3x2, 4x3", fused(true, true)),
+  "FusedMatMul, rows before the batch": grad("2x5x3, 3x5x4", (g, a, b) =>
+    g.op("com.microsoft.FusedMatMul", [a, b], { transBatchA: 1, transBatchB: 1, alpha: 0.5 }),
+  ),
+  "FusedMatMul, all transposed": grad("3x5x2, 4x5x3", (g, a, b) =>
+    g.op("com.microsoft.FusedMatMul", [a, b], { transBatchA: 1, transBatchB: 1, transA: 1, transB: 1 }),
+  ),
   Gemm: grad("2x3, 3x4, 4", gemm(0, 0)),
   "Gemm, left transposed": grad("3x2, 3x4, 1x4", gemm(1, 0)),
   "Gemm, right transposed": grad("2x3, 4x3, 2x1", gemm(0, 1)),

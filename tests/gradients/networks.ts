@@ -250,6 +250,14 @@ export const networks: { readonly [title: string]: GradCase } = {
   "LayerNormalization, two axes, no bias": grad("2x3x4, 3x4", (g, ...all) =>
     g.op("LayerNormalization", all, { axis: 1 }),
   ),
+  "LayerNormalization, its statistics read": grad("2x3x4, 3x4", (g, ...all) => {
+    const names = ["normal", "mean", "deviation"];
+    return g.node("LayerNormalization", all, { axis: 1, epsilon: 0.1 }, names).outputs as Value[];
+  }),
+  "LayerNormalization, its mean alone read": grad(
+    "2x3x4",
+    (g, x) => g.node("LayerNormalization", [x, g.constant([1, 2, 1, 2])], {}, ["normal", "mean"]).outputs[1]!,
+  ),
   "LayerNormalization, batch unknown": grad("2x3x4, 4, 4", (g, ...all) => g.op("LayerNormalization", all), {
     symbolic: true,
   }),

@@ -25,6 +25,9 @@ export const normalized: { readonly [title: string]: GradCase } = {
   "RMSNormalization, one scale for all": grad("2x3x4, 1", (g, x, scale) =>
     g.op("RMSNormalization", [x, scale]),
   ),
+  "RMSNormalization in the precision of float64": grad("2x3x4, 4", (g, x, scale) =>
+    g.op("RMSNormalization", [x, scale], { stash_type: 11 }),
+  ),
   "RMSNormalization of two axes": grad("2x3x4, 3x4", (g, x, scale) =>
     g.op("RMSNormalization", [x, scale], { axis: 1, epsilon: 0.1 }),
   ),

@@ -1,6 +1,7 @@
 import { range, rankOf } from "../../graph/builder.ts";
 import type { Backward, GradRules } from "../rule.ts";
 import { swishSlope } from "./elementwise.ts";
+import { throughInverse } from "./normalization.ts";
 
 /** x / √(mean(x²) + ε), from the deviation's inverse that the operator gives. */
 function simplyStandardized(b: Backward<"SimplifiedLayerNormalization">) {
@@ -9,21 +10,23 @@ function simplyStandardized(b: Backward<"SimplifiedLayerNormalization">) {
   return { standardized: g.mul(x[0], inverse), inverse };
 }
 
-/** dx = inverse ⊙ (d − x̂ ⊙ mean(d ⊙ x̂)), with d = dy ⊙ scale. */
+/** dx = inverse ⊙ (d − x̂ ⊙ mean(d ⊙ x̂)), with d = dy ⊙ scale; and through the inverse where that is read. */
 function throughSimplyStandardized(b: Backward<"SimplifiedLayerNormalization">) {
-  const { g, dy, x, attrs } = b;
+  const { g, dy, x, attrs, dys } = b;
   const { standardized, inverse } = simplyStandardized(b);
+  const axes = range(attrs.axis, rankOf(x[0]));
   const d = g.mul(dy, x[1]);
-  const along = g.mean(g.mul(d, standardized), range(attrs.axis, rankOf(x[0])), true);
-  return g.mul(g.sub(d, g.mul(standardized, along)), inverse);
+  const along = g.mean(g.mul(d, standardized), axes, true);
+  const direct = g.mul(g.sub(d, g.mul(standardized, along)), inverse);
+  return dys[1] ? g.add(direct, throughInverse(g, dys[1], standardized, inverse, axes)) : direct;
 }
 
 export const fused = {
   // a rule beside the expansion: the operator itself runs in one pass and gives what its gradient needs
-  SimplifiedLayerNormalization: [
-    throughSimplyStandardized,
-    (b) => b.g.mul(b.dy, simplyStandardized(b).standardized),
-  ],
+  SimplifiedLayerNormalization: {
+    inputs: [throughSimplyStandardized, (b) => b.g.mul(b.dy, simplyStandardized(b).standardized)],
+    outputs: "all",
+  },
   "ai.onnx.ml.ArrayFeatureExtractor": "expansion",
   "ai.onnx.ml.Binarizer": [null],
   "ai.onnx.ml.Normalizer": "expansion",

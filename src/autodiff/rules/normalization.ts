@@ -20,6 +20,18 @@ function throughStandardized(
   return g.mul(g.sub(centred, along), inverse);
 }
 
+/** What an inverse deviation that is read adds to the gradient: −x̂ ⊙ inverse² ⊙ d / n, of n elements each. */
+export function throughInverse(
+  g: GraphBuilder,
+  d: Value,
+  standardized: Value,
+  inverse: Value,
+  axes: readonly number[],
+): Value {
+  const each = g.div(g.mul(g.cast(d, inverse), g.square(inverse)), g.count(standardized, inverse, axes));
+  return g.neg(g.mul(standardized, each));
+}
+
 /** (x − mean) / √(variance + ε) over axes, with the inverse deviation. */
 function standardize(g: GraphBuilder, x: Value, axes: readonly number[], epsilon: number) {
   const centred = g.sub(x, g.mean(x, axes, true));
@@ -34,6 +46,20 @@ function layerStandardized(b: Backward<"LayerNormalization">) {
   const mean = g.cast(b.output(1), x[0]);
   const inverse = g.cast(b.output(2), x[0]);
   return { standardized: g.mul(g.sub(x[0], mean), inverse), inverse };
+}
+
+/** Through what is normalised, and through its mean and inverse deviation where those are read. */
+function layerInput(b: Backward<"LayerNormalization">): Value {
+  const { g, x, dys } = b;
+  const { standardized, inverse } = layerStandardized(b);
+  const axes = range(b.attrs.axis, rankOf(x[0]));
+  const [, mean, deviation] = dys;
+  const parts = [
+    dys[0] && throughStandardized(g, g.mul(dys[0], x[1]), standardized, inverse, axes),
+    deviation && throughInverse(g, deviation, standardized, inverse, axes),
+    mean && g.expandLike(g.div(g.cast(mean, x[0]), g.count(x[0], x[0], axes)), x[0]),
+  ];
+  return parts.filter((part) => part !== undefined).reduce((sum, part) => g.add(sum, part));
 }
 
 /** A vector over channels in a shape that broadcasts over [batch, channels, ...]. */
@@ -106,15 +132,10 @@ export const normalization = {
   Softmax: [({ g, dy, y, attrs: { axis } }) => g.mul(y, g.sub(dy, g.sum(g.mul(dy, y), [axis], true)))],
   // y = log softmax(x)   dx = dy − eʸ·Σ dy
   LogSoftmax: [({ g, dy, y, attrs: { axis } }) => g.sub(dy, g.mul(g.exp(y), g.sum(dy, [axis], true)))],
-  LayerNormalization: [
-    (b) => {
-      const { standardized, inverse } = layerStandardized(b);
-      const axes = range(b.attrs.axis, rankOf(b.x[0]));
-      return throughStandardized(b.g, b.g.mul(b.dy, b.x[1]), standardized, inverse, axes);
-    },
-    (b) => b.g.mul(b.dy, layerStandardized(b).standardized),
-    ({ dy }) => dy,
-  ],
+  LayerNormalization: {
+    inputs: [layerInput, (b) => b.g.mul(b.dy, layerStandardized(b).standardized), ({ dy }) => dy],
+    outputs: "all",
+  },
   // frozen statistics may be computed: exporters write a LayerNormalization so
   BatchNormalization: [
     batchInput,

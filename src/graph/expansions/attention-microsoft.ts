@@ -39,21 +39,18 @@ function keyMask(c: Composite, mask: Value, { q, k }: Heads, filter: number): Va
   if (rank > 1) return maskBias(g, overHeads(g, mask), filter, q);
   const [length, batch] = [mask.shape![0]!, q.shape![0]!];
   if (length === batch) return maskBias(g, keysBefore(g, mask, k), filter, q);
-  if (typeof length !== "number" || typeof batch !== "number")
-    noExpansion(
-      node,
-      `whether its mask of ${length} numbers for ${batch} examples holds lengths is not known`,
-    );
-  if (length !== 2 * Number(batch))
+  if (typeof length === "number" && typeof batch === "number" && length !== 2 * batch)
     noExpansion(
       node,
       `its mask has ${length} numbers for ${batch} examples; expected is one or two for each`,
     );
-  const [ends, begins] = [0, 1].map((half) =>
-    g.slice(mask, [0], [half * Number(batch)], [(half + 1) * Number(batch)]),
-  );
-  const begun = g.greaterOrEqual(numbersAlong(g, k), g.unsqueeze(g.cast(begins!, "int64"), [1, 2, 3]));
-  return maskBias(g, g.op("And", [keysBefore(g, ends!, k), begun]), filter, q);
+  // where only the run knows which it is, begins that are not there are 0
+  const count = g.sizeOf(q, 0);
+  const zeros = g.op("Expand", [g.cast(g.constant([0], "int64", [1]), mask), count]);
+  const begins = g.op("Slice", [g.concat([mask, zeros], 0), count, g.mul(count, 2), g.ints([0])]);
+  const ends = g.op("Slice", [mask, g.ints([0]), count, g.ints([0])]);
+  const begun = g.greaterOrEqual(numbersAlong(g, k), g.unsqueeze(g.cast(begins, "int64"), [1, 2, 3]));
+  return maskBias(g, g.op("And", [keysBefore(g, ends, k), begun]), filter, q);
 }
 
 /** Attention over weights of queries, keys and values side by side. past: [2, batch, heads, tokens, size]. */
@@ -106,10 +103,16 @@ function multiHead(c: Composite<"com.microsoft.MultiHeadAttention">): readonly V
   if (c.has(8) || c.has(9)) noExpansion(node, "what came before lies in a buffer of another length");
   const given = unpacked(c);
   const areHeads = rankOf(given[1]) === 4;
-  if (areHeads && c.has(3)) noExpansion(node, "it has a bias for keys that come as heads");
   const widths = given.map((value) => widthOf(c, value));
   const sizes = widths.map((width, i) => (areHeads && i > 0 ? width : width / heads));
-  const biases = c.has(3) ? parts(c, x[3], widths) : [];
+  // keys and values that come as heads have theirs, which is there all the same
+  const biases = c.has(3)
+    ? parts(
+        c,
+        x[3],
+        sizes.map((size) => size * heads),
+      )
+    : [];
   const [q, newK, newV] = given.map((value, i) => {
     if (areHeads && i > 0) return value;
     return intoHeads(g, biases[i] ? g.add(value, biases[i]) : value, heads, sizes[i]!);

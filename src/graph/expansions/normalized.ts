@@ -1,4 +1,5 @@
 import { isSameShape, range, rankOf } from "../builder.ts";
+import { dataTypeOf } from "../element-types.ts";
 import type { Expansions } from "./expansion.ts";
 
 export const normalized = {
@@ -25,11 +26,11 @@ export const normalized = {
     return g.div(centred, g.add(g.sqrt(g.mean(g.square(centred), axes, true)), 1e-9));
   },
   // y = x / √(mean(x²) + ε) · scale, over the axes from `axis` on: the older operator of one number for each of these in
-  // one pass, which gives what its gradient needs
+  // one pass, which gives what its gradient needs; its kernels give the deviation in float32
   RMSNormalization: ({ g, x: [x, scale], attrs: { axis, epsilon, stash_type } }) => {
-    if (isSameShape(scale.shape, x.shape?.slice(axis)))
+    if (stash_type === 1 && isSameShape(scale.shape, x.shape?.slice(axis)))
       return g.op("SimplifiedLayerNormalization", [x, scale], { axis, epsilon, stash_type });
-    const wide = stash_type === 1 ? g.cast(x, "float32") : x;
+    const wide = g.cast(x, dataTypeOf(stash_type) ?? x);
     const axes = range(axis, rankOf(x));
     const deviation = g.sqrt(g.add(g.mean(g.square(wide), axes, true), epsilon));
     return g.mul(g.cast(g.div(wide, deviation), scale), scale);

@@ -45,6 +45,15 @@ describe("interpret", () => {
     expect(() => interpret(small(), new Map())).toThrow('needs an array for its input "x"');
     expect(codeOf(() => interpret(small(), new Map()))).toBe("graph/missing-feed");
   });
+  test("a Softmax of what a mask hides all of is even", () => {
+    const graph = new Graph("hidden");
+    const x = graph.addInput("x", "float32", [4]);
+    graph.addOutput(graph.addNode("Softmax", [x]).outputs[0]!);
+    const [y] = [
+      ...interpret(graph, new Map([["x", array([4], ...new Array<number>(4).fill(-3.4e38))]])).values(),
+    ];
+    expect([...y!.data]).toEqual([0.25, 0.25, 0.25, 0.25]);
+  });
   test("keeps float64 through casts to narrower floats", () => {
     const graph = new Graph("cast");
     const to16 = [["to", { type: "int", value: 10 }]] as const;

@@ -5,11 +5,26 @@ import { logSumExp } from "./reduction.ts";
 
 /** A kernel that works on each slice along `axis` by itself. */
 function alongAxis(
-  call: Call<"Softmax" | "LogSoftmax">,
+  call: Call<"LogSoftmax">,
   of: (x: number, logTotal: number) => number,
 ): readonly NdArray[] {
   const x = required(call, 0);
   return [eachAlong(x, axisWithin(call.attributes.axis, x.dims.length), of)];
+}
+
+/** e^(x − largest) over its sum: of the logarithm of a sum nothing is left beside what stands for −∞ in masks. */
+function softmax(call: Call<"Softmax">): readonly NdArray[] {
+  const x = required(call, 0);
+  const { outer, inner } = slicesAlong(x.dims, [axisWithin(call.attributes.axis, x.dims.length)]);
+  const data = new Float64Array(x.data.length);
+  for (const start of outer) {
+    let largest = Number.NEGATIVE_INFINITY;
+    for (const offset of inner) largest = Math.max(largest, x.data[start + offset]!);
+    let total = 0;
+    for (const offset of inner) total += data[start + offset] = Math.exp(x.data[start + offset]! - largest);
+    for (const offset of inner) data[start + offset]! /= total;
+  }
+  return [ndArray(x.dtype, x.dims, data)];
 }
 
 /** Every element joined with log Σ e^x of its slice along the axis. */
@@ -144,7 +159,7 @@ const dropout: Kernel<"Dropout"> = (call) => {
 };
 
 export const normalization = {
-  Softmax: (call) => alongAxis(call, (x, logTotal) => Math.exp(x - logTotal)),
+  Softmax: softmax,
   LogSoftmax: (call) => alongAxis(call, (x, logTotal) => x - logTotal),
   LayerNormalization: layerNormalization,
   BatchNormalization: batchNormalization,

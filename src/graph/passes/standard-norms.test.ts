@@ -7,7 +7,7 @@ import { loadOnnx } from "../../formats/onnx/file.node.ts";
 import { writeOnnx } from "../../formats/onnx/writer.ts";
 import { inFormat, type OnnxFormatName } from "../../models/export/formats.ts";
 import { GraphBuilder } from "../builder.ts";
-import { Graph } from "../ir.ts";
+import { Graph, type Value } from "../ir.ts";
 import { float32 } from "../tensor.ts";
 import { standardNorms } from "./standard-norms.ts";
 
@@ -51,14 +51,17 @@ describe("a normalisation by the root of the mean square", () => {
     expect(kernels).not.toContain("ReduceMean");
   });
 
-  test("stays where its deviation is read", () => {
+  test.each<[string, (g: GraphBuilder, deviation: Value) => Value]>([
+    ["read", (g, deviation) => g.op("Neg", [deviation])],
+    ["given", (_, deviation) => deviation],
+  ])("stays where its deviation is %s", (_, read) => {
     const graph = new Graph("norm", [["", 21]]);
     const g = new GraphBuilder(graph);
     const scale = graph.addInitializer("scale", float32([8], rows.slice(0, 8)));
     const x = graph.addInput("x", "float32", ["batch", 8]);
     const { outputs } = g.node("SimplifiedLayerNormalization", [x, scale], {}, ["y", "inverse"]);
     graph.addOutput(outputs[0]!);
-    graph.addOutput(g.op("Neg", [outputs[1]]));
+    graph.addOutput(read(g, outputs[1]!));
     standardNorms(graph);
     expect(graph.nodes.map(({ op }) => op)).toContain("SimplifiedLayerNormalization");
   });

@@ -19,7 +19,8 @@ export function standardNorms(graph: Graph): void {
 function spell(graph: Graph, node: Node): void {
   const [x, scale] = node.inputs as readonly [Value, Value];
   const [y, deviation] = node.outputs;
-  if (!y || !x.shape || deviation?.consumers.length) return;
+  const isRead = deviation && (deviation.consumers.length > 0 || graph.outputs.includes(deviation));
+  if (!y || !x.shape || isRead) return;
   const { axis, epsilon, stash_type } = attributesOf(node, "SimplifiedLayerNormalization");
   const g = new GraphBuilder(graph, node);
   const rank = rankOf(x);

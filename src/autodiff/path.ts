@@ -217,6 +217,20 @@ const remedies: { readonly [domain: string]: string | undefined } = {
     "Such operators are for running on one kind of machine: tune the graph as it was before it was optimised, or save it at a lower level of optimisation (extended instead of all).",
 };
 
+/** Operators that are on the path only where it could not be told which tensors they are about. */
+const ofSequences: ReadonlySet<string> = new Set([
+  "ConcatFromSequence",
+  "Optional",
+  "OptionalGetElement",
+  "SequenceAt",
+  "SequenceConstruct",
+  "SequenceEmpty",
+  "SequenceErase",
+  "SequenceInsert",
+  "SequenceMap",
+  "SplitToSequence",
+]);
+
 function refuseWithoutRule(node: Node, carried: readonly number[], blame: Blame): void {
   const rule = ruleOf(node);
   const silent = carried.find((i) => !outputCarries(node, i));
@@ -225,9 +239,10 @@ function refuseWithoutRule(node: Node, carried: readonly number[], blame: Blame)
   const through =
     silent === undefined || !rule || rule === "no-gradient" ? "" : ` through its output ${silent}`;
   const operator = node.domain === "" ? "" : ` of the domain ${node.domain}`;
+  const why = ofSequences.has(node.op) ? ": which tensors its sequence holds is known to the run alone" : "";
   throw new DiapasonError(
     "autodiff/no-gradient",
-    `${nodeText(node)}${operator} has no gradient${through}, and ${below} would need one.`,
+    `${nodeText(node)}${operator} has no gradient${through}, and ${below} would need one${why}.`,
     entryOf(remedies, node.domain) ?? `Freeze ${below}: what lies between this node and the loss can move.`,
   );
 }

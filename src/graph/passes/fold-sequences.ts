@@ -1,10 +1,11 @@
 import { entryOf } from "../../base/entry-of.ts";
 import { fromFront, intsOf } from "../attributes.ts";
-import { GraphBuilder, range } from "../builder.ts";
+import { GraphBuilder, isSameShape, range, rankOf } from "../builder.ts";
 import { inferShapes, knownNumbers } from "../infer.ts";
-import type { Graph, Node, Value } from "../ir.ts";
+import { bodyOf, type Graph, type Node, type Value, withBodies } from "../ir.ts";
+import { handOver, inlineBody } from "./inline-body.ts";
 import { removeDead } from "./remove-dead.ts";
-import { stackLoopLists } from "./stack-loop-lists.ts";
+import { rowReaders, stackLoopLists } from "./stack-loop-lists.ts";
 
 /** A sequence of more elements than this is left as it is. */
 const mostElements = 10_000;
@@ -14,34 +15,97 @@ type Element = (g: GraphBuilder) => Value;
 
 /**
  * Replaces what reads a sequence of tensors by what reads the tensors, where it is known which they are: SequenceAt,
- * ConcatFromSequence and SequenceLength of what SequenceConstruct, SequenceInsert, SequenceErase or SplitToSequence made;
- * and what reads an optional by what reads its content, as if it were a sequence of one.
+ * ConcatFromSequence and SequenceLength of what SequenceConstruct, SequenceInsert, SequenceErase, SequenceMap or
+ * SplitToSequence made; and what reads an optional by what reads its content, as if it were a sequence of one. Bodies too.
  *
  * Lists that a Loop fills become rows that it stacks. Sequences whose length or positions only the run knows stay.
  */
 export function foldSequences(graph: Graph): void {
-  if (!graph.nodes.some(readsSequence)) return;
+  if (!readsSequences(graph)) return;
   inferShapes(graph);
-  stackLoopLists(graph);
-  for (const node of [...graph.nodes]) {
-    const elements = readsSequence(node) ? whatIsRead(node) : undefined;
-    if (!elements) continue;
-    const made = readers[node.op]!(new GraphBuilder(graph, node), node, elements);
-    const [output] = node.outputs;
-    if (!made || !output) continue;
-    const isOutput = graph.outputs.includes(output);
-    const value = isOutput ? graph.addNode("Identity", [made], { before: node }).outputs[0]! : made;
-    value.dtype ??= made.dtype;
-    value.shape ??= made.shape;
-    const { name } = output;
-    graph.replaceUses(output, value);
-    graph.removeNodes(new Set([node]));
-    if (isOutput) graph.rename(value, name);
-  }
+  fold(graph);
   removeDead(graph);
 }
 
-const readsSequence = (node: Node): boolean => node.domain === "" && Object.hasOwn(readers, node.op);
+function fold(graph: Graph): void {
+  stackLoopLists(graph);
+  if (graph.nodes.filter(isMap).filter((node) => mapEach(graph, node)).length > 0) inferShapes(graph);
+  for (const node of [...graph.nodes]) {
+    const [output] = node.outputs;
+    const made = output && isOfSequences(node) ? readInstead(new GraphBuilder(graph, node), node) : undefined;
+    if (made) {
+      made.dtype ??= output!.dtype;
+      handOver(graph, output!, made, node);
+      graph.removeNodes(new Set([node]));
+    } else if (output) Object.assign(output, entryOf(counted, node.domain === "" ? node.op : ""));
+    for (const [key, attribute] of node.attributes) {
+      if (attribute.type !== "graph" || made || !readsSequences(attribute.value)) continue;
+      // a copy, so that what the node reads through it is kept account of
+      const body = attribute.value.clone();
+      fold(body);
+      graph.setBody(node, key, body);
+    }
+  }
+}
+
+/** What is said of a sequence by a number, which has no gradient, whatever the sequence holds. */
+const counted: { readonly [op: string]: Pick<Value, "dtype" | "shape"> } = {
+  SequenceLength: { dtype: "int64", shape: [] },
+  OptionalHasElement: { dtype: "bool", shape: [] },
+};
+
+const isMap = ({ op, domain }: Node): boolean => op === "SequenceMap" && domain === "";
+const isOfSequences = (node: Node): boolean =>
+  isMap(node) || (node.domain === "" && Object.hasOwn(readers, node.op));
+
+const readsSequences = (graph: Graph): boolean =>
+  [...withBodies(graph)].some(([, node]) => isOfSequences(node));
+
+/** What a reader gives, of the tensors; undefined where they are not known. */
+function readInstead(g: GraphBuilder, node: Node): Value | undefined {
+  if (isMap(node)) return undefined;
+  const elements = whatIsRead(node);
+  const made = elements && readers[node.op]!(g, node, elements);
+  if (made || !Object.hasOwn(rowReaders, node.op)) return made;
+  const rows = slicedRows(g, node.inputs[0]);
+  return rows && rowReaders[node.op]!(g, node, rows);
+}
+
+/** Puts the elements that a SequenceMap makes in its place, each by a copy of its body; whether it could. */
+function mapEach(graph: Graph, node: Node): boolean {
+  const [first, ...others] = node.inputs as readonly Value[];
+  const elements = elementsOf(first);
+  const beside = others.map((value) => (value.dtype ? undefined : elementsOf(value)));
+  const areKnown = others.every((value, i) => value.dtype || beside[i]?.length === elements?.length);
+  if (!elements?.length || !areKnown) return false;
+  const g = new GraphBuilder(graph, node);
+  const made = elements.map((element, at) => {
+    const inputs = [element(g), ...others.map((value, i) => beside[i]?.[at]?.(g) ?? value)];
+    return inlineBody(graph, bodyOf(node, "body"), node, inputs);
+  });
+  for (const [i, output] of node.outputs.entries()) {
+    if (!output) continue;
+    const list = made.map((values) => values[i]!);
+    const [sequence] = graph.addNode("SequenceConstruct", list, { before: node }).outputs;
+    handOver(graph, output, sequence!, node);
+  }
+  graph.removeNodes(new Set([node]));
+  return true;
+}
+
+/** The slices of one element that an axis of whatever size was split into, as rows. */
+function slicedRows(g: GraphBuilder, sequence: Value | undefined): Value | undefined {
+  const node = sequence?.producer;
+  if (node?.domain !== "") return undefined;
+  if (node.op === "Identity") return slicedRows(g, node.inputs[0]);
+  const [whole, split] = node.inputs as [Value, Value | undefined];
+  if (node.op !== "SplitToSequence" || !whole.shape) return undefined;
+  if (split && !(split.shape?.length === 0 && knownNumbers(split)?.[0] === 1)) return undefined;
+  const axis = fromFront(intsOf(node, "axis")?.[0] ?? 0, rankOf(whole));
+  const rows = g.transpose(whole, [axis, ...range(rankOf(whole)).filter((other) => other !== axis)]);
+  const keeps = split !== undefined || intsOf(node, "keepdims")?.[0] !== 0;
+  return keeps ? g.unsqueeze(rows, [axis + 1]) : rows;
+}
 
 const readers: {
   readonly [op: string]: (g: GraphBuilder, node: Node, elements: readonly Element[]) => Value | undefined;
@@ -58,7 +122,16 @@ const readers: {
   },
   SequenceAt: (g, node, elements) => {
     const at = knownNumbers(node.inputs[1])?.[0];
-    return at === undefined ? undefined : elements.at(at)?.(g);
+    if (at !== undefined) return elements.at(at)?.(g);
+    // a place that only the run knows, among tensors of one shape
+    const values = elements.map((element) => element(g));
+    if (values.length === 0 || !values.every(({ shape }) => isSameShape(shape, values[0]!.shape)))
+      return undefined;
+    const rows = g.concat(
+      values.map((value) => g.unsqueeze(value, [0])),
+      0,
+    );
+    return rowReaders["SequenceAt"]!(g, node, rows);
   },
   SequenceLength: (g, _, elements) => g.constant([elements.length], "int64", []),
   OptionalGetElement: (g, _, [content]) => content?.(g),
@@ -92,9 +165,10 @@ function elementsOf(sequence: Value | undefined): readonly Element[] | undefined
 /** The elements of the sequence, or the content of the optional, that a node reads; undefined where they are not known. */
 function whatIsRead({ op, inputs: [value] }: Node): readonly Element[] | undefined {
   if (!op.startsWith("Optional")) return elementsOf(value);
-  if (value?.producer?.op === "Optional") return elementsOf(value);
+  if (value === undefined) return [];
+  if (value.producer?.op === "Optional") return elementsOf(value);
   // From opset 18 on what is no optional may be read as one that holds it.
-  return value?.dtype === undefined ? undefined : [() => value];
+  return value.dtype === undefined ? undefined : [() => value];
 }
 
 const makers: { readonly [op: string]: (node: Node) => readonly Element[] | undefined } = {

@@ -55,6 +55,17 @@ describe("older spellings", () => {
       expect(graph.nodes[0]!.attributes.has(key)).toBe(false);
   });
 
+  test.each([
+    [7, "float32"],
+    [10, "bool"],
+  ])("the mask of a Dropout of opset %i is of zeros, as in ONNX Runtime", (opset, dtype) => {
+    const graph = old(opset, "Dropout", {}, 2);
+    normalize(graph);
+    const x = { dtype: "float32" as const, dims: [2, 3, 4], data: new Float64Array(24).fill(3) };
+    const mask = interpret(graph, new Map([["x", x]])).get("y1")!;
+    expect([mask.dtype, mask.dims, new Set(mask.data)]).toEqual([dtype, [2, 3, 4], new Set([0])]);
+  });
+
   test("Erfc, which no opset has, is 1 − Erf", () => {
     const graph = old(15, "Erfc", {});
     normalize(graph);

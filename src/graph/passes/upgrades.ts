@@ -1,7 +1,9 @@
 import { int64Attribute } from "../attributes.ts";
+import { GraphBuilder } from "../builder.ts";
 import { quotient } from "../dim.ts";
 import type { Attribute, Value } from "../ir.ts";
 import { float32, int64 } from "../tensor.ts";
+import { handOver } from "./inline-body.ts";
 import { asInput, constant, int, numberOf, replaceNode, scalarAsInput, type Upgrade } from "./upgrade.ts";
 import { imagingUpgrades } from "./upgrade-imaging.ts";
 import { scanOfExamples } from "./upgrade-scan.ts";
@@ -127,11 +129,18 @@ const clip: Upgrade = {
   },
 };
 
+/** The mask of a Dropout that drops nothing, which ONNX Runtime fills with zeros in these opsets; numbers before opset 10. */
+function formerMask(g: GraphBuilder, x: Value, from: number): Value {
+  const zeros = g.op("ConstantOfShape", [g.op("Shape", [x])]);
+  return from < 10 ? g.op("CastLike", [zeros, x]) : g.cast(zeros, "bool");
+}
+
 const dropout: Upgrade = {
   before: 12,
   rewrite: (graph, node, from) => {
-    const [, mask] = node.outputs;
-    if (from < 10 && mask && graph.isRead(mask)) return "its mask is read as numbers";
+    const [x, mask] = [node.inputs[0]!, node.outputs[1]];
+    if (mask && graph.isRead(mask))
+      handOver(graph, mask, formerMask(new GraphBuilder(graph, node), x, from), node);
     const ratio = numberOf(node, "ratio");
     if (ratio !== undefined) graph.setNodeInput(node, 1, constant(graph, "ratio", float32([], [ratio])));
     graph.setAttribute(node, "ratio", undefined);

@@ -26,13 +26,6 @@ export function offsets(dims: readonly number[], strides: readonly number[], sta
   return found;
 }
 
-/** The elements at the given offsets, in a new shape. */
-export function takeAt(x: NdArray, dims: readonly number[], at: Int32Array): NdArray {
-  const data = new Float64Array(at.length);
-  for (let i = 0; i < at.length; i++) data[i] = x.data[at[i]!]!;
-  return { dtype: x.dtype, dims, data };
-}
-
 /** The elements whose coordinate along each axis stands in that axis's list; `fill` where it is negative. */
 export function pick(x: NdArray, coordinates: readonly ArrayLike<number>[], fill = 0): NdArray {
   const strides = stridesOf(x.dims);

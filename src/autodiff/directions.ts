@@ -47,6 +47,8 @@ const usualStep = 1e-5;
 const tinyStep = 1e-8;
 /** Steps that are tried before rounding is measured. */
 const cheapTries = 3;
+/** The share of the tolerance at which those after a step are left out. */
+const clear = 0.1;
 /** Of steps smaller than the largest those count that rounding makes no larger share of. */
 const visible = 1e-2;
 /** Parameters whose reaches differ by no more move together. */
@@ -150,6 +152,11 @@ async function slopeAlong(
     (a, b) => Math.abs(Math.log(a / begin)) - Math.abs(Math.log(b / begin)),
   );
   const tried: Difference[] = [];
+  const best = () => tried.reduce((a, b) => (b.error < a.error ? b : a));
+  const right = ({ error, step }: Difference): Slope => ({
+    error,
+    resolution: typical > 0 ? spacing / (typical * step) : 0,
+  });
   for (const [i, step] of order.entries()) {
     // rounding is measured where it may be what a few steps failed for
     const rounding = i < cheapTries ? spacing : await roundingAlong(at);
@@ -159,8 +166,10 @@ async function slopeAlong(
     if (!Number.isFinite(numeric)) continue;
     const error = relativeError(analytic, numeric, typical, typical > 0 ? 0 : spacing / step);
     tried.push({ numeric, step, error });
-    if (error <= tolerance) return { error, resolution: typical > 0 ? spacing / (typical * step) : 0 };
+    const enough = i + 1 < cheapTries ? clear * tolerance : tolerance;
+    if (best().error <= enough) return right(best());
   }
+  if (tried.length > 0 && best().error <= tolerance) return right(best());
   const rounding = Math.max(spacing, await roundingAlong(at));
   const isSeen = ({ step }: Difference) => rounding <= visible * typical * step;
   const [largest, ...smaller] = tried.toSorted((a, b) => b.step - a.step);

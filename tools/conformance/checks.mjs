@@ -132,7 +132,8 @@ async function checkInput(source, inputs, outputs, name, operator) {
 
 /** Compares at the stored point and beside it; an input without gradient must not change the loss, or have a reason. */
 async function compare(graph, loss, name, array, operator) {
-  let found = "cannot be compared at any point";
+  let found;
+  let isInfinite = false;
   for (const point of besides(array)) {
     const feeds = new Map([[name, point]]);
     try {
@@ -140,8 +141,10 @@ async function compare(graph, loss, name, array, operator) {
       if (result.verdict === "right") return passed;
       found = `is off by ${result.largestRelativeError.toPrecision(2)} of it`;
     } catch (error) {
-      // beside the stored point a Range may have another length
-      if (error.code === "graph/shape-mismatch") continue;
+      const hasNoLoss = error.code === "autodiff/loss-not-finite";
+      isInfinite ||= hasNoLoss;
+      // beside the stored point a Range may have another length, and an Acosh none of its numbers
+      if (hasNoLoss || error.code === "graph/shape-mismatch") continue;
       if (error.code !== "autodiff/no-path") throw error;
       try {
         if (isFlat(graph, loss, name, point)) return none("the output does not change with it, or in steps");
@@ -152,6 +155,10 @@ async function compare(graph, loss, name, array, operator) {
       }
     }
   }
+  if (!found)
+    return isInfinite
+      ? none("its outputs are infinite")
+      : failed(`"${name}" cannot be compared at any point`);
   const setting = found.startsWith("is none") ? settingReason(operator, name) : undefined;
   return setting ? none(setting) : failed(`the gradient of "${name}" ${found}`);
 }

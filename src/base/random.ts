@@ -107,7 +107,7 @@ interface Masks {
 
 let masks: Masks | undefined;
 
-/** Masks have millions of numbers: in JavaScript they took a third of a step that has them, in WebAssembly a fiftieth. */
+/** Masks have millions of numbers: in JavaScript they took a fifth of a step that has them. */
 function openMasks(): Masks {
   const memory = new WebAssembly.Memory({
     initial: (masksAtOnce * Float32Array.BYTES_PER_ELEMENT) / 2 ** 16,

@@ -1,5 +1,3 @@
-import { masksModule } from "./masks.generated.ts";
-
 /**
  * Counter-based random numbers: a stream is named by its seed and a path of keys, and holds no hidden state.
  *
@@ -59,64 +57,6 @@ export function random(seed: number, ...keys: readonly (string | number)[]): Ran
   };
 }
 
-/**
- * A mask for dropout: numbers that are 0 with probability `share` and else 1 / (1 − share), so that their mean stays 1.
- *
- * Of the stream of `seed` at `keys` each word makes two of them, its low half first: a share is one that 16 bits can say.
- */
-export function dropoutMask(
-  count: number,
-  share: number,
-  seed: number,
-  ...keys: readonly (string | number)[]
-): Float32Array<ArrayBuffer> {
-  const [high, low] = hashKeys(keys);
-  const least = Math.round(share * 2 ** 16);
-  const kept = 1 / (1 - least / 2 ** 16);
-  const made = new Float32Array(count);
-  masks ??= openMasks();
-  for (let at = 0; at < count; at += masksAtOnce) {
-    const size = Math.min(masksAtOnce, count - at);
-    const blocks = 4 * Math.ceil(size / (4 * perBlock));
-    masks.kernel.mask(0, blocks, at / perBlock, high, low, seed | 0, Math.floor(seed / 2 ** 32), least, kept);
-    made.set(masks.numbers.subarray(0, size), at);
-  }
-  return made;
-}
-
-/** Numbers of a mask for each block of Philox, and how many are made at a time. */
-const perBlock = 8;
-const masksAtOnce = 2 ** 16;
-
-interface Masks {
-  readonly kernel: {
-    mask(
-      out: number,
-      blocks: number,
-      first: number,
-      c2: number,
-      c3: number,
-      k0: number,
-      k1: number,
-      least: number,
-      kept: number,
-    ): void;
-  };
-  readonly numbers: Float32Array;
-}
-
-let masks: Masks | undefined;
-
-/** Masks have millions of numbers: in JavaScript they took a fifth of a step that has them. */
-function openMasks(): Masks {
-  const memory = new WebAssembly.Memory({
-    initial: (masksAtOnce * Float32Array.BYTES_PER_ELEMENT) / 2 ** 16,
-  });
-  const module = new WebAssembly.Module(Uint8Array.from(atob(masksModule), (c) => c.charCodeAt(0)));
-  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  return { kernel: exports as unknown as Masks["kernel"], numbers: new Float32Array(memory.buffer) };
-}
-
 /** One Philox-4x32-10 block: four 32-bit words from a 128-bit counter and a 64-bit key. */
 export function philox(
   counter: readonly [number, number, number, number],
@@ -148,7 +88,7 @@ function multiply(a: number, b: number): [number, number] {
 }
 
 /** 64 bits that name a path of keys (FNV-1a over their text, once per half). */
-function hashKeys(keys: readonly (string | number)[]): [number, number] {
+export function hashKeys(keys: readonly (string | number)[]): [number, number] {
   const text = keys.join("\u0000");
   let a = 0x811c9dc5;
   let b = 0xcbf29ce4;

@@ -8,7 +8,7 @@ import { int64 } from "../graph/tensor.ts";
  */
 export type DeviceGraphName = "copy" | "add" | "squares" | "adam" | "sgd" | "momentum" | "nesterov";
 
-/** Numbers that a step of each optimizer takes, in their order; what they mean is said in tools/optimizer/optimizer.ts. */
+/** Numbers that a step of each optimizer takes, in their order; what they mean is said in tools/web-assembly/optimizer.ts. */
 export const scalars = {
   adam: ["rest1", "beta2", "rest2", "epsilon", "scale", "coupled", "keep", "stepSize"],
   sgd: ["scale", "decay", "rate"],

@@ -9,7 +9,7 @@ interface Step {
 type Adam = Extract<OptimizerKind, { readonly kind: "adamw" | "adam" }>;
 type Sgd = Extract<OptimizerKind, { readonly kind: "sgd" }>;
 
-/** The numbers of a parameter's n-th step of Adam or AdamW; formulas and reasons are in tools/optimizer/optimizer.ts. */
+/** The numbers of a parameter's n-th step of Adam or AdamW; formulas and reasons are in tools/web-assembly/optimizer.ts. */
 export function adamScalars(
   { kind, beta1, beta2, epsilon }: Adam,
   n: number,

@@ -1,4 +1,5 @@
 import { bug, DiapasonError } from "../base/errors.ts";
+import { openModule } from "../base/web-assembly.ts";
 import { sizeOf } from "../graph/tensor.ts";
 import type { Slot } from "./engine.ts";
 import { plainModule, sharedModule } from "./optimizer.generated.ts";
@@ -145,10 +146,7 @@ export class ParameterMemory {
 
   #allocate(arrays: readonly ArrayPlace[], shared: boolean): void {
     const memory = memoryFor(arrays, shared);
-    const module = new WebAssembly.Module(
-      Uint8Array.from(atob(shared ? sharedModule : plainModule), (c) => c.charCodeAt(0)),
-    );
-    const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
+    const kernels = openModule<Kernels>(shared ? sharedModule : plainModule, memory);
     let next = pageBytes;
     for (const array of arrays) {
       const length = sizeOf(array.dims);

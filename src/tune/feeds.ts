@@ -1,5 +1,5 @@
 import { bug, DiapasonError } from "../base/errors.ts";
-import { dropoutMask } from "../base/random.ts";
+import { randomMask } from "../base/random-mask.ts";
 import { type Shape, substitute } from "../graph/dim.ts";
 import { dropoutShare } from "../graph/dropout-input.ts";
 import type { Graph } from "../graph/ir.ts";
@@ -139,7 +139,7 @@ function mask(
     const size = substitute(dim, symbols);
     return typeof size === "number" ? size : bug(`"${name}" has the size ${size}, which no input tells`);
   });
-  return { dtype: "float32", dims: sizes, data: dropoutMask(sizeOf(sizes), p, seed, name, epoch, batch) };
+  return { dtype: "float32", dims: sizes, data: randomMask(sizeOf(sizes), p, seed, name, epoch, batch) };
 }
 
 const badBatch = (found: string, fix: string) => new DiapasonError("tune/bad-batch", `${found}.`, `${fix}.`);

@@ -14,6 +14,16 @@ export interface AddedToken {
   readonly special: boolean;
 }
 
+/** A special token that is found where it stands, but for what is said of it. */
+export const specialToken = (
+  id: number,
+  content: string,
+  more: Partial<Omit<AddedToken, "id" | "content">> = {},
+): AddedToken => ({
+  ...{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true },
+  ...more,
+});
+
 /** A part of a text: a token, or what lies between tokens. */
 export type TextPart = { readonly id: number } | { readonly text: string; readonly start: number };
 

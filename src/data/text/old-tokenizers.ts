@@ -1,3 +1,5 @@
+import { specialToken } from "./added-tokens.ts";
+
 /** What RoBERTa and its kin call their special tokens. */
 export const robertaTokens: Readonly<Record<string, string>> = {
   bos_token: "<s>",
@@ -31,16 +33,6 @@ export function convertOldTokenizer(files: OldFiles): Files | undefined {
   return undefined;
 }
 
-const added = (id: number, content: string, lstrip = false) => ({
-  id,
-  content,
-  lstrip,
-  rstrip: false,
-  single_word: false,
-  normalized: false,
-  special: true,
-});
-
 /** Special tokens by their roles: those of the configuration, or else these, where the vocabulary has them. */
 function specialOf(
   vocab: ReadonlyMap<string, number>,
@@ -73,7 +65,7 @@ function fromVocabTxt(text: string, config: Readonly<Record<string, unknown>>): 
     throw new Error("vocab.txt lacks [CLS], [SEP] or [UNK]");
   return {
     tokenizer: {
-      added_tokens: Object.values(special).map((token) => added(vocab.get(token)!, token)),
+      added_tokens: Object.values(special).map((token) => specialToken(vocab.get(token)!, token)),
       normalizer: {
         type: "BertNormalizer",
         clean_text: true,
@@ -111,7 +103,7 @@ function fromMerges(
   return {
     tokenizer: {
       added_tokens: [...new Set(Object.values(special))].map((token) =>
-        added(vocab.get(token)!, token, token === special["mask_token"]),
+        specialToken(vocab.get(token)!, token, { lstrip: token === special["mask_token"] }),
       ),
       normalizer: null,
       pre_tokenizer: { type: "ByteLevel", add_prefix_space: space, use_regex: true },

@@ -1,4 +1,5 @@
 import type { SentencePieceModel } from "../../formats/sentencepiece.ts";
+import { specialToken } from "./added-tokens.ts";
 import { base64 } from "./base64.ts";
 
 type Part = Readonly<Record<string, unknown>>;
@@ -198,15 +199,7 @@ export function bpeFromSentencePiece(
     ids.set(content, id);
     // What the config says of a token goes before, and is read beside this file.
     if (added.has(id) || Object.hasOwn(declared, String(id))) return;
-    added.set(id, {
-      id,
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: isSpecial,
-    });
+    added.set(id, specialToken(id, content, { special: isSpecial }));
   };
   for (const token of Object.values(special)) add(token, true);
   for (const [id, { type }] of pieces.entries())

@@ -1,4 +1,5 @@
 import type { Piece, SentencePieceModel } from "../../formats/sentencepiece.ts";
+import { specialToken } from "./added-tokens.ts";
 import { base64 } from "./base64.ts";
 import { robertaTokens } from "./old-tokenizers.ts";
 import { bpeFromSentencePiece } from "./sentencepiece-bpe.ts";
@@ -174,15 +175,12 @@ export function fromSentencePiece(
       truncation: null,
       padding: null,
       added_tokens: [...added]
-        .map((content) => ({
-          id: ids.get(content)!,
-          content,
-          single_word: false,
-          lstrip: content === special["mask_token"] && modelType !== "deberta-v2",
-          rstrip: false,
-          normalized: false,
-          special: roles.has(content) || !users.has(content),
-        }))
+        .map((content) =>
+          specialToken(ids.get(content)!, content, {
+            lstrip: content === special["mask_token"] && modelType !== "deberta-v2",
+            special: roles.has(content) || !users.has(content),
+          }),
+        )
         .sort((a, b) => a.id - b.id),
       normalizer: {
         type: "Sequence",

@@ -12,7 +12,15 @@ export interface TemplateToken {
 
 /** What stands in a block and prints nothing of its own, or is text as it is written. */
 const statements: ReadonlySet<string> = new Set([
-  ...["If", "For", "Set", "Macro", "Comment", "Break", "Continue", "CallStatement", "FilterStatement"],
+  "If",
+  "For",
+  "Set",
+  "Macro",
+  "Comment",
+  "Break",
+  "Continue",
+  "CallStatement",
+  "FilterStatement",
   "StringLiteral",
 ]);
 
@@ -47,20 +55,18 @@ const filtered = (operand: unknown, name: string): TemplateNode => ({
 
 /** Tests that compare with something. */
 const comparing: ReadonlySet<string> = new Set([
-  ...[
-    "eq",
-    "equalto",
-    "ne",
-    "lt",
-    "lessthan",
-    "le",
-    "gt",
-    "greaterthan",
-    "ge",
-    "in",
-    "sameas",
-    "divisibleby",
-  ],
+  "eq",
+  "equalto",
+  "ne",
+  "lt",
+  "lessthan",
+  "le",
+  "gt",
+  "greaterthan",
+  "ge",
+  "in",
+  "sameas",
+  "divisibleby",
 ]);
 /** What a filter is called that says what such a test says. */
 export const testFilter = (test: string, isNegated: boolean): string =>

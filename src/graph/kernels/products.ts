@@ -1,3 +1,4 @@
+import { openModule } from "../../base/web-assembly.ts";
 import { productsModule } from "./products.generated.ts";
 
 interface Kernel {
@@ -29,9 +30,7 @@ interface Multiplier {
 
 function openMultiplier(): Multiplier {
   const memory = new WebAssembly.Memory({ initial: Math.ceil(memoryBytes / pageBytes) });
-  const module = new WebAssembly.Module(Uint8Array.from(atob(productsModule), (c) => c.charCodeAt(0)));
-  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  return { kernel: exports as unknown as Kernel, numbers: new Float64Array(memory.buffer) };
+  return { kernel: openModule<Kernel>(productsModule, memory), numbers: new Float64Array(memory.buffer) };
 }
 
 let opened: Multiplier | undefined;

@@ -19,8 +19,7 @@ export function standardNorms(graph: Graph): void {
 function spell(graph: Graph, node: Node): void {
   const [x, scale] = node.inputs as readonly [Value, Value];
   const [y, deviation] = node.outputs;
-  const isRead = deviation && (deviation.consumers.length > 0 || graph.outputs.includes(deviation));
-  if (!y || !x.shape || isRead) return;
+  if (!y || !x.shape || (deviation && graph.isRead(deviation))) return;
   const { axis, epsilon, stash_type } = attributesOf(node, "SimplifiedLayerNormalization");
   const g = new GraphBuilder(graph, node);
   const rank = rankOf(x);

@@ -1,5 +1,5 @@
 // Dropout masks from Philox-4x32-10 (Salmon et al. 2011), four blocks at a time, compiled to WebAssembly SIMD by
-// tools/masks/build.mjs. The words are those of src/base/random.ts.
+// tools/web-assembly/build.mjs. The words are those of src/base/random.ts, and src/base/random-mask.ts calls it.
 
 /** High words of the products of words. */
 @inline

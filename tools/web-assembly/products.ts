@@ -1,4 +1,4 @@
-// Matrix products in float64, compiled to WebAssembly SIMD by tools/products/build.mjs.
+// Matrix products in float64, compiled to WebAssembly SIMD by tools/web-assembly/build.mjs.
 // Offsets are bytes. Each product and each sum is rounded by itself, in the order of the shared axis, as in plain loops.
 
 /**

@@ -1,4 +1,4 @@
-// The optimizers as single passes over memory, compiled to WebAssembly SIMD by tools/optimizer/build.mjs.
+// The optimizers as single passes over memory, compiled to WebAssembly SIMD by tools/web-assembly/build.mjs.
 // Pointers are byte offsets of float32 arrays; `bytes` is the length of each, a multiple of 16: arrays are padded, and what
 // the padding holds matters to nobody but must be 0 in gradients. Formulas are torch.optim's.
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { dropoutMask, random } from "./random.ts";
+import { random } from "./random.ts";
+import { randomMask } from "./random-mask.ts";
 
 const seeds = [0, 1, 2 ** 31 + 5, 2 ** 40 + 3];
 const shares = [0, 0.1, 0.5, 0.9];
@@ -9,7 +10,7 @@ test.each(seeds.flatMap((seed) => shares.map((share) => [seed, share] as const))
   (seed, share) => {
     // more than is made at a time, and no multiple of anything
     const count = 2 ** 16 + 1003;
-    const mask = dropoutMask(count, share, seed, "mask", 7);
+    const mask = randomMask(count, share, seed, "mask", 7);
     const { uniform } = random(seed, "mask", 7);
     const halves = Array.from({ length: Math.ceil(count / 2) }, () => {
       const word = uniform() * 2 ** 32;

@@ -40,15 +40,8 @@ function sessionOptions(
     logSeverityLevel: 4,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     ...(request.weights.length === 0 ? {} : { externalData: request.weights }),
-    extra: {
-      session: {
-        // Threads that wait by spinning take the cores from those that decode images: without, a step of ResNet-20 on two
-        // busy cores takes 265 ms instead of 438, one of SqueezeNet's head 434 instead of 524.
-        intra_op: { allow_spinning: "0" },
-        // Training writes operators of int8 apart, which ONNX Runtime would turn into uint8, and refuses to from opset 21 on
-        // (1.30, "output_dtype INT8 does not match y_zero_point type UINT8").
-        ...(request.isTraining ? { qdqisint8allowed: "1" } : {}),
-      },
-    },
+    // Threads that wait by spinning take the cores from those that decode images: without, a step of ResNet-20 on two
+    // busy cores takes 265 ms instead of 438, one of SqueezeNet's head 434 instead of 524.
+    extra: { session: { intra_op: { allow_spinning: "0" } } },
   };
 }

@@ -99,6 +99,8 @@ describe("a chat template ends", () => {
     "{% set ns = namespace(a=[1]) %}{% for x in range(40) %}{% set ns.a = ns.a + ns.a %}{% endfor %}",
     "{% set ns = namespace(a=[1]) %}{% for x in range(40) %}{% set ns.a = [ns.a, ns.a] %}{% endfor %}{{ ns.a }}",
     "{% set ns = namespace(a='x') %}{% for x in range(40) %}{% set ns.a = ns.a ~ ns.a %}{% endfor %}",
+    "{% set ns = namespace(a='xy') %}{% for x in range(40) %}{% set ns.a = ns.a | join('xy') %}{% endfor %}",
+    "{% set ns = namespace(a='xy') %}{% for x in range(40) %}{% set ns.a = 'zz'.join(ns.a) %}{% endfor %}",
   ])("%s", (template) => {
     expect(() => boundedTemplate(template).render({ messages: [] })).toThrow(/does not come to an end/);
   });

@@ -1,7 +1,7 @@
 import { Environment, Interpreter, parse, tokenize } from "@huggingface/jinja";
 import { type Arguments, filterNamed, methodOf, testNamed } from "./template-filters.ts";
 import { asPython, type TemplateNode, type TemplateToken, testsAsFilters } from "./template-tree.ts";
-import { asValue, isSame, textOf, type Value } from "./template-values.ts";
+import { asValue, isSame, isText, textOf, type Value } from "./template-values.ts";
 
 /** The parts of the library that are used; its own declarations do not resolve under Node's rules. */
 interface Scope {
@@ -18,6 +18,8 @@ const Base = Interpreter as unknown as new (scope: Scope) => LibraryInterpreter;
 const freeSteps = 500_000;
 /** Characters that count as a step, where a text is made or read. */
 const charactersOfStep = 16;
+/** Characters that count as a step, where a filter or a method may take a text apart. */
+const charactersTakenApart = 4;
 /** Steps for an item of a list, which a loop may go through without doing anything. */
 const stepsOfItem = 4;
 
@@ -93,6 +95,10 @@ class Steps {
     for (const item of itemsOf(value)) this.know(item);
   }
 
+  takeApart(value: Value): void {
+    if (isText(value)) this.take(value.value.length / charactersTakenApart);
+  }
+
   /** What a value holds, counted as often as it would be written: a list may hold another a thousand times. */
   takeValue(value: Value): void {
     const { value: held } = value;
@@ -137,8 +143,10 @@ class BoundedInterpreter extends Base {
     if (node.type === "FilterExpression") {
       const { name, args } = nameAndArguments(node["filter"] as TemplateNode);
       const filter = filterNamed(name);
-      const value = filter && this.evaluate(node["operand"], scope);
-      return value && filter?.(value, this.#read(args, scope));
+      if (!filter) return undefined;
+      const value = this.evaluate(node["operand"], scope);
+      this.#steps.takeApart(value);
+      return filter(value, this.#read(args, scope));
     }
     if (node.type === "TestExpression") {
       const name = (node["test"] as TemplateNode)["value"];
@@ -160,7 +168,10 @@ class BoundedInterpreter extends Base {
       this.evaluate(callee["object"], scope),
       nameAndArguments(callee["property"]).name,
     );
-    return method?.(this.#read(node["args"] as readonly TemplateNode[], scope).list);
+    if (!method) return undefined;
+    const { list } = this.#read(node["args"] as readonly TemplateNode[], scope);
+    for (const value of list) this.#steps.takeApart(value);
+    return method(list);
   }
 
   #read(args: readonly TemplateNode[], scope: unknown): Arguments {

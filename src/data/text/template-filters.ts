@@ -146,7 +146,7 @@ const fallback: Filter = (value, given) => {
   const isMissing = isAbsent(value) || (isLoose !== undefined && isTrue(isLoose) && !isTrue(value));
   return isMissing ? (argument(given, 0, "default_value") ?? asValue("")) : value;
 };
-const length: Filter = (value) => asValue(itemsOf(value).length);
+const length: Filter = (value) => asValue((isText(value) ? [...value.value] : itemsOf(value)).length);
 const extreme =
   (sign: number): Filter =>
   (value) =>
@@ -187,8 +187,13 @@ const filters: Readonly<Record<string, Filter>> = {
     isText(value) ? asValue([...value.value].reverse().join("")) : listOf([...itemsOf(value)].reverse()),
   join(value, given) {
     const path = argument(given, 1, "attribute");
-    const items = itemsOf(value).map((item) => textOf(path ? memberOf(item, textOf(path)) : item));
-    return asValue(items.join(textOf(argument(given, 0, "d") ?? asValue(""))));
+    const between = textOf(argument(given, 0, "d") ?? asValue(""));
+    if (isText(value) && !path) return asValue([...value.value].join(between));
+    return asValue(
+      itemsOf(value)
+        .map((item) => textOf(path ? memberOf(item, textOf(path)) : item))
+        .join(between),
+    );
   },
   map(value, { list: [name, ...others], named }) {
     const path = named.get("attribute");
@@ -258,10 +263,7 @@ const methods: Readonly<Record<string, (text: string, given: readonly Value[]) =
   isspace: (text) => new RegExp(`^${characters}+$`, "u").test(text),
   isupper: (text) => tests["upper"]!(asValue(text), none),
   islower: (text) => tests["lower"]!(asValue(text), none),
-  join: (text, [items]) =>
-    itemsOf(items ?? none)
-      .map(textOf)
-      .join(text),
+  join: (text, [items = none]) => (isText(items) ? [...items.value] : itemsOf(items).map(textOf)).join(text),
 };
 
 /** Places count characters, not halves of them. */

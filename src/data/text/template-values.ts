@@ -14,6 +14,7 @@ export const asValue = (given: unknown): Value =>
   (new Environment() as unknown as { set(name: string, value: unknown): Value }).set("value", given);
 
 const List = asValue([]).constructor as new (items: readonly Value[]) => Value;
+const Text = asValue("").constructor as new (text: string) => Value;
 
 /** A list of values. */
 export const listOf = (items: readonly Value[]): Value => new List(items);
@@ -28,7 +29,7 @@ export const isTrue = (value: Value): boolean => value.__bool__().value;
 export function itemsOf(value: Value): readonly Value[] {
   const { value: held } = value;
   if (isAbsent(value)) return [];
-  if (isText(value)) return Array.from(value.value, asValue);
+  if (isText(value)) return Array.from(value.value, (character) => new Text(character));
   if (Array.isArray(held)) return held as Value[];
   if (held instanceof Map) return [...(held as Map<string, Value>).keys()].map(asValue);
   throw new Error(`a ${kindOf(value)} is no list`);

@@ -2,6 +2,8 @@ import { InferenceSession, listSupportedBackends } from "onnxruntime-node";
 import { DiapasonError } from "../base/errors.ts";
 import { writeOnnx } from "../formats/onnx/writer.ts";
 import { Graph } from "../graph/ir.ts";
+import { lackOfCuda } from "./cuda-files.node.ts";
+import { reasonOf } from "./reason.ts";
 
 export type Provider = "cpu" | "webgpu" | "cuda";
 
@@ -10,7 +12,7 @@ const remedies: { readonly [P in Provider]: string } = {
   cpu: "Install onnxruntime-node again.",
   webgpu:
     "Install a driver for the GPU with its Vulkan loader (Linux), or choose --device cpu; docs/devices.md says how to try it without a GPU.",
-  cuda: "Fetch ONNX Runtime's CUDA files with `ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node` beside CUDA 12 and cuDNN 9, or choose --device cpu.",
+  cuda: "See whether `nvidia-smi` finds the GPU and knows this version of CUDA, or choose --device cpu.",
 };
 
 /** @throws runtime/no-device where ONNX Runtime has no such provider, or the provider finds no device. */
@@ -27,10 +29,11 @@ export async function openDevice(provider: Provider): Promise<void> {
     const names = listSupportedBackends().map(
       ({ name, bundled }) => `${name}${bundled ? "" : " (extra files)"}`,
     );
+    const lack = provider === "cuda" ? lackOfCuda() : undefined;
     throw new DiapasonError(
       "runtime/no-device",
-      `The device "${provider}" cannot be opened: ${reasonOf(error)}. This ONNX Runtime knows ${names.join(", ")}.`,
-      remedies[provider],
+      `The device "${provider}" cannot be opened: ${lack?.reason ?? reasonOf(error)}. This ONNX Runtime knows ${names.join(", ")}.`,
+      lack?.fix ?? remedies[provider],
       error,
     );
   }
@@ -54,11 +57,4 @@ export async function takesWhole(models: readonly Uint8Array[], provider: Provid
     }
   }
   return answers;
-}
-
-/** The end of what ONNX Runtime says; what comes before it is a place in its sources. */
-function reasonOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  const [first] = text.split("\n");
-  return (/ was false\. (.+)/.exec(first!)?.[1] ?? first!).trim().replace(/\.$/, "");
 }

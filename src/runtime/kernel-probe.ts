@@ -37,6 +37,8 @@ const wrongLate: { readonly [N in OpName]?: (node: Node) => boolean } = {
   BatchNormalization: gives(1),
   // The deviation is left at 0.
   SimplifiedLayerNormalization: gives(1),
+  // Without a bias it ends the process.
+  "com.microsoft.Attention": (node) => !reads(2)(node),
   // A mask of keys is refused; lengths of keys and rotary positions give other numbers.
   "com.microsoft.MultiHeadAttention": always,
   "com.microsoft.GroupQueryAttention": always,
@@ -47,6 +49,8 @@ const wrongLate: { readonly [N in OpName]?: (node: Node) => boolean } = {
     (reads(2)(node) && attributesOf(node, "Resize").mode !== "nearest"),
   // Peepholes and clips are left out, activations refused.
   LSTM: (node) => reads(7)(node) || ["activations", "clip"].some((key) => node.attributes.has(key)),
+  // Gives zeros, or refuses an activation.
+  "com.microsoft.QMoE": always,
   "com.microsoft.MatMulNBits": reads(4),
   "com.microsoft.GatherBlockQuantized": reads(3),
 };

@@ -7,7 +7,7 @@ import { inferNode } from "../graph/infer.ts";
 import type { Graph, Node, Value } from "../graph/ir.ts";
 import type { AttributesOf, OpName } from "../graph/schemas.ts";
 import { sizeOf } from "../graph/tensor.ts";
-import { windowOf } from "../graph/window.ts";
+import { roundsUpInVain, windowOf } from "../graph/window.ts";
 
 /** What stands for the outputs of a node where a device has no kernel of it; undefined where its use does not allow that. */
 type Lowering<N extends OpName> = (call: {
@@ -106,7 +106,7 @@ function pooledWithIndices({
     return undefined;
   const y = g.graph.addNode("MaxPool", [x!], {
     outputs: [g.graph.freshName("pooled")],
-    attributes: node.attributes,
+    attributes: [...node.attributes].filter(([key]) => key !== "ceil_mode" || !roundsUpInVain(node)),
     before: node,
   }).outputs[0]!;
   inferNode(y.producer!);

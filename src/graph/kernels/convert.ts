@@ -67,11 +67,17 @@ export function fromNdArray({ dtype, dims, data }: NdArray): Tensor {
     for (let i = 0; i < data.length; i++) array[i] = data[i]!;
     return tensorOf(dtype, dims, new Uint8Array(buffer));
   }
-  if (dtype === "int64") return tensorOf(dtype, dims, BigInt64Array.from(data as Iterable<number>, BigInt));
-  if (dtype === "uint64") return tensorOf(dtype, dims, BigUint64Array.from(data as Iterable<number>, BigInt));
+  if (dtype === "int64") return tensorOf(dtype, dims, BigInt64Array.from(data, wholeUpTo(2n ** 63n - 1n)));
+  if (dtype === "uint64") return tensorOf(dtype, dims, BigUint64Array.from(data, wholeUpTo(2n ** 64n - 1n)));
   const { toBits } = patternOf(dtype);
   return tensorOf(dtype, dims, packed(Array.from(data, toBits), bitsOf[dtype]));
 }
+
+/** The largest number, such as the end of a Slice that takes all, is rounded up as a float. */
+const wholeUpTo = (most: bigint) => (value: number) => {
+  const whole = BigInt(value);
+  return whole > most ? most : whole;
+};
 
 function patternOf(dtype: DataType): Pattern {
   const pattern = patterns[dtype];

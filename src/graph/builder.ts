@@ -112,7 +112,7 @@ export class GraphBuilder {
     const size = x.shape?.[axis];
     return typeof size === "number"
       ? this.ints([size])
-      : this.op("Shape", [x], { start: axis, end: axis + 1 });
+      : this.op("Shape", [x], { start: axis, end: axis === -1 ? undefined : axis + 1 });
   }
   /** Number of elements over some axes (all by default), as a scalar of the type of `like`. */
   count(x: Value, like: Value, axes?: readonly number[]): Value {

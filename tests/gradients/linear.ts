@@ -48,6 +48,14 @@ export const linear: { readonly [title: string]: GradCase } = {
   "Einsum, a batch hidden in dots": grad("2x4x3, 3x5", einsum("...k,kj->...j")),
   "Einsum without an arrow": grad("2x3, 3x4", einsum("ik,kj")),
   "Einsum, a letter of one side only is summed": grad("2x3x2, 3x4", einsum("ikz,kj->ij")),
+  "Einsum, a letter of one side only is summed, beside a batch hidden in dots": grad(
+    "2x3, 4x5",
+    einsum("...i,jk->...ij"),
+  ),
+  "Einsum, a size of 1 repeated": grad("2x1, 3x4", einsum("ij,jk->ik")),
+  "Einsum, a size of 1 repeated, known at run time only": grad("1x2x3, 4x3x5", einsum("...ij,...jk->...ik"), {
+    symbolic: true,
+  }),
   "Einsum, three sides": grad("2x3, 3x4, 4", einsum("ik,kj,j->i")),
   "Einsum, a diagonal": grad("3x3", einsum("ii->i")),
   "Einsum, a trace": grad("3x3", einsum("ii->")),

@@ -9,6 +9,11 @@ const rows = (name: OpName, options: CaseOptions | readonly [number, number] = {
     (g, x) => g.op(name, [x, g.ints([0, 2])], { keepdims: 0 }),
     options,
   ),
+  [`${name}, an axis named twice`]: grad(
+    "2x3x4",
+    (g, x) => g.op(name, [x, g.ints([1, -2])], { keepdims: 0 }),
+    options,
+  ),
   [`${name}, everything`]: grad("2x3", (g, x) => g.op(name, [x], { keepdims: 0 }), options),
 });
 

@@ -1,15 +1,18 @@
-import type { GraphBuilder } from "../../graph/builder.ts";
+import { type GraphBuilder, range, rankOf } from "../../graph/builder.ts";
+import { parseEquation } from "../../graph/einsum-equation.ts";
 import type { Value } from "../../graph/ir.ts";
+import { reduceTo, sumOver } from "../reduce.ts";
 import { type Backward, noGradient } from "../rule.ts";
 
 /**
  * The gradient of one operand: the equation with this operand and the output exchanged.
  *
  * Letters that only this operand has were summed: its gradient is the same along them, so they are added as axes of
- * size 1 and repeated. Axes that only the others hide in "..." stay in front, as broadcasting leaves them.
+ * size 1 and repeated. Axes that only the others hide in "..." stand in front, and are summed.
  */
 export function einsumGradient({ g, node, dy, x, index, attrs }: Backward<"Einsum">): Value {
-  const { terms, output } = parse(attrs.equation);
+  const { terms, output } = parseEquation(attrs.equation);
+  const operand = x[index]!;
   const { own, diagonals } = withoutRepeats(terms[index]!, attrs.equation);
   const others = [...terms.filter((_, i) => i !== index), ...diagonals];
   const letters = [...own.replace("...", "")];
@@ -20,11 +23,14 @@ export function einsumGradient({ g, node, dy, x, index, attrs }: Backward<"Einsu
   const remaining = own.replace(/[A-Za-z]/g, (letter) => (kept.includes(letter) ? letter : ""));
   const isBatched = output.includes("...") && !own.includes("...");
   const target = isBatched ? `...${remaining}` : remaining;
-  const identities = diagonals.map((pair) => identity(g, x[index]!, axisOf(own, pair[0]!, x[index]!), dy));
+  const identities = diagonals.map((pair) => identity(g, operand, axisOf(own, pair[0]!, operand), dy));
   const operands = [dy, ...x.filter((_, i) => i !== index), ...identities];
   const equation = `${[output, ...others].join(",")}->${target}`;
-  const gradient = equation === `${output}->${output}` ? dy : g.op("Einsum", operands, { equation });
-  return summed.length === 0 ? gradient : repeated(g, gradient, x[index]!, own, summed);
+  const made = equation === `${output}->${output}` ? dy : g.op("Einsum", operands, { equation });
+  const gradient = isBatched ? sumOver(g, made, range(rankOf(made) - kept.length)) : made;
+  const axes = summed.map((letter) => axisOf(own, letter, operand)).sort((a, b) => a - b);
+  // either side may have been repeated from a size of 1, which may be known at run time only
+  return reduceTo(g, g.expandLike(g.unsqueeze(gradient, axes), operand), operand);
 }
 
 /**
@@ -55,31 +61,4 @@ function axisOf(own: string, letter: string, operand: Value): number {
 function identity(g: GraphBuilder, operand: Value, axis: number, like: Value): Value {
   const size = g.sizeOf(operand, axis);
   return g.op("EyeLike", [g.zeros(g.concat([size, size], 0), like)]);
-}
-
-/** Axes for the summed letters put in where the operand has them, repeated to its sizes. */
-function repeated(
-  g: GraphBuilder,
-  gradient: Value,
-  operand: Value,
-  own: string,
-  summed: readonly string[],
-): Value {
-  const axes = summed.map((letter) => axisOf(own, letter, operand));
-  return g.expandLike(
-    g.unsqueeze(
-      gradient,
-      axes.toSorted((a, b) => a - b),
-    ),
-    operand,
-  );
-}
-
-/** Without an arrow the output is the broadcast axes, then each letter that occurs once, in alphabetical order. */
-function parse(equation: string): { readonly terms: readonly string[]; readonly output: string } {
-  const [left = "", right] = equation.replace(/\s/g, "").split("->");
-  const letters = [...left].filter((c) => /[A-Za-z]/.test(c));
-  const once = letters.filter((c) => letters.indexOf(c) === letters.lastIndexOf(c)).sort();
-  const implicit = (left.includes("...") ? "..." : "") + once.join("");
-  return { terms: left.split(","), output: right ?? implicit };
 }

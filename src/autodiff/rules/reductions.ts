@@ -1,3 +1,4 @@
+import { fromFront } from "../../graph/attributes.ts";
 import { type GraphBuilder, range } from "../../graph/builder.ts";
 import { knownNumbers } from "../../graph/infer.ts";
 import type { Value } from "../../graph/ir.ts";
@@ -6,12 +7,12 @@ import type { Backward, GradRules, InputRule } from "../rule.ts";
 
 type Reduction = Extract<OpName, `Reduce${string}`>;
 
-/** Axes a reduction runs over, from the front; undefined where they are known at run time only. */
+/** Axes a reduction runs over, each once, from the front; undefined where they are known at run time only. */
 function axesOf({ node, attrs }: Backward<Reduction>): readonly number[] | undefined {
   const rank = node.inputs[0]?.shape?.length;
   const given = node.inputs[1] ? knownNumbers(node.inputs[1]) : [];
   if (given === undefined || rank === undefined) return undefined;
-  if (given.length > 0) return given.map((axis) => (axis < 0 ? axis + rank : axis)).sort((a, b) => a - b);
+  if (given.length > 0) return [...new Set(given.map((axis) => fromFront(axis, rank)))].sort((a, b) => a - b);
   return attrs.noop_with_empty_axes ? [] : range(rank);
 }
 

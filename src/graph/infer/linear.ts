@@ -1,4 +1,5 @@
 import type { Dim, Shape } from "../dim.ts";
+import { parseEquation } from "../einsum-equation.ts";
 import type { OpName } from "../schemas.ts";
 import { type Ask, broadcast, type Found, mismatch, type OpenShape, type ShapeRule } from "./rule.ts";
 
@@ -51,14 +52,10 @@ const einsum: ShapeRule<"Einsum"> = (ask) => {
   const dtype = ask.dtype(0);
   const shapes = ask.inputs.map((_, i) => ask.shape(i));
   if (!shapes.every((shape) => shape !== undefined)) return [{ dtype }];
-  const [left, right] = ask.attributes.equation.replace(/\s/g, "").split("->") as [
-    string,
-    string | undefined,
-  ];
-  const sides = left.split(",");
+  const { terms, output } = parseEquation(ask.attributes.equation);
   const sizes = new Map<string, Dim | undefined>();
   const dots: OpenShape[] = [];
-  sides.forEach((side, i) => {
+  terms.forEach((side, i) => {
     const shape = shapes[i];
     if (!shape) return;
     const [before, after = ""] = side.includes("...") ? (side.split("...") as [string, string]) : [side];
@@ -81,18 +78,10 @@ const einsum: ShapeRule<"Einsum"> = (ask) => {
     });
   });
   const hidden = broadcast(ask.node, dots)!;
-  const output = right ?? implicitOutput(left);
   const [before, after = ""] = output.split("...") as [string, string?];
   const of = (letters: string) => [...letters].map((letter) => sizes.get(letter));
   return [{ dtype, shape: output.includes("...") ? [...of(before), ...hidden, ...of(after)] : of(output) }];
 };
-
-/** Without an arrow the output is the broadcast axes, then each letter that occurs once, in alphabetical order. */
-function implicitOutput(left: string): string {
-  const letters = [...left].filter((c) => /[A-Za-z]/.test(c));
-  const once = letters.filter((c) => letters.indexOf(c) === letters.lastIndexOf(c)).sort();
-  return (left.includes("...") ? "..." : "") + once.join("");
-}
 
 export const linear = {
   MatMul: (ask) => matrixProduct(ask, ask.shape(0), ask.shape(1)),

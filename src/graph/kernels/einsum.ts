@@ -1,3 +1,4 @@
+import { parseEquation } from "../einsum-equation.ts";
 import { type Kernel, shapeMismatch } from "./kernel.ts";
 import { ndArray, settle } from "./nd-array.ts";
 import { offsets, range, stridesOf } from "./offsets.ts";
@@ -12,23 +13,10 @@ function labelsOf(term: string, underEllipsis: number): string[] {
   return [...before, ...hidden, ...(after ?? "")];
 }
 
-/** The output of an equation without "->": what lies under ellipses, then the letters that stand once, sorted. */
-function implied(terms: readonly (readonly string[])[]): string[] {
-  const all = terms.flat();
-  const hidden = [...new Set(all.filter((label) => label.length > 1))].sort(
-    (a, b) => Number(b.slice(3)) - Number(a.slice(3)),
-  );
-  return [
-    ...hidden,
-    ...all.filter((label) => label.length === 1 && all.indexOf(label) === all.lastIndexOf(label)).sort(),
-  ];
-}
-
 /** A sum over products of elements, for every assignment of numbers to the labels of the output. */
 export const einsum: Kernel<"Einsum"> = ({ inputs, attributes }) => {
   const arrays = inputs.filter((input) => input !== undefined);
-  const [left = "", right] = attributes.equation.replaceAll(" ", "").split("->");
-  const written = left.split(",");
+  const { terms: written, output: asked } = parseEquation(attributes.equation);
   const mistake = (what: string) =>
     shapeMismatch(
       `Einsum "${attributes.equation}" of ${arrays.map((x) => `[${x.dims}]`).join(" · ")}`,
@@ -52,7 +40,7 @@ export const einsum: Kernel<"Einsum"> = ({ inputs, attributes }) => {
       if (known === 1) sizes.set(label, size);
     }
   }
-  const output = right === undefined ? implied(terms) : labelsOf(right, Math.max(...hidden));
+  const output = labelsOf(asked, Math.max(...hidden));
   const summed = [...sizes.keys()].filter((label) => !output.includes(label));
   const dimsOf = (labels: readonly string[]) =>
     labels.map((label) => sizes.get(label) ?? mistake(`"${label}" is in the output only`));

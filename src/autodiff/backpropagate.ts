@@ -1,6 +1,7 @@
 import { attributesOf, opNameOf } from "../graph/attributes.ts";
 import type { GraphBuilder } from "../graph/builder.ts";
-import type { Node, Value } from "../graph/ir.ts";
+import type { Graph, Node, Value } from "../graph/ir.ts";
+import { backName } from "../graph/print.ts";
 import { schemas } from "../graph/schemas.ts";
 import { asVector, matmulFrame } from "./matmul-frame.ts";
 import {
@@ -28,8 +29,45 @@ export function backpropagate(
 ): (value: Value) => Value | undefined {
   const gradients = new Gradients(g);
   for (const [value, seed] of seeds) gradients.add(value, seed);
-  for (const node of nodes.toReversed()) goBack(g, node, values, gradients, blame);
-  return (value) => gradients.of(value);
+  const sections = new SectionNames(g.graph);
+  for (const node of nodes.toReversed()) {
+    goBack(g, node, values, gradients, blame);
+    sections.name(node.outputs.find((output) => output !== undefined)!);
+  }
+  return (value) => {
+    const gradient = gradients.of(value);
+    sections.name(value);
+    return gradient;
+  };
+}
+
+/** Calls the nodes of a backward pass after the value they go back through: "logits.back.1", "logits.back.2", … */
+class SectionNames {
+  readonly #graph: Graph;
+  readonly #known: Set<Node>;
+  readonly #names: Set<string>;
+
+  constructor(graph: Graph) {
+    this.#graph = graph;
+    this.#known = new Set(graph.nodes);
+    this.#names = new Set(graph.nodes.map(({ name }) => name));
+  }
+  /** Names what was appended since the last call. */
+  name(through: Value): void {
+    const base = backName(through.name);
+    const { nodes } = this.#graph;
+    let first = nodes.length;
+    while (first > 0 && !this.#known.has(nodes[first - 1]!)) first--;
+    let number = 0;
+    for (const node of nodes.slice(first)) {
+      this.#known.add(node);
+      let name: string;
+      do name = `${base}.${++number}`;
+      while (this.#names.has(name));
+      this.#names.add(name);
+      this.#graph.setNodeName(node, name);
+    }
+  }
 }
 
 /** How an operator goes back through its bodies. */
@@ -67,13 +105,17 @@ class Gradients {
     this.#name(total, value);
     return total;
   }
-  /** Calls a gradient after the value it belongs to first, so that the graph can be read. */
-  #name(gradient: Value, { name }: Value): void {
+  /**
+   * Calls a gradient after the value it belongs to first, so that the graph can be read; in a body that of a value from
+   * around it is a part of the whole.
+   */
+  #name(gradient: Value, value: Value): void {
     const { graph } = this.#g;
+    const name = `${value.name}.grad${graph.owns(value) ? "" : ".part"}`;
     const { producer } = gradient;
     if (!producer || this.#forward.has(producer) || !graph.owns(gradient)) return;
     const isUnnamed = gradient.name.replace(/_\d+$/, "") === producer.op.toLowerCase();
-    if (isUnnamed) graph.rename(gradient, graph.freshName(`${name}.grad`));
+    if (isUnnamed) graph.rename(gradient, graph.freshName(name));
   }
 }
 

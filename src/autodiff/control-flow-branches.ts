@@ -32,7 +32,7 @@ export const backThroughBranches: NodeRule = (backward) => {
   const [then_branch, else_branch] = branches.map(({ work }) => work);
   const names = freshNames(
     g.graph,
-    values.map(({ name }) => `${name}.back`),
+    values.map(() => "if"),
   );
   const back = g.node("If", [node.inputs[0]], { then_branch, else_branch }, names);
   return values.map((value, i) => [value, back.outputs[i]!] as const);

@@ -4,6 +4,7 @@ import { scan } from "../graph/builder/scan.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Dim } from "../graph/dim.ts";
 import { bodyOf, Graph, type Value } from "../graph/ir.ts";
+import { interpret } from "../graph/kernels/interpret.ts";
 import { differentiate } from "./differentiate.ts";
 import { obstaclesOf } from "./path.ts";
 
@@ -86,6 +87,21 @@ describe("refusals", () => {
     const error = errorOf(() => backOf(withLoss(g, y), "x"));
     expect(error.code).toBe("autodiff/no-gradient");
     expect(error.message).toContain('the shape of its carried value "state" changes');
+  });
+  test("steps of which each gives another size, while they are computed", () => {
+    const [g, x] = started({ x: [2] });
+    const body = new Graph("body", undefined, g.graph);
+    const turn = body.addInput("turn", "int64", []);
+    const goes = body.addInput("goes", "bool", []);
+    const b = new GraphBuilder(body);
+    const sizes = b.concat([b.reshape(b.add(turn, 1), [1]), b.ints([2])], 0);
+    body.addOutput(goes);
+    body.addOutput(b.op("Expand", [x!, sizes]));
+    const y = g.op("Loop", [g.constant([3], "int64", []), undefined], { body });
+    const feeds = new Map([["x", { dtype: "float32" as const, dims: [2], data: Float64Array.of(1, 2) }]]);
+    const error = errorOf(() => interpret(withLoss(g, y), feeds));
+    expect(error.code).toBe("graph/shape-mismatch");
+    expect(error.message).toContain("one gives [1,2] and another [2,2]");
   });
   test("a branch that draws random numbers", () => {
     const [g, x] = started({ x: [2] });

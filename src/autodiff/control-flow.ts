@@ -3,6 +3,7 @@ import { GraphBuilder } from "../graph/builder.ts";
 import { inferNode, inferShapes } from "../graph/infer.ts";
 import { bodyOf, capturedBy, Graph, type Node, type Value } from "../graph/ir.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
+import { backName } from "../graph/print.ts";
 import type { Sliced, Steps, StepsOf } from "../graph/steps.ts";
 import { appendStepBackward, type StepBackward } from "./control-flow-body.ts";
 import { hoistInvariants } from "./control-flow-hoist.ts";
@@ -111,7 +112,7 @@ function scanBack(
     scan_output_axes: given.map(({ axis }) => axis),
     scan_output_directions: given.map(backwards),
   };
-  const names = [...states, ...given].map(() => "back");
+  const names = [...states, ...given].map(() => "scan");
   const inputs = [...states, ...scanned.map(({ whole }) => whole)];
   return b.node("Scan", inputs, attributes, freshNames(b.graph, names)).outputs as readonly Value[];
 }
@@ -136,7 +137,7 @@ function ifAnyStep(
   const condition = g.squeeze(g.greater(g.op("Shape", [counted], { start: 0, end: 1 }), 0), [0]);
   const names = freshNames(
     g.graph,
-    values.map(() => "back"),
+    values.map(() => "if"),
   );
   return g.node("If", [condition], { then_branch: some, else_branch: none }, names)
     .outputs as readonly Value[];
@@ -182,7 +183,9 @@ function wayBack(
   const nodes = work.nodes.filter(step.isBackward);
   const copyInput = ({ name, dtype, shape }: Value) => body.addInput(name, dtype, shape);
   for (const { seed } of step.states) copyInput(seed);
-  const totals = sums.map(({ value }) => body.addInput(work.freshName("sum"), value.dtype, value.shape));
+  const totals = sums.map(({ value: { name, dtype, shape } }) =>
+    body.addInput(work.freshName(`${name}.grad.sum`), dtype, shape),
+  );
   for (const { seed } of step.outputs) copyInput(seed);
   const made = new Set(nodes.flatMap((node) => node.outputs));
   const isForward = new Set<Value>([
@@ -198,7 +201,11 @@ function wayBack(
   const give = (value: Value) => body.addOutput(ownOutput(body, value));
   for (const { gradient } of step.states) give(body.get(gradient.name));
   const b = new GraphBuilder(body);
-  for (const [i, { carried }] of sums.entries()) give(b.add(totals[i]!, body.get(carried.name)));
+  for (const [i, { carried }] of sums.entries()) {
+    const total = b.add(totals[i]!, body.get(carried.name));
+    body.setNodeName(total.producer!, `${backName(totals[i]!.name)}.1`);
+    give(total);
+  }
   for (const { gradient } of step.inputs) give(body.get(gradient.name));
   for (const value of given) give(body.get(value.name));
   removeDead(body);

@@ -54,9 +54,12 @@ describe("only what moves is gone back to", () => {
         %matmul_1: float32[2, 3] = MatMul(%relu, %w1)
         %relu_2: float32[2, 3] = Relu(%matmul_1)
         %matmul_3: float32[2, 3] = MatMul(%relu_2, %w2)
+        # back through %loss
         %unsqueeze: float32[1, 1] = Unsqueeze(1, [0, 1])
         %matmul_3.grad: float32[2, 3] = Expand(%unsqueeze, [2, 3])
+        # back through %matmul_3
         %w2.grad: float32[3, 3] = com.microsoft.FusedMatMul(%relu_2, %matmul_3.grad) {alpha: 1, transA: 1, transB: 0}
+        # forward
         %loss: float32[] = ReduceSum(%matmul_3, [0, 1]) {keepdims: 0}
         output %loss, %w2.grad
       "
@@ -117,6 +120,25 @@ test("what nobody reads comes last, in reverse order of creation", () => {
   const { graph } = differentiate(threeLayers(), { loss: "loss", parameters: ["w0", "w1", "w2"] });
   const ends = graph.nodes.slice(-4).map((node) => node.outputs[0]!.name);
   expect(ends).toEqual(["w0.grad", "w1.grad", "w2.grad", "loss"]);
+});
+
+test("a gradient can be differentiated again, and no two nodes are called alike", async () => {
+  const graph = new Graph("cubes");
+  const g = new GraphBuilder(graph);
+  const w = graph.addInput("w", "float32", [2, 3]);
+  graph.addOutput(g.op("ReduceSum", [g.mul(g.square(w), w)], { keepdims: 0 }, ["sum"]));
+  const once = differentiate(graph, { loss: "sum", parameters: ["w"] }).graph;
+  const b = new GraphBuilder(once);
+  once.addOutput(b.op("ReduceSum", [b.square(once.get("w.grad"))], { keepdims: 0 }, ["loss"]));
+  const twice = differentiate(once, { loss: "loss", parameters: ["w"] });
+  const names = twice.graph.nodes.map(({ name }) => name).filter((name) => name !== "");
+  expect(names).toContain("loss.back.1");
+  expect(new Set(names).size).toBe(names.length);
+  // loss = Σ (3w²)², its gradient 36w³
+  const data = Float64Array.of(-2, -1, 0, 0.5, 1, 2);
+  const found = interpret(twice.graph, new Map([["w", { dtype: "float32", dims: [2, 3], data }]]));
+  const gradient = found.get(twice.gradients.get("w")!)!.data;
+  expect([...gradient]).toEqual([...data].map((x) => 36 * x ** 3));
 });
 
 test("bound symbols leave no shape to find at run time", () => {

@@ -11,7 +11,8 @@ const inlineElements = 8;
  * A graph as text: inputs, constants, nodes in their order, outputs. The same graph gives the same text.
  *
  * A node is a line such as `%y: float32[batch, 10] = Gemm(%x, %w) {transB: 1}`; `_` is an absent input or output, a small
- * constant that a pass made stands in its place, and the bodies of If, Loop and Scan follow their node, indented.
+ * constant that a pass made stands in its place, and the bodies of If, Loop and Scan follow their node, indented. The nodes
+ * of a backward pass stand under what they go back through.
  */
 export const print = (graph: Graph): string => `${lines(graph).join("\n")}\n`;
 
@@ -25,9 +26,20 @@ function lines(graph: Graph): string[] {
       (value) => `  input ${typed(value)}${value.constant ? ` = ${tensorText(value.constant)}` : ""}`,
     ),
     ...constants.map((value) => `  constant ${typed(value)} = ${tensorText(value.constant!)}`),
-    ...graph.nodes.flatMap((node) => nodeLines(node).map((line) => `  ${line}`)),
+    ...graph.nodes.flatMap((node, i) => {
+      const [heading, before] = [headingOf(node), headingOf(graph.nodes[i - 1])];
+      return [...(heading === before ? [] : [heading]), ...nodeLines(node)].map((line) => `  ${line}`);
+    }),
     `  output ${graph.outputs.map((value) => `%${value.name}`).join(", ")}`,
   ];
+}
+
+/** What the nodes are called, a dot and a number behind it, that go back through the operator that gives a value. */
+export const backName = (value: string): string => `${value}.back`;
+
+function headingOf(node: Node | undefined): string {
+  const [, through] = /^(.+)\.back\.\d+$/.exec(node?.name ?? "") ?? [];
+  return through === undefined ? "# forward" : `# back through %${through}`;
 }
 
 function nodeLines(node: Node): string[] {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { differentiate } from "../../src/autodiff/differentiate.ts";
+import { scan } from "../../src/graph/builder/scan.ts";
 import { GraphBuilder } from "../../src/graph/builder.ts";
 import { inferShapes } from "../../src/graph/infer.ts";
 import { Graph } from "../../src/graph/ir.ts";
@@ -92,4 +93,19 @@ test("a differentiated graph: gradients are called after what they belong to", a
   const parameters = ["table", "inner.weight", "inner.bias", "head.weight"];
   const { graph: backward } = differentiate(graph, { loss: "loss", parameters });
   await expect(print(backward)).toMatchFileSnapshot("differentiated.txt");
+});
+
+test("a differentiated Scan: in its body a gradient of what lies around it is a part of the whole", async () => {
+  const graph = new Graph("steps", [["", 21]]);
+  const g = new GraphBuilder(graph);
+  const start = graph.addInput("start", "float32", [2, 3]);
+  const rows = graph.addInput("rows", "float32", ["tokens", 2, 3]);
+  const weight = graph.addInput("weight", "float32", [3]);
+  const { states } = scan(g, [start], [rows], (b, [state], [row]) => ({
+    states: [b.op("Tanh", [b.add(b.mul(state!, weight), row!)], {}, ["next"])],
+    outputs: [],
+  }));
+  graph.addOutput(g.op("ReduceSum", [g.mul(states[0]!, weight)], { keepdims: 0 }, ["loss"]));
+  const { graph: backward } = differentiate(graph, { loss: "loss", parameters: ["start", "weight"] });
+  await expect(print(backward)).toMatchFileSnapshot("differentiated-scan.txt");
 });

@@ -54,7 +54,7 @@ export function freshNames(graph: Graph, bases: readonly string[]): readonly str
   const taken = new Set<string>();
   return bases.map((base) => {
     let name = graph.freshName(base);
-    while (taken.has(name)) name = graph.freshName("");
+    while (taken.has(name)) name = graph.freshName(`${base}_${taken.size}`);
     taken.add(name);
     return name;
   });

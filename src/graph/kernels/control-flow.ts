@@ -1,6 +1,6 @@
 import { bodyOf, type Graph } from "../ir.ts";
 import { scanSteps } from "../steps.ts";
-import { type Call, required } from "./kernel.ts";
+import { type Call, required, sameDims, shapeMismatch } from "./kernel.ts";
 import { type NdArray, ndArray } from "./nd-array.ts";
 
 const branch = ({ node, inputs, run }: Call<"If">): readonly NdArray[] =>
@@ -72,9 +72,16 @@ function sliced({ dtype, dims, data }: NdArray, along: number): NdArray[] {
   });
 }
 
-/** Slices of one shape put together along a new axis. */
+/** Slices put together along a new axis. @throws graph/shape-mismatch where they are not of one shape. */
 function stacked(slices: readonly NdArray[], along: number): NdArray {
   const { dtype, dims } = slices[0]!;
+  const other = slices.find((slice) => !sameDims(slice.dims, dims));
+  if (other)
+    return shapeMismatch(
+      "Steps of a Loop or Scan",
+      `one gives [${dims}] and another [${other.dims}] for the same array`,
+      "Give every step the same sizes: what differs from step to step cannot be stacked.",
+    );
   const axis = along < 0 ? along + dims.length + 1 : along;
   const [outer, count, inner] = [product(dims.slice(0, axis)), slices.length, product(dims.slice(axis))];
   const data = new Float64Array(outer * count * inner);

@@ -13,7 +13,9 @@ import type { RunResult } from "./tune/run-result.ts";
  */
 export async function readRun(folder: string): Promise<RunRecord> {
   try {
-    const recipe = parse(await readFile(join(folder, "recipe.yaml"), "utf8")) as Record<string, unknown>;
+    const recipe = parse(await readFile(join(folder, "recipe.yaml"), "utf8"), {
+      logLevel: "error",
+    }) as Record<string, unknown>;
     const about = JSON.parse(await readFile(join(folder, "run.json"), "utf8")) as Record<string, unknown>;
     const events = await readEvents(folder);
     const result = await readIfThere(join(folder, "result.json"));

@@ -4,7 +4,8 @@ import { dirname, join, resolve } from "node:path";
 import { DiapasonError } from "./errors.ts";
 
 /**
- * Writes a file so that it is there whole or not at all: to a temporary name in the same folder, flushed, renamed.
+ * Writes a file so that it is there whole or not at all: to a temporary name in the same folder, flushed, renamed, and
+ * the folder flushed, so that a loss of power after it leaves the new file.
  *
  * @throws base/disk-full, base/not-writable; the file that was there before is then untouched.
  */
@@ -29,10 +30,18 @@ export async function writeFileAtomic(
       await file.close();
     }
     await rename(temporary, path);
+    await flushFolder(dirname(path));
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
     throw asWriteError(error, path);
   }
+}
+
+/** Flushes the names in a folder, where the system can: Windows opens none, and some network disks flush none. */
+async function flushFolder(folder: string): Promise<void> {
+  const opened = await open(folder, "r").catch(() => undefined);
+  await opened?.sync().catch(() => undefined);
+  await opened?.close();
 }
 
 /** A failure to write as an error that says what to do; anything else comes back as it is. */

@@ -17,6 +17,9 @@ const flagsElsewhere: Readonly<Record<string, string>> = {
   "--lr": "--learning-rate",
 };
 
+/** What asks a verb to stop: Ctrl-C, a scheduler or service manager, a terminal that closes. */
+const interrupts = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+type Interrupt = (typeof interrupts)[number];
 const interrupted = 130;
 /** The command and what follows it, without the flag that may also stand before. */
 const words = process.argv.slice(2).filter((word) => word !== "--json");
@@ -28,6 +31,7 @@ for (const [stream, name] of [
 ] as const)
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") return leave("SIGINT"); // Whoever reads may have read enough, as "head" does.
+    if (error.code === "EIO" && stream.isTTY) return; // The terminal is gone: SIGHUP says so, and the step is to end as it should.
     const mistake = asWriteError(error, name);
     if (stream !== process.stderr) printer.error(mistake);
     process.exit(exitCodeOf(mistake));
@@ -69,13 +73,12 @@ try {
 async function act(verb: Verb, given: Record<string, unknown>): Promise<void> {
   const options = await withStandardInput(verb, given, process.stdin);
   const abort = new AbortController();
-  const onInterrupt = (signal: "SIGINT" | "SIGTERM") => {
+  const onInterrupt = (signal: Interrupt) => {
     if (abort.signal.aborted) return leave(signal);
     printer.note("Stopping after this step; press Ctrl-C again to leave at once.");
     abort.abort();
   };
-  process.on("SIGINT", onInterrupt);
-  process.on("SIGTERM", onInterrupt);
+  for (const signal of interrupts) process.on(signal, onInterrupt);
   try {
     let isEmpty = true;
     for await (const event of verb.run(options, { signal: abort.signal })) {
@@ -87,8 +90,7 @@ async function act(verb: Verb, given: Record<string, unknown>): Promise<void> {
     if (error !== abort.signal.reason) throw error;
   } finally {
     printer.end();
-    process.off("SIGINT", onInterrupt);
-    process.off("SIGTERM", onInterrupt);
+    for (const signal of interrupts) process.off(signal, onInterrupt);
   }
   if (abort.signal.aborted) process.exitCode = interrupted;
 }
@@ -97,7 +99,7 @@ async function act(verb: Verb, given: Record<string, unknown>): Promise<void> {
  * Ends the process as the signal does where nobody listens for it. `process.exit` would end threads first, and one that is
  * inside ONNX Runtime then aborts the process.
  */
-function leave(signal: "SIGINT" | "SIGTERM"): void {
+function leave(signal: Interrupt): void {
   removeTemporaryFolders();
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);

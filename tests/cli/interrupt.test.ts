@@ -28,14 +28,17 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Sends Ctrl-C once what was printed shows that it is time. */
-function interruptAt(isTime: (out: string) => boolean): Pick<CommandOptions, "onOutput"> {
+/** Sends Ctrl-C, or another signal, once what was printed shows that it is time. */
+function interruptAt(
+  isTime: (out: string) => boolean,
+  signal: NodeJS.Signals = "SIGINT",
+): Pick<CommandOptions, "onOutput"> {
   let isSent = false;
   return {
     onOutput(out, child) {
       if (isSent || !isTime(out)) return;
       isSent = true;
-      child.kill("SIGINT");
+      child.kill(signal);
     },
   };
 }
@@ -67,6 +70,17 @@ describe("Ctrl-C while tuning", () => {
     const resumed = await run(["resume", "runs/once", "--json"]);
     expect([resumed.code, stepsIn(resumed.out)[0]]).toEqual([0, stepsIn(stopped.out).at(-1)! + 1]);
     expect(weights("once")).toBe(weights("whole"));
+  });
+
+  test.skipIf(process.platform === "win32")("a terminal that closes is the same", async () => {
+    const stopped = await run(
+      tuneHead("hung-up"),
+      interruptAt((out) => stepsIn(out).length >= 3, "SIGHUP"),
+    );
+    expect([stopped.code, stopped.signal]).toEqual([130, null]);
+    expect(await statesOfRuns(at("runs"))).toMatchObject({ "hung-up": "unfinished" });
+    expect((await run(["resume", "runs/hung-up"])).code).toBe(0);
+    expect(weights("hung-up")).toBe(weights("whole"));
   });
 
   test("twice before the first step: it leaves at once, and nothing behind", async () => {

@@ -243,6 +243,15 @@ describe("recipes", () => {
   test("an alias that holds itself", async () => {
     await expect(parsed("model: &m [*m]\n")).rejects.toMatchObject({ code: "app/bad-option" });
   });
+  test.each([
+    ["a tag that nobody knows", "model: !env MODEL\n", "Unresolved tag: !env"],
+    ["an alias that may be a key", "a: &b: x\nmodel: *b:\n", "ambiguous"],
+  ])("what YAML only warns of: %s", async (_, text, said) => {
+    await expect(parsed(text)).rejects.toMatchObject({
+      code: "app/bad-recipe",
+      message: expect.stringContaining(said),
+    });
+  });
   test("aliases that double", async () => {
     const lines = Array.from(
       "bcdefghij",

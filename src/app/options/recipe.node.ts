@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { parse } from "yaml";
+import { parseDocument } from "yaml";
 import { DiapasonError } from "../../base/errors.ts";
 import { nameOf } from "./parse.ts";
 
@@ -14,7 +14,11 @@ export async function readRecipe(
 ): Promise<Record<string, unknown>> {
   let recipe: unknown;
   try {
-    recipe = parse(await readFile(path, "utf8"));
+    const document = parseDocument(await readFile(path, "utf8"), { logLevel: "error" });
+    // what YAML only warns of, as a tag that nobody knows, would be read as something else than was meant
+    const [mistake] = [...document.errors, ...document.warnings];
+    if (mistake) throw mistake;
+    recipe = document.toJS();
   } catch (cause) {
     const reason =
       cause instanceof Error ? cause.message.split("\n")[0]!.replace(/[:.]+$/, "") : String(cause);

@@ -43,7 +43,7 @@ export async function evaluateDeclared(options: DeclaredEvaluationOptions): Prom
   const outputs = [
     ...new Set([...(parts ? [parts.sums, parts.perExample] : [loss.loss]), ...metrics.map((m) => m.output)]),
   ];
-  const hostOnly = new Set(metrics.map(({ target }) => target.input));
+  const hostOnly = new Set(metrics.flatMap(({ target, mask }) => [target.input, mask?.input]));
   const tallies = metrics.map((metric) => metric.start());
   const sums = parts?.factors.map(() => ({ sum: 0, count: 0 }));
   const losses: { id: string; loss: number }[] = [];
@@ -63,8 +63,13 @@ export async function evaluateDeclared(options: DeclaredEvaluationOptions): Prom
       const each = result[parts.perExample]!.data;
       for (const [i, id] of ids.entries()) losses.push({ id, loss: finite(Number(each[i]), id) });
     } else weighted += finite(Number(result[loss.loss]!.data[0]), ids[0]!) * ids.length;
-    for (const [k, { output, target }] of metrics.entries())
-      tallies[k]!.add(result[output]!.data, inputs[target.input]!.data, ids.length);
+    for (const [k, { output, target, mask }] of metrics.entries())
+      tallies[k]!.add(
+        result[output]!.data,
+        inputs[target.input]!.data,
+        ids.length,
+        mask && inputs[mask.input]!.data,
+      );
     done += ids.length;
     onProgress?.(done, batches.size);
   }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Graph, type Value } from "../graph/ir.ts";
-import { float32, int64, sizeOf } from "../graph/tensor.ts";
+import { float32, inMemory, int64, sizeOf, type Tensor } from "../graph/tensor.ts";
 import { collectParameters } from "./parameters.ts";
 import { sameTensor } from "./same-tensor.ts";
 
@@ -9,6 +9,12 @@ const ramp = (...dims: number[]) =>
     dims,
     Float32Array.from({ length: sizeOf(dims) }, (_, i) => i),
   );
+
+const int8 = (dims: number[]): Tensor => ({
+  dtype: "int8",
+  dims,
+  data: inMemory(new Uint8Array(sizeOf(dims))),
+});
 
 function build(make: (graph: Graph, x: Value) => Value) {
   const graph = new Graph("g");
@@ -52,6 +58,14 @@ describe("what counts as a parameter", () => {
       return op(g, "Reshape", y, g.addInitializer("shape", int64([2], [-1, 256])));
     });
     expect(names).toEqual(["w", "logit_scale"]);
+  });
+  test("weights under fake quantisation are, their scales are not", () => {
+    const { names } = build((g, x) => {
+      const [scale, zero] = [g.addInitializer("w.scale", ramp(4)), g.addInitializer("w.zero", int8([4]))];
+      const rounded = op(g, "QuantizeLinear", g.addInitializer("w", ramp(4, 3, 1, 1)), scale, zero);
+      return op(g, "Conv", x, op(g, "DequantizeLinear", rounded, scale, zero));
+    });
+    expect(names).toEqual(["w"]);
   });
   test("tensors that stand in PyTorch's code, as anchors do, are none", () => {
     const { names } = build((g, x) => {

@@ -1,3 +1,4 @@
+import type { Dim } from "../graph/dim.ts";
 import { inferShapes } from "../graph/infer.ts";
 import type { Graph, Value } from "../graph/ir.ts";
 import { foldSequences } from "../graph/passes/fold-sequences.ts";
@@ -49,17 +50,22 @@ export async function prepareGraph(
 function nameBatch(graph: Graph): string[] {
   const input = graph.inputs[0];
   const dim = input?.shape?.[0];
-  if (input && typeof dim === "number") return freed(graph, [input], dim);
+  if (input && typeof dim === "number") return freed(graph, [[input.name, 0]], dim);
   if (typeof dim === "string") renameDim(graph, dim);
   return [];
 }
 
 /**
  * The same for every input that is read: their first dims are one, unless they are fixed to different numbers, or are a
- * size of something else in another input.
+ * size of something else in another input, or the batch is said to lie elsewhere.
  */
 function nameBatchOfAll(graph: Graph): string[] {
   const read = graph.inputs.filter(({ shape, consumers }) => shape?.length && consumers.length > 0);
+  const inner = innerBatch(read);
+  if (inner !== undefined) {
+    renameDim(graph, inner);
+    return [];
+  }
   for (const [i, { shape }] of read.entries()) {
     const dim = shape![0]!;
     const isElsewhere = i > 0 && read.some((input) => input.shape!.slice(1).includes(dim));
@@ -67,15 +73,43 @@ function nameBatchOfAll(graph: Graph): string[] {
   }
   const dim = read[0]?.shape?.[0];
   if (typeof dim !== "number") return [];
-  return freed(
-    graph,
-    read.filter(({ shape }) => shape![0] === dim),
-    dim,
+  const states = read.filter(
+    (input) => input.shape!.length === 3 && input.shape![1] === dim && isState(input),
+  );
+  const places = read.flatMap((input): readonly (readonly [name: string, axis: number])[] => {
+    if (states.includes(input)) return [[input.name, 1]];
+    return input.shape![0] === dim ? [[input.name, 0]] : [];
+  });
+  return freed(graph, places, dim);
+}
+
+/** Whether an input is what recurrent operators begin with, [layers, batch, width]: all of it, or a part of the layers. */
+function isState(value: Value): boolean {
+  return (
+    value.consumers.length > 0 &&
+    value.consumers.every((node) => {
+      if (["LSTM", "GRU", "RNN"].includes(node.op)) return node.inputs.indexOf(value) >= 5;
+      const isPart = ["Slice", "Split", "Identity"].includes(node.op) && node.inputs[0] === value;
+      return isPart && node.outputs.every((output) => !output || isState(output));
+    })
   );
 }
 
-function freed(graph: Graph, inputs: readonly Value[], dim: number): string[] {
-  const [reason] = makeBatchSymbolic(graph, ...inputs.map(({ name }) => name));
+/** The size that is called after the batch where it is the first of no input: sequences [time, batch, width]. */
+function innerBatch(read: readonly Value[]): string | undefined {
+  const firsts = new Set(read.map(({ shape }) => shape![0]));
+  const called = (dim: Dim | undefined): dim is string =>
+    typeof dim === "string" && /^(n|bs|batch(_?size)?)$/i.test(dim) && !firsts.has(dim);
+  const axis = read[0]?.shape?.findIndex(called) ?? -1;
+  return axis > 0 ? (read[0]!.shape![axis] as string) : undefined;
+}
+
+function freed(
+  graph: Graph,
+  places: readonly (readonly [name: string, axis: number])[],
+  dim: number,
+): string[] {
+  const [reason] = makeBatchSymbolic(graph, ...places);
   if (reason === undefined) return [];
   return [
     `The model is exported for exactly ${dim} example${dim === 1 ? "" : "s"} at a time, and cannot be freed of it (${reason}); it is tuned in batches of that size.`,

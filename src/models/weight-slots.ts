@@ -86,8 +86,9 @@ const rows: { readonly [op: string]: WeightSlots } = {
   Cast: carrier,
   Resize: settings,
   Upsample: settings,
-  QuantizeLinear: settings,
-  DequantizeLinear: settings,
+  // Of fake quantisation: the numbers that are rounded are weights, scales and zero points are settings.
+  QuantizeLinear: carrier,
+  DequantizeLinear: carrier,
   DynamicQuantizeMatMul: { vectors: [4] },
   MatMulIntegerToFloat: { vectors: [6] },
   MatMulBnb4: settings,

@@ -161,6 +161,18 @@ describe("what a declaration computes", () => {
     ])
       expect(smooth.perExample).toEqual([expect.closeTo(a + 0.3, 6), expect.closeTo(b - 0.3, 6)]);
   });
+  test("a mask may have axes of size 1 that the losses lack", () => {
+    // [batch, 3 classes, 2 places] against a mask [batch, 1, 2], as an objectness has
+    const scores = nd([1, 3, 2], [2, 0, 1, 0, 0, 3]);
+    const t = { t: nd([1, 2], [0, 0], "int64"), m: nd([1, 1, 2], [1, 0]) };
+    const known = new Map([...arrays({ t: [2] }, "int64"), ...arrays({ m: [1, 2] })]);
+    const { loss } = lossOf("cross-entropy(mask=m):y=t", mirror({ y: ["batch", 3, 2] }), known, {
+      "y.in": scores,
+      ...t,
+    });
+    // −log softmax of class 0 among 2, 1, 0
+    expect(loss).toBeCloseTo(Math.log(1 + Math.exp(-1) + Math.exp(-2)), 6);
+  });
   test("a target may be an input of the model, as for an autoencoder", () => {
     const graph = mirror({ y: ["batch", 3] });
     const { attached, loss } = lossOf("mse:y=y.in", graph, arrays({ "y.in": [3] }), { "y.in": predictions });
@@ -255,14 +267,42 @@ describe("a loss that is a graph", () => {
     expect(interpret(graph, new Map(Object.entries(feeds))).get(loss)!.data[0]).toBeCloseTo(6, 9);
     expect(graph.get(loss).shape).toEqual([]);
   });
+  test("losses of single elements are averaged by what the examples count", () => {
+    const graph = two();
+    const each = squares(["y", "t"], (g, [y, t]) => g.square(g.sub(y!, t!)));
+    const { loss, weights, parts } = attachLossGraph(graph, each, target, "loss.onnx");
+    const feeds = { "y.in": predictions, t: targets, [weights!]: nd([2], [0, 1]) };
+    const got = interpret(graph, new Map(Object.entries(feeds)));
+    expect(got.get(loss)!.data[0]).toBeCloseTo(6, 9);
+    expect([...got.get(parts!.perExample)!.data]).toEqual([expect.closeTo(4 / 3, 9), expect.closeTo(6, 9)]);
+  });
+  test("nodes of the same name as the model's get one of their own", () => {
+    const graph = two();
+    const loss = new Graph("loss");
+    const [y, t] = ["y", "t"].map((name) => loss.addInput(name, "float32", ["n", 3]));
+    const [error] = loss.addNode("Sub", [y, t], { name: "/Sub" }).outputs;
+    Object.assign(error!, { dtype: "float32", shape: ["n", 3] });
+    loss.addOutput(new GraphBuilder(loss).mean(error!, [0, 1]));
+    graph.addOutput(graph.addNode("Sub", [graph.get("y"), graph.get("y")], { name: "/Sub" }).outputs[0]!);
+    attachLossGraph(graph, loss, target, "loss.onnx");
+    const names = graph.nodes.map(({ name }) => name).filter((name) => name !== "");
+    expect(names).toContain("loss./Sub");
+    expect(new Set(names).size).toBe(names.length);
+  });
   test.each([
     [
       "no scalar",
-      squares(["y", "t"], (g, [y, t]) => g.sub(y!, t!)),
+      squares(["y", "t"], (g, [y, t]) => g.sum(g.sub(y!, t!), [0])),
       "tasks/bad-loss-graph",
       "one number of float32 or float64",
     ],
     ["nothing of the model", plain(["t", "t2"]), "tasks/unknown-array", '"t2"'],
+    [
+      "weights for what is weighed anyway",
+      squares(["y", "t", "weights"], (g, [y, t, w]) => g.mul(w!, g.mean(g.sub(y!, t!), [1]))),
+      "tasks/bad-loss-graph",
+      "weighed by Diapason",
+    ],
     ["only the data", plain(["t", "u"]), "tasks/bad-loss-graph", "none of its inputs"],
     ["another width", plain(["y", "u"]), "graph/shape-mismatch", ""],
   ])("refused: %s", (_, loss, code, says) => {

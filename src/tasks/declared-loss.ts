@@ -3,6 +3,7 @@ import { GraphBuilder, range } from "../graph/builder.ts";
 import type { Graph, Value } from "../graph/ir.ts";
 import { type Declared, type Kinds, numberOption, parseDeclared, wordOption } from "./declared.ts";
 import { logitsOfClasses, logitsOfShares, type Said } from "./logits.ts";
+import { addUp, type Elements, type LossParts, sumsOf } from "./loss-parts.ts";
 import { binaryCrossEntropy, huber, l1, labelCrossEntropy, mse } from "./losses.ts";
 import {
   type Allowed,
@@ -10,17 +11,15 @@ import {
   arrayOf,
   type Fit,
   fitClasses,
+  fitMask,
   fitNumbers,
   fitShares,
   outputOf,
   rowOf,
-  shapeError,
 } from "./target.ts";
 
-/** Losses of single elements, [batch, …], and how much each counts where not all do alike. */
-interface Elements {
-  readonly losses: Value;
-  readonly counts?: Value;
+/** Losses of single elements, as one term gives them. */
+interface TermElements extends Elements {
   /** Whether the output was taken for logits only because nothing says otherwise. */
   readonly isGuessed?: boolean;
 }
@@ -30,7 +29,7 @@ interface LossRow {
   /** How the array must look. @throws tasks/loss-shape */
   fit(term: Declared, output: Value, array: ArrayInfo): Fit;
   /** `target`: of the type and sizes that `fit` said. */
-  build(g: GraphBuilder, output: Value, target: Value, term: Declared, fit: Fit): Elements;
+  build(g: GraphBuilder, output: Value, target: Value, term: Declared, fit: Fit): TermElements;
 }
 
 const lossRows = {
@@ -117,15 +116,6 @@ export interface LogitsGuess {
   readonly classAxis?: number;
 }
 
-/** A loss in parts that add up over batches: Σ over terms of factor · sum / count. */
-export interface LossParts {
-  /** Output [terms, 2]: of each term the sum over the batch's elements, and how many there were. */
-  readonly sums: string;
-  readonly factors: readonly number[];
-  /** Output [batch]: the loss of each example. */
-  readonly perExample: string;
-}
-
 /**
  * Appends a declared loss: Σ over terms of factor · Σᵢ wᵢ Σⱼ lᵢⱼ / Σᵢ wᵢ Σⱼ cᵢⱼ, where l is the loss of element j of
  * example i, c what it counts (1, but for masked and ignored ones) and w the example's weight.
@@ -139,7 +129,7 @@ export function attachDeclaredLoss(
   arrays: ReadonlyMap<string, ArrayInfo>,
 ): AttachedLoss {
   const g = new GraphBuilder(graph);
-  const inputs = new ArrayInputs(graph, g, arrays);
+  const inputs = new ArrayInputs(graph, g);
   const fits = terms.map((term) => fitOf(graph, term, arrays));
   const weights = graph.addInput(graph.freshName("weights"), "float32", ["batch"]);
   const guesses: LogitsGuess[] = [];
@@ -151,30 +141,18 @@ export function attachDeclaredLoss(
       guesses.push({ term: term.text, output: output.name, ...(classAxis !== undefined && { classAxis }) });
     return sumsOf(g, masked(g, inputs, elements, term, output, arrays), weights);
   });
-  const factors = terms.map(({ weight }) => weight);
-  const scaled = (values: readonly Value[]) =>
-    values.map((value, i) => (factors[i] === 1 ? value : g.mul(factors[i]!, value)));
-  const total = (values: readonly Value[]) => scaled(values).reduce((a, b) => g.add(a, b));
-  const loss = total(parts.map(({ sum, count }) => g.div(sum, g.max(count, smallest))));
-  const perExample = total(parts.map((part) => part.perExample));
-  const pairs = parts.flatMap(({ sum, count }) => [g.unsqueeze(sum, [0]), g.unsqueeze(count, [0])]);
-  const sums = g.reshape(g.concat(pairs, 0), [terms.length, 2]);
   return {
-    loss: named(graph, loss, "loss"),
+    ...addUp(
+      g,
+      parts,
+      terms.map(({ weight }) => weight),
+    ),
     weights: weights.name,
     reads: inputs.reads,
     outputs: [...new Set(terms.map(({ output }) => output))],
     guesses,
-    parts: {
-      sums: named(graph, sums, "loss.sums"),
-      perExample: named(graph, perExample, "loss.examples"),
-      factors,
-    },
   };
 }
-
-/** Keeps a batch in which nothing counts from dividing by 0. */
-const smallest = 1e-12;
 
 function fitOf(graph: Graph, term: Declared<LossKind>, arrays: ReadonlyMap<string, ArrayInfo>) {
   const output = outputOf(graph, term);
@@ -182,26 +160,17 @@ function fitOf(graph: Graph, term: Declared<LossKind>, arrays: ReadonlyMap<strin
   return { term, output, array, fit: rows[term.kind].fit(term, output, array) };
 }
 
-/** Makes a value an output under a name of its own. */
-function named(graph: Graph, value: Value, name: string): string {
-  graph.addOutput(value);
-  graph.rename(value, graph.freshName(name));
-  return value.name;
-}
-
 /** The graph's inputs for arrays of the data, one for each array and type. */
 class ArrayInputs {
   readonly reads: ReadArray[] = [];
   readonly #graph: Graph;
   readonly #g: GraphBuilder;
-  readonly #arrays: ReadonlyMap<string, ArrayInfo>;
   /** Inputs that the model had, which are fed anyway. */
   readonly #own: ReadonlySet<string>;
 
-  constructor(graph: Graph, g: GraphBuilder, arrays: ReadonlyMap<string, ArrayInfo>) {
+  constructor(graph: Graph, g: GraphBuilder) {
     this.#graph = graph;
     this.#g = g;
-    this.#arrays = arrays;
     this.#own = new Set(graph.inputs.filter((input) => !input.constant).map(({ name }) => name));
   }
 
@@ -210,13 +179,8 @@ class ArrayInputs {
     const value = this.#own.has(name)
       ? this.#g.cast(this.#graph.get(name), dtype)
       : this.#input(name, array, dtype, allowed);
-    const isAsItIs = dims.length === array.dims.length;
+    const isAsItIs = dims.length === array.dims.length && dims.every((size, i) => size === array.dims[i]);
     return isAsItIs ? value : this.#g.reshape(value, [-1, ...dims]);
-  }
-
-  mask(name: string, term: Declared): { readonly value: Value; readonly array: ArrayInfo } {
-    const array = arrayOf(this.#arrays, name, term);
-    return { value: this.read(name, array, { dtype: "float32", dims: array.dims }), array };
   }
 
   #input(array: string, info: ArrayInfo, dtype: ReadArray["dtype"], allowed: Allowed | undefined): Value {
@@ -239,36 +203,14 @@ function masked(
 ): Elements {
   const name = term.options["mask"];
   if (name === undefined) return { losses, ...(counts && { counts }) };
-  const { value, array } = inputs.mask(name, term);
   const row = rowOf(losses) ?? bug(`the losses of "${term.text}" have open sizes`);
-  const fits =
-    array.dims.length <= row.length && array.dims.every((size, i) => size === row[i] || size === 1);
-  if (!fits)
-    throw shapeError(
-      { ...term, target: name },
-      output,
-      arrays.get(name)!,
-      `a mask [examples${row.map((size) => `, ${size}`).join("")}], or its first axes alone`,
-    );
-  const rest = row.length - array.dims.length;
-  const aligned = rest === 0 ? value : g.reshape(value, [-1, ...array.dims, ...range(rest).map(() => 1)]);
+  const dims = fitMask(term, output, row, name, arrays);
+  const aligned = inputs.read(name, arrays.get(name)!, { dtype: "float32", dims });
   const mask = g.expandLike(aligned, losses);
   return { losses: g.mul(losses, mask), counts: counts ? g.mul(counts, mask) : mask };
 }
 
-/** Sum and count over the batch with its weights, and the mean of each example. */
-function sumsOf(g: GraphBuilder, { losses, counts }: Elements, weights: Value) {
-  const axes = range(1, losses.shape!.length);
-  const weighted = (value: Value) => g.sum(g.mul(weights, value), [0]);
-  if (!counts) {
-    const perExample = g.mean(losses, axes);
-    return { sum: weighted(perExample), count: g.sum(weights, [0]), perExample };
-  }
-  const [sum, count] = [g.sum(losses, axes), g.sum(counts, axes)];
-  return { sum: weighted(sum), count: weighted(count), perExample: g.div(sum, g.max(count, smallest)) };
-}
-
-function crossEntropy(g: GraphBuilder, output: Value, target: Value, term: Declared, fit: Fit): Elements {
+function crossEntropy(g: GraphBuilder, output: Value, target: Value, term: Declared, fit: Fit): TermElements {
   const smoothing = numberOption(term, "smoothing", 0, (s) => s >= 0 && s < 1, "a share from 0 to below 1");
   const axis = fit.classAxis ?? bug("a cross-entropy without classes");
   const toFront = [0, axis, ...range(1, output.shape!.length).filter((one) => one !== axis)];

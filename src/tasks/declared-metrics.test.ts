@@ -61,6 +61,40 @@ test("accuracy of yes and no", () => {
   expect(measure("accuracy(threshold=0.5):y=t", [2], [0.9, 0.1, 0.5, 0.4], [1, 0, 0, 1])).toBe(0.5);
 });
 
+test("a mask says how much each element counts", () => {
+  const masked = (
+    text: string,
+    row: number[],
+    output: number[],
+    target: number[],
+    mask: number[],
+    dims: number[],
+  ) => {
+    const arrays = new Map([
+      [
+        "t",
+        { dtype: text.startsWith("acc") ? ("int64" as const) : ("float32" as const), dims: row.slice(-1) },
+      ],
+      ["m", { dtype: "bool" as const, dims }],
+    ]);
+    const [metric] = resolveMetrics(graphWith(row), parseMetrics([text]), arrays);
+    expect(metric!.mask).toMatchObject({ array: "m", dtype: "float32" });
+    const tally = metric!.start();
+    tally.add(output, target, 2, mask);
+    return tally.value();
+  };
+  expect(masked("mae(mask=m):y=t", [2], [1, 2, 3, 4], [2, 2, 9, Number.NaN], [1, 1, 0.5, 0], [2])).toBe(
+    4 / 2.5,
+  );
+  // one number an example, and one a place of [classes, places]
+  expect(masked("rmse(mask=m):y=t", [2], [1, 2, 3, 4], [1, 4, 0, 0], [1, 0], [])).toBeCloseTo(Math.SQRT2, 12);
+  const scores = [3, 0, 1, 2, 0, 1, 0, 3, 2, 1, 0, 1];
+  expect(masked("accuracy(mask=m):y=t", [3, 2], scores, [0, 2, 0, 0], [1, 0, 1, 1], [1, 2])).toBeCloseTo(
+    2 / 3,
+    12,
+  );
+});
+
 test("names tell metrics apart", () => {
   const names = (...texts: string[]) => {
     const graph = graphWith([2]);

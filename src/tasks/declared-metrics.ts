@@ -1,3 +1,4 @@
+import { bug } from "../base/errors.ts";
 import type { Graph, Value } from "../graph/ir.ts";
 import { sizeOf } from "../graph/tensor.ts";
 import { type Declared, numberOption, parseDeclared } from "./declared.ts";
@@ -7,6 +8,7 @@ import {
   arrayOf,
   type Fit,
   fitClasses,
+  fitMask,
   fitNumbers,
   fitShares,
   outputOf,
@@ -18,7 +20,8 @@ type Numbers = ArrayLike<number | bigint>;
 
 /** A metric under way: outputs and targets of one batch after the other. */
 interface Tally {
-  add(output: Numbers, target: Numbers, examples: number): void;
+  /** `weights`: how much the element at a place counts; of class metrics the place without the axis of the classes. */
+  add(output: Numbers, target: Numbers, examples: number, weights: (place: number) => number): void;
   /** Undefined where nothing was counted. */
   value(): number | undefined;
 }
@@ -35,10 +38,10 @@ interface MetricRow {
 
 const metricRows = {
   /** Mean absolute error. */
-  mae: { options: [], mode: "min", fit: fitNumbers, start: () => meanOf((error) => Math.abs(error)) },
+  mae: { options: ["mask"], mode: "min", fit: fitNumbers, start: () => meanOf((error) => Math.abs(error)) },
   /** Root of the mean squared error. */
   rmse: {
-    options: [],
+    options: ["mask"],
     mode: "min",
     fit: fitNumbers,
     start: () => meanOf((error) => error * error, Math.sqrt),
@@ -47,7 +50,7 @@ const metricRows = {
   r2: { options: [], mode: "max", fit: fitNumbers, start: (_, row) => determination(sizeOf(row)) },
   /** Share of right answers: of classes, or with `threshold` of yes and no. */
   accuracy: {
-    options: ["threshold", "ignore", "axis"],
+    options: ["threshold", "ignore", "axis", "mask"],
     mode: "max",
     isShare: true,
     fit: (declared, output, array) =>
@@ -73,7 +76,16 @@ export interface DeclaredMetric {
   readonly output: string;
   /** The array that its outputs are compared with; `input` is a name of its own for it. */
   readonly target: ReadArray;
-  start(): Tally;
+  /** The array that says how much each element counts. */
+  readonly mask?: ReadArray;
+  start(): MetricTally;
+}
+
+/** A metric under way; `mask`: rows of its array, where it has one. */
+export interface MetricTally {
+  add(output: Numbers, target: Numbers, examples: number, mask?: Numbers): void;
+  /** Undefined where nothing was counted. */
+  value(): number | undefined;
 }
 
 /**
@@ -99,9 +111,60 @@ export function resolveMetrics(
       isShare: row.isShare ?? false,
       output: output.name,
       target: { array: one.target, input: `${names[i]} of ${one.target}`, dtype: fit.dtype, ...allowed },
-      start: () => row.start(one, size, fit),
+      ...maskOf(one, names[i]!, output, size, fit, arrays, () => row.start(one, size, fit)),
     };
   });
+}
+
+/** The mask of a metric, and its tally by it. */
+function maskOf(
+  declared: Declared,
+  name: string,
+  output: Value,
+  row: readonly number[],
+  { classAxis }: Fit,
+  arrays: ReadonlyMap<string, ArrayInfo>,
+  start: () => Tally,
+): Pick<DeclaredMetric, "mask" | "start"> {
+  const array = declared.options["mask"];
+  if (array === undefined)
+    return {
+      start() {
+        const tally = start();
+        const add: MetricTally["add"] = (given, target, examples) =>
+          tally.add(given, target, examples, () => 1);
+        return { add, value: tally.value };
+      },
+    };
+  const places = row.filter((_, i) => i + 1 !== classAxis);
+  const at = placesInMask(places, fitMask(declared, output, places, array, arrays));
+  const size = sizeOf(arrays.get(array)!.dims);
+  return {
+    mask: { array, input: `${name} by ${array}`, dtype: "float32" },
+    start() {
+      const tally = start();
+      return {
+        add(given, target, examples, mask) {
+          const numbers = mask ?? bug(`the metric "${name}" was not given its mask`);
+          const weights = (place: number) =>
+            Number(numbers[Math.floor(place / at.length) * size + at[place % at.length]!]);
+          tally.add(given, target, examples, weights);
+        },
+        value: tally.value,
+      };
+    },
+  };
+}
+
+/** For each element of `row` the element of a mask whose sizes are those of `row`, or 1. */
+function placesInMask(row: readonly number[], mask: readonly number[]): Int32Array {
+  const steps = mask.map((dim, axis) => (dim === 1 ? 0 : sizeOf(mask.slice(axis + 1))));
+  return Int32Array.from({ length: sizeOf(row) }, (_, place) =>
+    steps.reduce(
+      (sum, step, axis) => sum + step * (Math.floor(place / sizeOf(row.slice(axis + 1))) % row[axis]!),
+      0,
+    ),
+  );
 }
 
 /** "mae", or "mae:OUTPUT" where there are several, or the whole text where that does not tell them apart. */
@@ -123,9 +186,13 @@ function meanOf(of: (error: number) => number, finish = (mean: number) => mean):
   let sum = 0;
   let count = 0;
   return {
-    add(output, target) {
-      for (let i = 0; i < output.length; i++) sum += of(Number(output[i]) - Number(target[i]));
-      count += output.length;
+    add(output, target, _, weights) {
+      for (let i = 0; i < output.length; i++) {
+        const weight = weights(i);
+        // What does not count may be anything, even no number.
+        if (weight !== 0) sum += weight * of(Number(output[i]) - Number(target[i]));
+        count += weight;
+      }
     },
     value: () => (count === 0 ? undefined : finish(sum / count)),
   };
@@ -165,13 +232,13 @@ function determination(columns: number): Tally {
   };
 }
 
-function share(): { count(isRight: boolean): void; value(): number | undefined } {
+function share(): { count(isRight: boolean, weight: number): void; value(): number | undefined } {
   let right = 0;
   let all = 0;
   return {
-    count(isRight) {
-      if (isRight) right++;
-      all++;
+    count(isRight, weight) {
+      if (isRight) right += weight;
+      all += weight;
     },
     value: () => (all === 0 ? undefined : right / all),
   };
@@ -182,9 +249,9 @@ function answers(declared: Declared): Tally {
   const threshold = numberOption(declared, "threshold", 0, () => true, "a number");
   const tally = share();
   return {
-    add(output, target) {
+    add(output, target, _, weights) {
       for (let i = 0; i < output.length; i++)
-        tally.count(Number(output[i]) >= threshold === Number(target[i]) >= 0.5);
+        tally.count(Number(output[i]) >= threshold === Number(target[i]) >= 0.5, weights(i));
     },
     value: tally.value,
   };
@@ -203,11 +270,12 @@ function classes(row: readonly number[], { dtype, classAxis = 1, allowed }: Fit)
   };
   const tally = share();
   return {
-    add(output, target, examples) {
+    add(output, target, examples, weights) {
       for (let place = 0; place < examples * outer * inner; place++) {
         const start = Math.floor(place / inner) * count * inner + (place % inner);
         const label = dtype === "int64" ? Number(target[place]) : largest(target, start);
-        if (dtype !== "int64" || label !== allowed?.also) tally.count(largest(output, start) === label);
+        if (dtype !== "int64" || label !== allowed?.also)
+          tally.count(largest(output, start) === label, weights(place));
       }
     },
     value: tally.value,

@@ -3,11 +3,13 @@ import { GraphBuilder } from "../graph/builder.ts";
 import { inferNode } from "../graph/infer.ts";
 import { cloneAttribute, type Graph, type Value } from "../graph/ir.ts";
 import type { AttachedLoss, ReadArray } from "./declared-loss.ts";
+import { addUp, sumsOf } from "./loss-parts.ts";
 import { type ArrayInfo, arrayText, described, isReal } from "./target.ts";
 
 /**
  * Appends a loss that is a graph of its own: its inputs are bound by name to outputs and inputs of the model, to arrays of
- * the data, or (`weights`, float32 [batch]) to how much each example counts; its single output is the loss.
+ * the data, or (`weights`, float32 [batch]) to how much each example counts; its single output is the loss, or the losses
+ * [batch, …] of single examples, which are averaged.
  *
  * `model` is changed in place; `loss` is used up. Constants of `loss` are no parameters: they never move.
  * @throws tasks/bad-loss-graph, tasks/unknown-array, tasks/loss-shape
@@ -18,7 +20,7 @@ export function attachLossGraph(
   arrays: ReadonlyMap<string, ArrayInfo>,
   source: string,
 ): AttachedLoss {
-  const result = scalarOf(loss, source);
+  const result = resultOf(loss, source);
   const g = new GraphBuilder(model);
   const typed = (value: Value, dtype: Value["dtype"]) => (dtype ? g.cast(value, dtype) : value);
   const bound = new Map<Value, Value>();
@@ -59,21 +61,37 @@ export function attachLossGraph(
       `none of its inputs (${loss.inputs.map(({ name }) => name).join(", ") || "it has none"}) is an output of the model (${model.outputs.map(({ name }) => name).join(", ")})`,
       "Give the loss an input with the name of the output that it judges.",
     );
+  const isEach = countsExamples(result, loss);
+  if (isEach && weights !== undefined)
+    throw bad(
+      source,
+      `it reads "weights" and gives ${described(result)}: numbers for each example are weighed by Diapason`,
+      'Take out its input "weights", or reduce the loss to a scalar.',
+    );
   const last = merge(model, loss, bound, result);
-  return { loss: asScalar(model, last), weights, reads, outputs };
+  if (!isEach) return { loss: asScalar(model, last), weights, reads, outputs };
+  const each = model.addInput(model.freshName("weights"), "float32", ["batch"]);
+  const sums = sumsOf(g, { losses: g.cast(last, "float32") }, each);
+  return { ...addUp(g, [sums], [1]), weights: each.name, reads, outputs };
 }
 
-/** The single output, a float scalar. */
-function scalarOf(loss: Graph, source: string): Value {
+/** The single output: a float scalar, or floats [batch, …]. */
+function resultOf(loss: Graph, source: string): Value {
   const [output, ...others] = loss.outputs;
-  const isOne = output?.shape?.every((dim) => dim === 1) ?? true;
-  if (output && isReal(output) && others.length === 0 && isOne) return output;
+  const fits = !output?.shape || isOne(output) || countsExamples(output, loss);
+  if (output && isReal(output) && others.length === 0 && fits) return output;
   throw bad(
     source,
-    `it gives ${loss.outputs.map(described).join(", ") || "nothing"}; expected one number of float32 or float64`,
-    "Reduce the loss to a scalar, for example with ReduceMean over every axis, and make it the only output.",
+    `it gives ${loss.outputs.map(described).join(", ") || "nothing"}; expected one number of float32 or float64, or numbers [batch, …]`,
+    "Reduce the loss to a scalar, for example with ReduceMean over every axis, or to one number for each example, and make it the only output.",
   );
 }
+
+const isOne = ({ shape }: Value): boolean => shape?.every((dim) => dim === 1) ?? false;
+
+/** Losses that nobody has put together yet: `reduction="none"`. An open size of something else is no batch. */
+const countsExamples = ({ shape }: Value, { inputs }: Graph): boolean =>
+  typeof shape?.[0] === "string" && !inputs.some((input) => input.shape?.slice(1).includes(shape[0]!));
 
 /** The type that an array is fed as; a loss may read floats and whole numbers. */
 function fedAs(input: Value, source: string): ReadArray["dtype"] {
@@ -147,13 +165,17 @@ function merge(model: Graph, loss: Graph, bound: ReadonlyMap<Value, Value>, resu
     inferNode(node);
     copies.set(input, node.outputs[0]!);
   }
+  // ONNX Runtime wants names of nodes to differ; exporters name them after their operators, in both graphs alike.
+  const nodeNames = new Set(model.nodes.map(({ name }) => name));
+  const nodeName = (name: string): string =>
+    name === "" || !nodeNames.has(name) ? name : nodeName(`loss.${name}`);
   for (const node of loss.nodes) {
     const copy = model.addNode(
       node.op,
       node.inputs.map((input) => input && (copies.get(input) ?? model.get(input.name))),
       {
         domain: node.domain,
-        name: node.name,
+        name: nodeName(node.name),
         outputs: node.outputs.map((output) => output?.name ?? ""),
         attributes: [...node.attributes].map(([key, value]) => [key, cloneAttribute(value, model)] as const),
       },

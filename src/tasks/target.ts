@@ -165,6 +165,31 @@ export function fitClasses(declared: Declared, output: Value, array: ArrayInfo):
   );
 }
 
+/**
+ * The sizes of a mask of one example, one for each of `row`, those of what is masked: equal, or 1 where all along an axis
+ * counts alike.
+ * @throws tasks/unknown-array, tasks/loss-shape
+ */
+export function fitMask(
+  declared: Declared,
+  output: Value,
+  row: readonly number[],
+  name: string,
+  arrays: ReadonlyMap<string, ArrayInfo>,
+): readonly number[] {
+  const { dims, ...array } = arrayOf(arrays, name, declared);
+  if (dims.length <= row.length && dims.every((size, i) => size === row[i] || size === 1))
+    return row.map((_, i) => dims[i] ?? 1);
+  if (isSameBut1(dims, row)) return row;
+  const sizes = row.map((size) => `, ${size}`).join("");
+  throw shapeError(
+    { ...declared, target: name },
+    output,
+    { dims, ...array },
+    `a mask [examples${sizes}], or its first axes alone`,
+  );
+}
+
 /** Whether sizes are equal when those of 1 are left out, so that no number changes its neighbours. */
 export const isSameBut1 = (a: readonly number[], b: readonly number[]): boolean =>
   isSame(

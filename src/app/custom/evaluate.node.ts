@@ -22,7 +22,8 @@ export async function* evaluateArrays(
 ): AsyncGenerator<Note | Progress | Scored, void> {
   const dataset = await openArrays(options.data, options.ofRun ?? { seed: 0, validationShare: 0 });
   const [split, part] = chosenPart(dataset, options);
-  const custom = await openCustom(options.model, options, part.set, runtime, options.file);
+  const given = { ...options, seed: options.ofRun?.seed };
+  const custom = await openCustom(options.model, given, part.set, runtime, options.file);
   yield* [...custom.notes, ...dataset.findings.map(({ message }) => message)].map(noteOf);
   const batches = openBatches(part, custom.columns);
   const evaluation = yield* emitting<Progress, DeclaredEvaluation>((emit) =>

@@ -6,7 +6,9 @@ import type { ArraySet } from "../../data/array-set.ts";
 import { loadOnnx } from "../../formats/onnx/file.node.ts";
 import { forgetShapes, inferShapes } from "../../graph/infer.ts";
 import type { Graph, Value } from "../../graph/ir.ts";
+import { batchFirst } from "../../graph/passes/batch-first.ts";
 import { removeDead } from "../../graph/passes/remove-dead.ts";
+import { seedDraws } from "../../graph/passes/seed-draws.ts";
 import { takeBranches } from "../../graph/passes/take-branches.ts";
 import { describeModel } from "../../models/describe.ts";
 import { loadModel } from "../../models/load.node.ts";
@@ -26,6 +28,8 @@ interface Given {
   readonly loss?: string | undefined;
   readonly metric?: readonly string[] | undefined;
   readonly fix?: readonly string[] | undefined;
+  /** What the numbers follow that the graph draws. */
+  readonly seed?: number | undefined;
 }
 
 /** A graph with its declared loss, at the sizes of the data. */
@@ -77,7 +81,18 @@ export async function openCustom(
   // A loss graph that reads none of the model's outputs is refused here, by what it reads.
   if ("graph" in loss && !source.graph.outputs.some(({ name }) => outputs.has(name)))
     attachLossGraph(source.graph.clone(), loss.graph.clone(), arrays, settings.loss);
-  const { graph, fed, notes } = await atSizes(source, outputs, settings.fix, arrays, runtime);
+  const { graph, fed, notes, draws } = await atSizes(
+    source,
+    outputs,
+    settings.fix,
+    arrays,
+    runtime,
+    given.seed,
+  );
+  if (draws.length > 0)
+    notes.push(
+      `The graph draws random numbers (${draws.join(", ")}). They follow the seed; a run that was stopped and resumed draws others than one that was not.`,
+    );
   const attach = (target: Graph) =>
     "terms" in loss
       ? attachDeclaredLoss(target, loss.terms, arrays)
@@ -98,7 +113,7 @@ export async function openCustom(
   const columns: FedColumn[] = [
     ...fed.map(columnOf),
     ...attached.reads.map(({ array, ...read }) => ({ array, ...read })),
-    ...metrics.map(({ target }) => target),
+    ...metrics.flatMap(({ target, mask }) => (mask ? [target, mask] : [target])),
   ];
   const ownWeights = arrays.get("weights");
   if (attached.weights !== undefined && ownWeights?.dims.length === 0)
@@ -246,7 +261,14 @@ async function atSizes(
   fix: readonly string[],
   arrays: ReadonlyMap<string, ArrayInfo>,
   runtime: Runtime,
-): Promise<{ readonly graph: Graph; readonly fed: readonly Value[]; readonly notes: string[] }> {
+  seed = 0,
+): Promise<{
+  readonly graph: Graph;
+  readonly fed: readonly Value[];
+  readonly notes: string[];
+  /** The operators that draw random numbers. */
+  readonly draws: readonly string[];
+}> {
   const graph = whole.clone();
   for (const output of [...graph.outputs]) if (!outputs.has(output.name)) graph.removeOutput(output);
   // Values inside the graph may be compared as well.
@@ -255,6 +277,7 @@ async function atSizes(
     if (inner?.producer && !graph.outputs.includes(inner)) graph.addOutput(inner);
   }
   removeDead(graph);
+  batchFirst(graph);
   fixInputs(graph, parseFixed(fix));
   const bound = bindInputs(graph, arrays);
   if (bound.length === 0)
@@ -278,5 +301,5 @@ async function atSizes(
       `The sizes of the output "${open.name}" are not known. ${notes[0]}`,
       "Name an output that is computed before that, or export the model without what stands in the way.",
     );
-  return { graph, fed, notes };
+  return { graph, fed, notes, draws: seedDraws(graph, seed) };
 }

@@ -185,7 +185,7 @@ const scoresOf = ({ examples, metrics }: DeclaredEvaluation): Scores => ({ examp
 
 /** Columns that training feeds: targets of metrics are read only when it is evaluated. */
 const isTrained = ({ metrics }: CustomModel) => {
-  const hostOnly = new Set(metrics.map(({ target }) => target.input));
+  const hostOnly = new Set(metrics.flatMap(({ target, mask }) => [target.input, mask?.input]));
   return ({ input }: { readonly input: string }) => !hostOnly.has(input);
 };
 

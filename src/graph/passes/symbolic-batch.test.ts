@@ -73,3 +73,31 @@ test("a grid whose sizes are constants is made for every transformation of the b
   expect(text).toContain("%grid: float32[batch, 8, 8, 2] = AffineGrid(%theta, %concat)");
   expect(text).toContain("%y: float32[batch, 1, 8, 8]");
 });
+
+test("states of recurrent operators have their batch on axis 1, and constant ones are repeated", () => {
+  const g = new Graph("gru");
+  const x = g.addInput("x", "float32", [1, 5, 3]);
+  const zeros = (name: string, ...dims: number[]) =>
+    g.addInitializer(name, float32(dims, new Float32Array(dims.reduce((a, b) => a * b, 1))));
+  const steps = g.addNode("Transpose", [x], {
+    attributes: [["perm", { type: "ints", value: [1, 0, 2] }]],
+  }).outputs[0]!;
+  const gru = (state: Value, name: string) =>
+    g.addOutput(
+      g.addNode(
+        "GRU",
+        [steps, zeros(`${name}.w`, 1, 6, 3), zeros(`${name}.r`, 1, 6, 2), undefined, undefined, state],
+        {
+          attributes: [["hidden_size", { type: "int", value: 2 }]],
+          outputs: [`${name}.y`, `${name}.state`],
+        },
+      ).outputs[1]!,
+    );
+  gru(g.addInput("state", "float32", [1, 1, 2]), "fed");
+  gru(zeros("zero", 1, 1, 2), "constant");
+  expect(makeBatchSymbolic(g, "x", ["state", 1])).toEqual([]);
+  const text = print(g);
+  expect(text).toContain("%fed.state: float32[1, batch, 2]");
+  expect(text).toContain("Expand(%zero");
+  expect(g.get("state").shape).toEqual([1, "batch", 2]);
+});

@@ -9,16 +9,22 @@ const symbol = "batch";
 
 /**
  * Makes the first dim of an input, exported as a fixed number, the symbol "batch": constants of Reshape and AffineGrid that
- * carry the fixed number let it vary, and constants that are concatenated to batches are repeated. Several inputs have one batch.
+ * carry the fixed number let it vary; constants that are concatenated to batches and states of recurrent operators are
+ * repeated. Several inputs have one batch; one given with an axis has it there.
  *
  * Result: the reasons why it cannot be done; the graph is then as it was. With no reasons it is done, and every shape
  * is inferred anew.
  */
-export function makeBatchSymbolic(graph: Graph, ...inputNames: readonly string[]): readonly string[] {
-  const fixed = inputNames[0] === undefined ? undefined : graph.get(inputNames[0]).shape?.[0];
+export function makeBatchSymbolic(
+  graph: Graph,
+  ...inputs: readonly (string | readonly [name: string, axis: number])[]
+): readonly string[] {
+  const places = inputs.map((input) => (typeof input === "string" ? ([input, 0] as const) : input));
+  const [first] = places;
+  const fixed = first && graph.get(first[0]).shape?.[first[1]];
   if (typeof fixed !== "number") return [];
-  const reasons = new Batching(graph.clone(), inputNames, fixed).reasons();
-  if (reasons.length === 0) new Batching(graph, inputNames, fixed).reasons();
+  const reasons = new Batching(graph.clone(), places, fixed).reasons();
+  if (reasons.length === 0) new Batching(graph, places, fixed).reasons();
   return reasons;
 }
 
@@ -26,14 +32,14 @@ export function makeBatchSymbolic(graph: Graph, ...inputNames: readonly string[]
 class Batching {
   readonly #graph: Graph;
   readonly #fixed: number;
-  readonly #inputs: readonly Value[];
+  readonly #inputs: readonly { readonly value: Value; readonly axis: number }[];
   readonly #before: ReadonlyMap<Value, Shape | undefined>;
   readonly #reasons: string[] = [];
 
-  constructor(graph: Graph, inputNames: readonly string[], fixed: number) {
+  constructor(graph: Graph, places: readonly (readonly [name: string, axis: number])[], fixed: number) {
     this.#graph = graph;
     this.#fixed = fixed;
-    this.#inputs = inputNames.map((name) => graph.get(name));
+    this.#inputs = places.map(([name, axis]) => ({ value: graph.get(name), axis }));
     inferShapes(graph);
     this.#before = new Map(
       graph.nodes.flatMap((n) => n.outputs.flatMap((o) => (o ? [[o, o.shape] as const] : []))),
@@ -41,11 +47,13 @@ class Batching {
   }
 
   reasons(): readonly string[] {
-    for (const input of this.#inputs) input.shape = [symbol, ...input.shape!.slice(1)];
+    for (const { value, axis } of this.#inputs)
+      value.shape = value.shape!.map((size, i) => (i === axis ? symbol : size));
     forgetShapes(this.#graph);
     for (const node of [...this.#graph.nodes]) {
       if (node.op === "Reshape") this.#openReshape(node);
       if (node.op === "Concat") this.#repeatConstants(node);
+      if (recurrent.has(node.op)) this.#repeatStates(node);
       if (node.op === "AffineGrid") this.#countGrids(node);
       try {
         inferNode(node);
@@ -90,17 +98,31 @@ class Batching {
     const axis = batched?.shape?.findIndex((dim, i) => i !== along && varies(dim)) ?? -1;
     if (!batched?.shape || axis < 0) return;
     const rank = batched.shape.length;
-    node.inputs.forEach((input, i) => {
-      if (input?.shape?.[axis] !== 1 || input.shape.length !== rank) return;
-      const size = this.#added("Shape", [batched], node, { start: axis, end: axis + 1 });
-      const ones = (count: number) =>
-        this.#graph.addInitializer(
-          this.#graph.freshName("ones"),
-          int64([count], new Array<number>(count).fill(1)),
-        );
-      const sizes = this.#added("Concat", [ones(axis), size, ones(rank - axis - 1)], node, { axis: 0 });
-      this.#graph.setNodeInput(node, i, this.#added("Expand", [input, sizes], node));
+    for (const [i, input] of node.inputs.entries())
+      if (input?.shape?.[axis] === 1 && input.shape.length === rank)
+        this.#repeat(node, i, axis, batched, axis);
+  }
+
+  /** The states [directions, 1, width] that a recurrent operator begins with are repeated for each example. */
+  #repeatStates(node: Node): void {
+    const [x] = node.inputs;
+    if (!x?.shape || !varies(x.shape[1] ?? 1)) return;
+    for (const i of [5, 6]) if (node.inputs[i]?.shape?.[1] === 1) this.#repeat(node, i, 1, x, 1);
+  }
+
+  /** Repeats what a node reads along an axis of size 1, as often as another value is long along one of its own. */
+  #repeat(node: Node, index: number, axis: number, like: Value, likeAxis: number): void {
+    const input = node.inputs[index]!;
+    const size = this.#added("Shape", [like], node, { start: likeAxis, end: likeAxis + 1 });
+    const ones = (count: number) =>
+      this.#graph.addInitializer(
+        this.#graph.freshName("ones"),
+        int64([count], new Array<number>(count).fill(1)),
+      );
+    const sizes = this.#added("Concat", [ones(axis), size, ones(input.shape!.length - axis - 1)], node, {
+      axis: 0,
     });
+    this.#graph.setNodeInput(node, index, this.#added("Expand", [input, sizes], node));
   }
 
   /** A grid is made for as many examples as there are transformations, whatever number the constant sizes begin with. */
@@ -154,4 +176,5 @@ class Batching {
 const varies = (dim: Dim): boolean => symbolsOf(dim).includes(symbol);
 /** Operators that read of an input only its shape or type. */
 const shapeReaders: ReadonlySet<string> = new Set(["Shape", "Size", "CastLike"]);
+const recurrent: ReadonlySet<string> = new Set(["GRU", "LSTM", "RNN"]);
 const mixers: ReadonlySet<string> = new Set(["Softmax", "LogSoftmax"]);

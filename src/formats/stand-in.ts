@@ -20,3 +20,18 @@ export function standInOf(start: Uint8Array): string | undefined {
   const text = new TextDecoder("latin1").decode(start);
   return standIns.find(([pattern]) => pattern.test(text))?.[1];
 }
+
+const others: readonly (readonly [RegExp, string])[] = [
+  [
+    /^PK\x03\x04/,
+    "it is a zip archive, such as a checkpoint of PyTorch or a download that is still to be unpacked",
+  ],
+  [/^\x80[\x02-\x05]/, "it is a pickle of Python, such as an old checkpoint of PyTorch"],
+  [/^[\t\n\r -~]{12,}$/, "it is text"],
+];
+
+/** What a file is that cannot be read as what it is called, by its first bytes; undefined where they do not tell. */
+export function otherFormatOf(start: Uint8Array): string | undefined {
+  const text = new TextDecoder("latin1").decode(start);
+  return standInOf(start) ?? others.find(([pattern]) => pattern.test(text))?.[1];
+}

@@ -191,6 +191,7 @@ describe("what a declaration may not be", () => {
     ["bce(from=odds):y=t", "tasks/bad-declaration", "probabilities, logits"],
     ["mse:z=t", "tasks/unknown-output", '"y" float32 [batch, 3]'],
     ["mse:y=targets", "tasks/unknown-array", '"t" float32 [examples, 3]'],
+    ["mse:y=t,l1(mask=m):y=t", "tasks/unknown-array", "no comma"],
     ["mse(mask=no):y=t", "tasks/unknown-array", '"no"'],
     ["mse:y=wide", "tasks/loss-shape", "expected [examples, 3]"],
     ["mse:y=flat", "tasks/loss-shape", "[examples]"],

@@ -95,7 +95,11 @@ export function arrayOf(
   throw new DiapasonError(
     "tasks/unknown-array",
     `"${text}" names the array "${name}"; the data hold ${[...arrays].map(([key, info]) => arrayText(key, info)).join(", ")}.`,
-    near ? `Did you mean "${near}"?` : "Put the array into the data, or name one that they hold.",
+    /,\s*[\w-]+(\([^)]*\))?:/.test(name)
+      ? 'Put " + " between losses and a space between metrics, no comma.'
+      : near
+        ? `Did you mean "${near}"?`
+        : "Put the array into the data, or name one that they hold.",
   );
 }
 

@@ -130,15 +130,21 @@ describe("damaged files", () => {
   });
 
   test.each([
-    ["nothing", ""],
-    ["a page of HTML", "<!doctype html><html></html>"],
-    ["a pointer of Git LFS", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"],
-    ["a pickle", "\u0080\u0002}q\u0000."],
-    ["a zip archive", "PK\u0003\u0004\u0014\u0000"],
-  ])("%s is no model", async (_, text) => {
+    ["nothing", "", "it is empty"],
+    ["a page of HTML", "<!doctype html><html></html>", "a page of the web"],
+    [
+      "a pointer of Git LFS",
+      "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+      "a pointer of Git LFS",
+    ],
+    ["a pickle", "\u0080\u0002}q\u0000.", "a pickle of Python"],
+    ["a zip archive", "PK\u0003\u0004\u0014\u0000", "a zip archive"],
+    ["a text", "hello\nthis is text\n", "it is text"],
+  ])("%s is no model", async (_, text, said) => {
     writeFileSync(join(folder, "odd.bin"), text, "latin1");
     await expect(loadOnnx(join(folder, "odd.bin"))).rejects.toMatchObject({
-      code: expect.stringMatching(/^formats\/onnx-/),
+      code: "formats/onnx-damaged",
+      message: expect.stringContaining(said),
     });
     await expect(loadSafetensors(join(folder, "odd.bin"))).rejects.toMatchObject({
       code: "formats/safetensors-damaged",

@@ -425,6 +425,15 @@ describe("what --model may be", () => {
     expect(hub.seen).toEqual([]);
   });
 
+  test("a file that is missing in a folder that is there is no id", async () => {
+    const error = await mistakeOf(locateModel("models/policy.onnx", { settings: settingsFor() }));
+    expect([error.code, error.message]).toEqual([
+      "models/not-found",
+      expect.stringMatching(/^There is no file or folder "models\/policy\.onnx"/),
+    ]);
+    expect(hub.seen).toEqual([]);
+  });
+
   test("an id is named by its commit", async () => {
     const commit = hub.addRepo("other-org/tiny", whole);
     const { path, name: named } = await locateModel("other-org/tiny", { settings: settingsFor() });

@@ -3,7 +3,7 @@ import { DiapasonError } from "../../base/errors.ts";
 import { givesMany } from "../../graph/attributes.ts";
 import { type Attribute, Graph, type Value } from "../../graph/ir.ts";
 import type { Tensor } from "../../graph/tensor.ts";
-import { standInBytes, standInOf } from "../stand-in.ts";
+import { otherFormatOf, standInBytes } from "../stand-in.ts";
 import { inlineFunctions, mainDomain } from "./functions.ts";
 import {
   type AttributeProto,
@@ -87,8 +87,8 @@ function decode(bytes: Uint8Array): ModelProto {
   try {
     return fromBinary(ModelProtoSchema, bytes);
   } catch (cause) {
-    const standIn = standInOf(bytes.subarray(0, standInBytes));
-    throw damaged(standIn ?? (cause instanceof Error ? cause.message : String(cause)), cause);
+    const other = otherFormatOf(bytes.subarray(0, standInBytes));
+    throw damaged(other ?? (cause instanceof Error ? cause.message : String(cause)), cause);
   }
 }
 

@@ -8,7 +8,8 @@ import type { RepoKind } from "./repo-kind.ts";
 
 /**
  * What a user's word stands for: a path, which goes first, or else the id of a repository, which `fetch` brings. A name that
- * is close to one that exists is a mistyped path, unless it has a revision, and no question to the Hub.
+ * is close to one that exists, or that of a file in a folder that exists, is a mistyped path, unless it has a revision, and no
+ * question to the Hub.
  *
  * Gives the path as it was written, or what was fetched with "org/name@commit", which names it for good.
  * @throws the kind's `absent` naming what is near, and what `fetch` throws
@@ -20,8 +21,8 @@ export async function pathOrRepo<F extends Fetched>(
 ): Promise<string | (F & { readonly name: string })> {
   if (existsSync(text)) return text;
   const id = parseRepoId(text);
-  if (!id || (!text.includes("@") && (await nearestPath(text)) !== undefined))
-    throw await noSuchPath(kind, text);
+  const isMeantAsPath = async () => isInFolder(text) || (await nearestPath(text)) !== undefined;
+  if (!id || (!text.includes("@") && (await isMeantAsPath()))) throw await noSuchPath(kind, text);
   const found = await fetch(id).catch((cause: unknown) => {
     throw text.includes("/") || text.includes("@") ? cause : nowhere(kind, text, cause);
   });
@@ -46,6 +47,10 @@ function nowhere({ noun, absent }: RepoKind, text: string, cause: unknown): unkn
     cause,
   );
 }
+
+/** Whether a word names a file, by its ending, in a folder that is there. */
+const isInFolder = (text: string): boolean =>
+  text.includes("/") && /\.[a-z]+$/i.test(text) && existsSync(dirname(text));
 
 /** What lies beside the path that was meant and has a similar name. */
 async function nearestPath(text: string): Promise<string | undefined> {

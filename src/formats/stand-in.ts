@@ -23,10 +23,11 @@ export function standInOf(start: Uint8Array): string | undefined {
 
 const others: readonly (readonly [RegExp, string])[] = [
   [
-    /^PK\x03\x04/,
+    /^PK\p{Cc}{2}/u,
     "it is a zip archive, such as a checkpoint of PyTorch or a download that is still to be unpacked",
   ],
-  [/^\x80[\x02-\x05]/, "it is a pickle of Python, such as an old checkpoint of PyTorch"],
+  // 0x80 and a version; decoders differ on whether latin1 is windows-1252, which has the euro there
+  [/^[\u0080€]\p{Cc}/u, "it is a pickle of Python, such as an old checkpoint of PyTorch"],
   [/^[\t\n\r -~]{12,}$/, "it is text"],
 ];
 

@@ -73,8 +73,10 @@ try {
 async function act(verb: Verb, given: Record<string, unknown>): Promise<void> {
   const options = await withStandardInput(verb, given, process.stdin);
   const abort = new AbortController();
+  let isHungUp = false;
   const onInterrupt = (signal: Interrupt) => {
     if (abort.signal.aborted) return leave(signal);
+    isHungUp = signal === "SIGHUP";
     printer.note("Stopping after this step; press Ctrl-C again to leave at once.");
     abort.abort();
   };
@@ -92,7 +94,9 @@ async function act(verb: Verb, given: Record<string, unknown>): Promise<void> {
     printer.end();
     for (const signal of interrupts) process.off(signal, onInterrupt);
   }
-  if (abort.signal.aborted) process.exitCode = interrupted;
+  // Node aborts where it is to restore a terminal that is gone
+  if (isHungUp) leave("SIGHUP");
+  else if (abort.signal.aborted) process.exitCode = interrupted;
 }
 
 /**

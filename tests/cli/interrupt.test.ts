@@ -72,17 +72,20 @@ describe("Ctrl-C while tuning", () => {
     expect(weights("once")).toBe(weights("whole"));
   });
 
-  test.skipIf(process.platform === "win32")("a terminal that closes: it ends after the step too", async () => {
-    const stopped = await run(
-      tuneHead("hung-up"),
-      interruptAt((out) => stepsIn(out).length >= 3, "SIGHUP"),
-    );
-    expect([stopped.code, stopped.signal]).toEqual([null, "SIGHUP"]);
-    expect(eventsIn(stopped.out).at(-1)).toMatchObject({ type: "run-end", reason: "stopped" });
-    expect(await statesOfRuns(at("runs"))).toMatchObject({ "hung-up": "unfinished" });
-    expect((await run(["resume", "runs/hung-up"])).code).toBe(0);
-    expect(weights("hung-up")).toBe(weights("whole"));
-  });
+  test.skipIf(process.platform === "win32")(
+    "a terminal that closes: it ends after the step too",
+    async () => {
+      const stopped = await run(
+        tuneHead("hung-up"),
+        interruptAt((out) => stepsIn(out).length >= 3, "SIGHUP"),
+      );
+      expect([stopped.code, stopped.signal]).toEqual([null, "SIGHUP"]);
+      expect(eventsIn(stopped.out).at(-1)).toMatchObject({ type: "run-end", reason: "stopped" });
+      expect(await statesOfRuns(at("runs"))).toMatchObject({ "hung-up": "unfinished" });
+      expect((await run(["resume", "runs/hung-up"])).code).toBe(0);
+      expect(weights("hung-up")).toBe(weights("whole"));
+    },
+  );
 
   test("twice before the first step: it leaves at once, and nothing behind", async () => {
     const words = "tune --model model --data digits --out twice --json".split(" ");

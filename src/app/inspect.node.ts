@@ -3,11 +3,12 @@ import { obstaclesOf } from "../autodiff/path.ts";
 import { nameOfType } from "../formats/onnx/value-types.ts";
 import { bodiesOf, type Graph, type Node, type Value } from "../graph/ir.ts";
 import { tensorsIn } from "../graph/passes/fold-sequences.ts";
+import { realSource } from "../graph/real-source.ts";
 import { forwardFlops, type StepMemory, stepFlops, stepMemory } from "../models/cost.ts";
 import { loadModel } from "../models/load.node.ts";
 import type { Model } from "../models/model.ts";
 import { nodesReaching } from "../models/parameters.ts";
-import { purposeOf } from "../models/purpose.ts";
+import { dependentOutputs, purposeOf } from "../models/purpose.ts";
 import { assumedSizes } from "../models/sizes.ts";
 import { normalisesBatches, planTable } from "../tune/plan-table.ts";
 import { planOf, planWords } from "../tune/plans.ts";
@@ -70,6 +71,8 @@ export interface Port {
   readonly dtype: string;
   /** Absent where not even the number of axes is known. */
   readonly shape?: readonly (number | string)[];
+  /** Of an output that no input changes, such as a version. */
+  readonly isConstant?: boolean;
 }
 
 export interface PlanCost {
@@ -115,13 +118,17 @@ function describe(model: Model, plan: string, batchSize: number): Inspected {
   const { graph, parameters, blocks } = model;
   const elements = new Map(parameters.map((p) => [p.name, p.elements]));
   const total = (names: readonly string[]) => names.reduce((sum, name) => sum + (elements.get(name) ?? 0), 0);
+  const dependent = new Set(dependentOutputs(graph));
   const elementsOfAll = total(parameters.map((p) => p.name));
   return {
     type: "model",
     source: model.source,
     purpose: purposeOf(graph, elementsOfAll, new Set(operatorsOf(graph))),
     inputs: graph.inputs.filter((value) => !value.constant).map(portOf),
-    outputs: graph.outputs.map(portOf),
+    outputs: graph.outputs.map((value) => ({
+      ...portOf(value),
+      ...(!dependent.has(value) && { isConstant: true }),
+    })),
     classes: model.labels?.length,
     parameters: elementsOfAll,
     assumedSizes: Object.fromEntries(assumedSizes(model)),
@@ -135,8 +142,28 @@ function describe(model: Model, plan: string, batchSize: number): Inspected {
     })),
     ...(parameters.length > 0 && { plan: costOf(model, plan, batchSize) }),
     withoutGradient: withoutGradient(model),
-    notes: model.notes,
+    notes: [...model.notes, ...valuesInside(model)],
   };
+}
+
+/** Where no output holds real numbers that a weight reaches: which values inside a loss may name. */
+function valuesInside({ graph, parameters }: Model): readonly string[] {
+  if (parameters.length === 0) return [];
+  const own = new Set(parameters.map((p) => p.value));
+  const isReached = (value: Value) =>
+    [...nodesReaching(value)].some((node) => node.inputs.some((input) => input && own.has(input)));
+  const tensors = graph.outputs.flatMap((value) => (value.opaqueType && tensorsIn(value)) || [value]);
+  const isReal = ({ dtype }: Value) => dtype?.startsWith("float") ?? false;
+  if (tensors.some((value) => isReal(value) && isReached(value))) return [];
+  const sources = tensors.flatMap((value) => (isReached(value) && realSource(value)) || []);
+  const named = [...new Set(sources)].map(
+    ({ name, shape }) => `"${name}"${shape ? ` [${shape.join(", ")}]` : ""}`,
+  );
+  return named.length === 0
+    ? []
+    : [
+        `Weights reach no output of real numbers, which a loss needs; it may name a value inside: ${named.join(", ")}.`,
+      ];
 }
 
 /** What stops a gradient on the way from any of the outputs, each operator once. */

@@ -196,7 +196,7 @@ function modelText(event: Inspected, width: number): string {
     ...event.inputs.map((p) => `Input    ${port(p)}`),
     ...event.outputs.map(
       (p, i) =>
-        `Output   ${port(p)}${event.classes === undefined || i > 0 ? "" : `, ${event.classes} classes`}`,
+        `Output   ${port(p)}${p.isConstant ? ", always the same" : ""}${event.classes === undefined || i > 0 ? "" : `, ${event.classes} classes`}`,
     ),
     `Size     ${count(event.parameters)} parameters, ${event.nodes} nodes, ${count(event.flops)} FLOP an example${assumed.length > 0 ? ` with ${assumed.join(", ")}` : ""}`,
     ...wrapItems(

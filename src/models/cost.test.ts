@@ -50,6 +50,36 @@ describe("operations", () => {
     ));
 });
 
+test("a recurrent layer, an If by its costliest branch, and what no input of that size gives", () => {
+  const graph = new Graph("odd");
+  const x = graph.addInput("x", "float32", ["steps", "batch", 3]);
+  const weights = [zeros(1, 8, 3), zeros(1, 8, 2)].map((w, i) => graph.addInitializer(`w${i}`, w));
+  const y = graph.addNode("LSTM", [x, ...weights]).outputs[0]!;
+  [y.shape, y.dtype] = [["steps", 1, "batch", 2], "float32"];
+  const branch = (name: string, width: number) => {
+    const body = new Graph(name, graph.opsets, graph);
+    const product = body.addNode("MatMul", [y, body.addInitializer(`${name}.w`, zeros(2, width))])
+      .outputs[0]!;
+    [product.shape, product.dtype] = [["steps-4", 1, "batch", width], "float32"];
+    body.addOutput(product);
+    return { type: "graph", value: body } as const;
+  };
+  const condition = graph.addInput("c", "bool", []);
+  const attributes = [
+    ["then_branch", branch("then", 5)],
+    ["else_branch", branch("else", 7)],
+  ] as const;
+  const out = graph.addNode("If", [condition], { attributes }).outputs[0]!;
+  [out.shape, out.dtype] = [undefined, "float32"];
+  graph.addOutput(out);
+  const { config, ...rest } = network();
+  const model = { ...rest, config, graph, input: x, output: out, parameters: [], blocks: [] };
+  const long = { ...model, usualSizes: new Map([["steps", 6]]) };
+  const lstm = 2 * (8 * 3 + 8 * 2);
+  expect(forwardFlops(long)).toBe(6 * lstm + 2 * 2 * 7 * 2);
+  expect(forwardFlops(model)).toBe(lstm);
+});
+
 describe("memory", () => {
   test("head only keeps its features and nothing below", () => {
     const memory = stepMemory(network(), new Set(["linear.weight"]), 2);

@@ -1,6 +1,6 @@
 import { entryOf } from "../base/entry-of.ts";
 import type { Shape } from "../graph/dim.ts";
-import type { Graph, Node, Value } from "../graph/ir.ts";
+import { bodiesOf, type Graph, type Node, type Value } from "../graph/ir.ts";
 import { fuseGelu } from "../graph/passes/fuse-gelu.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 import { bitsOf, sizeOf } from "../graph/tensor.ts";
@@ -30,7 +30,8 @@ export interface StepMemory {
  * Floating-point operations of one forward pass over one example.
  *
  * Counted are products: Conv 2·outputs·(kernel·channels/groups), ConvTranspose 2·inputs·(kernel·channels/groups),
- * MatMul and Gemm 2·outputs·inner. Tables that list multiply-adds show half of this. Elementwise work is left out.
+ * MatMul and Gemm 2·outputs·inner, recurrent operators 2·steps·weights. Of an If the costliest branch counts, of a Loop or
+ * Scan one round. Tables that list multiply-adds show half of this. Elementwise work is left out.
  */
 export function forwardFlops(model: Model): number {
   return model.graph.nodes.reduce((sum, node) => sum + nodeFlops(node, symbolsAt(model, 1)), 0);
@@ -126,15 +127,20 @@ export function residentBytes(sessions: readonly StepMemory[]): number {
 }
 
 function symbolsAt(model: Model, batchSize: number): ReadonlyMap<string, number> {
-  const batch = model.input.shape?.[0];
+  const shape = model.input.shape;
+  const batch = shape?.find((dim) => dim === "batch") ?? shape?.[0];
   return new Map([
     ...assumedSizes(model),
     ...(typeof batch === "string" ? [[batch, batchSize] as const] : []),
   ]);
 }
 
-/** Operations of one node; 0 for all but products. */
+/** Operations of one node; 0 for all but products and what holds them. */
 function nodeFlops(node: Node, symbols: ReadonlyMap<string, number>): number {
+  const inside = bodiesOf(node).map(({ nodes }) =>
+    nodes.reduce((sum, inner) => sum + nodeFlops(inner, symbols), 0),
+  );
+  if (inside.length > 0) return Math.max(...inside);
   const sizes = (value: Value | undefined) => sizeAt(value?.shape, symbols);
   const [a, b] = node.inputs;
   const inner = (shape: Shape | undefined, axis: number) =>
@@ -142,6 +148,11 @@ function nodeFlops(node: Node, symbols: ReadonlyMap<string, number>): number {
   switch (node.op) {
     case "Conv":
       return 2 * sizes(node.outputs[0]) * sizeAt(b?.shape?.slice(1), symbols);
+    // every step multiplies the matrices of the input and of the state
+    case "LSTM":
+    case "GRU":
+    case "RNN":
+      return 2 * sizeAt(a?.shape?.slice(0, 2), symbols) * (sizes(b) + sizes(node.inputs[2]));
     case "ConvTranspose":
       return 2 * sizes(a) * sizeAt(b?.shape?.slice(1), symbols);
     case "MatMul":

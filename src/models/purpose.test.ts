@@ -59,8 +59,48 @@ test.each<readonly [string, string]>([
     said([pixels], [["boxes", "float32", "n", 4]], ["NonMaxSuppression"]),
     'a detector with its boxes chosen, on images "pixels" [batch, 3, 64, 64]',
   ],
-  [said([["waveform", "float32", "batch", "samples"]], [scores]), 'a network for sound ("waveform")'],
-  [said([numbers], [scores], ["STFT"]), "a network for sound (STFT)"],
+  [
+    said([["waveform", "float32", "batch", "samples"]], [scores]),
+    'a network for sound, from "waveform" to "scores"',
+  ],
+  [said([["x", "float32", "batch", "samples"]], [scores]), 'a network for sound, from "x" to "scores"'],
+  [said([numbers], [scores], ["STFT"]), 'a network for sound, from "x" to "scores" (STFT)'],
+  [
+    said(
+      [
+        ["input", "float32", "batch", "sequence"],
+        ["state", "float32", 2, "batch", 128],
+        ["sr", "int64"],
+      ],
+      [
+        ["output", "float32", "batch", 1],
+        ["stateN", "float32", 2, "batch", 128],
+      ],
+    ),
+    'a network for sound, from "input" to "output" ("sr" is a sampling rate), with a state that goes on ("state" to "stateN")',
+  ],
+  [
+    said(
+      [
+        ["obs_0", "float32", "batch", 8],
+        ["obs_1", "float32", "batch", 3],
+        ["action_masks", "float32", "batch", 5],
+        ["recurrent_in", "float32", "batch", 1, 128],
+      ],
+      [
+        ["continuous_actions", "float32", "batch", 2],
+        ["discrete_actions", "int64", "batch", 2],
+        ["discrete_action_output_shape", "float32", 1, 2],
+        ["recurrent_out", "float32", "batch", 1, 128],
+      ],
+    ),
+    'a policy, from observations ("obs_0" and "obs_1") to actions ("continuous_actions" and "discrete_actions"), of which "action_masks" rules some out, with a state that goes on ("recurrent_in" to "recurrent_out")',
+  ],
+  [
+    said([pixels], [scores], ["Conv", "ConstantOfShape"], 0),
+    'an image classifier, from "pixels" [batch, 3, 64, 64] to 3 classes or numbers in "scores"; its weights are not in the file: ConstantOfShape makes them',
+  ],
+  [said([["x", "float32", 1]], [["y", "float32", 1]]), 'a network from numbers "x" [1] to "y" [1]'],
   [
     said([["obs", "float32", "batch", 4]], [["actions", "float32", "batch", 2]]),
     'a policy, from observations ("obs") to actions ("actions")',

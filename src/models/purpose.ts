@@ -1,4 +1,4 @@
-import type { Graph, Value } from "../graph/ir.ts";
+import { capturedBy, type Graph, type Value } from "../graph/ir.ts";
 import { tensorsIn } from "../graph/passes/fold-sequences.ts";
 
 /** What a guess is made from. */
@@ -54,6 +54,17 @@ const aside = /mask|len(gth)?s?$|^pos(itions?|_ids?)?$|position_ids?$|seq_?len/i
 const isId = ({ name, dtype, shape }: Value): boolean =>
   (dtype?.startsWith("int") ?? false) && (shape?.length === 1 || shape?.length === 2) && !aside.test(name);
 
+/** What a recurrent network carries from one step to the next. */
+const isMemory = ({ name, dtype }: Value): boolean =>
+  (dtype?.startsWith("float") ?? false) &&
+  /^[hc]_?(n|t|in|out|0|prev|next)?$|^(hidden|cell|rnn|lstm|gru|initial)_?(state|h|c)?|^state(N|s|_?in|_?out)?$|recurrent|^memory(_?(in|out))?$/i.test(
+    name,
+  );
+
+/** The name of an open size that counts moments of a sound. */
+const sampled = /^(num_)?samples$|^audio/i;
+const rate = /^sr$|sampl(e|ing)_?rate/i;
+
 const sound = /^sr$|sampl(e|ing)_?rate|samples|audio|wave(form)?$|^wav|\bmel|spectrogram/i;
 
 const tokenIds = /input_ids|tokens|token_ids/i;
@@ -95,16 +106,34 @@ const kinds: readonly Kind[] = [
   ({ weights }) =>
     weights === 0 ? "a computation without weights, such as preprocessing: nothing to tune" : undefined,
   ({ inputs, outputs }) => {
-    const action = named(outputs, /action/i);
-    const seen = named(inputs, /obs|state|vector/i);
-    if (action && seen) return `a policy, from observations (${quoted(seen)}) to actions (${quoted(action)})`;
-    const observed = named(inputs, /^obs(ervations?)?$/i);
-    return observed && `a policy, from observations (${quoted(observed)}) to ${listed(outputs)}`;
+    const actions = outputs.filter(({ name }) => /action/i.test(name) && !/shape|is_|num_/i.test(name));
+    const masks = inputs.filter(({ name }) => /mask/i.test(name));
+    const seen = inputs.filter((input) => /obs|state|vector/i.test(input.name) && !masks.includes(input));
+    const observed = seen.filter((input) => !isMemory(input));
+    const masked = masks.length > 0 ? `, of which ${listed(masks)} rules some out` : "";
+    if (actions.length > 0 && observed.length > 0)
+      return `a policy, from observations (${listed(observed)}) to actions (${listed(actions)})${masked}`;
+    const one = named(inputs, /^obs(ervations?)?$/i);
+    return (
+      one &&
+      `a policy, from observations (${quoted(one)}) to ${listed(outputs.filter((out) => !isMemory(out)))}`
+    );
   },
   ({ inputs, outputs, operators }) => {
-    const sign = named(inputs, sound) ?? (inputs.some(isImage) ? undefined : named(outputs, sound));
+    const heard = inputs.find(
+      ({ shape, name }) => sound.test(name) || shape?.some((dim) => sampled.test(`${dim}`)),
+    );
+    const sign = heard ?? (inputs.some(isImage) ? undefined : named(outputs, sound));
     const spectrum = anyOf(operators, "STFT", "MelWeightMatrix");
-    return sign || spectrum ? `a network for sound (${sign ? quoted(sign) : spectrum})` : undefined;
+    if (!sign && !spectrum) return undefined;
+    const from = inputs.find((input) => isFloat(input) && !isMemory(input));
+    const to = outputs.filter((output) => isFloat(output) && !isMemory(output));
+    const why = sign ? (rate.test(sign.name) ? `"${sign.name}" is a sampling rate` : "") : `${spectrum}`;
+    const way =
+      from && to.length > 0
+        ? `, from ${quoted(from)} to ${listed(to)}`
+        : ` (${sign ? quoted(sign) : spectrum})`;
+    return `a network for sound${way}${why && from && to.length > 0 ? ` (${why})` : ""}`;
   },
   ({ inputs }) => {
     const [tokens, image] = [named(inputs, tokenIds), inputs.find(isImage)];
@@ -212,7 +241,7 @@ const kinds: readonly Kind[] = [
       : undefined;
   },
   ({ inputs, outputs }) => {
-    const vector = inputs.find((value) => isFloat(value) && (value.shape?.length ?? 0) >= 2);
+    const vector = inputs.find((value) => isFloat(value) && (value.shape?.length ?? 0) >= 1);
     const [out, ...others] = outputs.filter(isFloat);
     return (
       vector &&
@@ -222,18 +251,41 @@ const kinds: readonly Kind[] = [
   },
 ];
 
+/** Operators that make arrays, which may take the place of stored weights. */
+const filling = ["ConstantOfShape", "RandomNormal", "RandomUniform"];
+
+/** The outputs that depend on an input. */
+export function dependentOutputs(graph: Graph): readonly Value[] {
+  const fed = new Set(graph.inputs.filter((input) => !input.constant));
+  const found = new Set<Value>(fed);
+  for (const node of graph.nodes)
+    if ([...node.inputs, ...capturedBy(node)].some((input) => input && found.has(input)))
+      for (const output of node.outputs) if (output) found.add(output);
+  return graph.outputs.filter((output) => found.has(output));
+}
+
 /** What a graph seems to be for, in one phrase that names the signs; a guess from names, shapes and operators. */
 export function purposeOf(graph: Graph, weights: number, operators: ReadonlySet<string>): string {
   const inputs = graph.inputs.filter((input) => !input.constant);
-  const outputs = graph.outputs.flatMap((value) => (value.opaqueType && tensorsIn(value)) || [value]);
+  const given = dependentOutputs(graph);
+  const told = given.length > 0 ? given : graph.outputs;
+  const outputs = told.flatMap((value) => (value.opaqueType && tensorsIn(value)) || [value]);
   const facts = { inputs, outputs, operators, weights };
   const isQuantized = weights === 0 && [...operators].some((name) => quantizing.test(name));
+  const isFilled =
+    weights === 0 && ["Conv", "Gemm"].some((op) => operators.has(op)) && anyOf(operators, ...filling);
+  const carried = [inputs.filter(isMemory), outputs.filter(isMemory)] as const;
+  const isRecurrent = carried.every((list) => list.length > 0);
+  const state = isRecurrent
+    ? `, with a state that goes on (${listed(carried[0])} to ${listed(carried[1])})`
+    : "";
   for (const kind of kinds) {
-    const found = kind(isQuantized ? { ...facts, weights: 1 } : facts);
-    if (found)
-      return isQuantized
-        ? `${found}; its weights are quantised, tune the float32 file it was made of`
-        : found;
+    const found = kind(isQuantized || isFilled ? { ...facts, weights: 1 } : facts);
+    if (!found) continue;
+    if (isQuantized)
+      return `${found}${state}; its weights are quantised, tune the float32 file it was made of`;
+    if (isFilled) return `${found}${state}; its weights are not in the file: ${isFilled} makes them`;
+    return `${found}${state}`;
   }
   return "a network whose inputs and outputs tell nothing of its use";
 }

@@ -1,9 +1,12 @@
 import { type Dim, type Shape, symbolsOf } from "../graph/dim.ts";
 import type { Model } from "./model.ts";
 
-/** Elements of a shape when its symbols have these sizes; other symbols count as 1, an unknown shape as 0. */
+/**
+ * Elements of a shape when its symbols have these sizes; other symbols count as 1, an unknown shape as 0, and so does a size
+ * that would be below 0: an input too short for a convolution.
+ */
 export function sizeAt(shape: Shape | undefined, symbols: ReadonlyMap<string, number>): number {
-  return shape === undefined ? 0 : shape.reduce((n: number, dim) => n * dimAt(dim, symbols), 1);
+  return shape === undefined ? 0 : shape.reduce((n: number, dim) => n * Math.max(0, dimAt(dim, symbols)), 1);
 }
 
 /** A dim when its symbols have these sizes: an expression of numbers, names, + − * / and parentheses; "/" rounds down. */
@@ -38,12 +41,13 @@ export function dimAt(dim: Dim, symbols: ReadonlyMap<string, number>): number {
 }
 
 /** What estimates assume of inputs that nobody has looked at. */
+const usualSamples = 16_000;
 const usualTokens = 128;
 const usualPixels = 224;
 
 /**
  * Sizes of a model's inputs that its graph leaves open, the batch aside, by their symbols: what is known of them, else 224
- * pixels of an image, 128 token ids, and 1 of what nothing is known of.
+ * pixels of an image, 128 token ids, a second of sound beside a sampling rate, and 1 of what nothing is known of.
  */
 export function assumedSizes({
   graph,
@@ -51,7 +55,8 @@ export function assumedSizes({
   usualSizes,
 }: Pick<Model, "graph" | "input" | "usualSizes">): ReadonlyMap<string, number> {
   const sizes = new Map<string, number>();
-  const batch = input.shape?.[0];
+  const hasRate = graph.inputs.some(({ name }) => /^sr$|sampl(e|ing)_?rate/i.test(name));
+  const batch = input.shape?.find((dim) => dim === "batch") ?? input.shape?.[0];
   for (const { constant, shape, dtype, name } of graph.inputs) {
     if (constant || !shape) continue;
     const isImage = name === input.name && shape.length === 4 && dtype !== "int64";
@@ -59,7 +64,9 @@ export function assumedSizes({
     shape.forEach((dim, axis) => {
       for (const symbol of symbolsOf(dim)) {
         if (symbol === batch || sizes.has(symbol)) continue;
-        const usual = isImage && axis > 1 ? usualPixels : isIds && axis === 1 ? usualTokens : 1;
+        const isSound = hasRate && shape.length === 2 && axis === 1 && !isIds;
+        const usual =
+          isImage && axis > 1 ? usualPixels : isIds && axis === 1 ? usualTokens : isSound ? usualSamples : 1;
         sizes.set(symbol, usualSizes?.get(symbol) ?? usual);
       }
     });

@@ -200,6 +200,7 @@ describe("what a declaration may not be", () => {
     ["cross-entropy(axis=0):y=flat", "tasks/bad-declaration", '"axis" is 0'],
     ["cross-entropy:one=column", "tasks/bad-output", "one class"],
     ["mse:rounded=t", "tasks/bad-output", "int64"],
+    ["mse:rounded=t", "tasks/bad-output", 'Name "y", the real numbers'],
     ["mse:constant=t", "tasks/bad-output", "expected [batch, …]"],
   ])("%s", (text, code, says) => {
     const graph = two();

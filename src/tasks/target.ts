@@ -1,6 +1,7 @@
 import { DiapasonError, nearest } from "../base/errors.ts";
 import type { Graph, Value } from "../graph/ir.ts";
 import { tensorsIn } from "../graph/passes/fold-sequences.ts";
+import { realSource } from "../graph/real-source.ts";
 import type { DataType } from "../graph/tensor.ts";
 import { type Declared, numberOption } from "./declared.ts";
 
@@ -61,13 +62,16 @@ export function outputOf(graph: Graph, declared: Pick<Declared, "text" | "output
   const { text } = declared;
   const value = findOutput(graph, declared);
   const inside = value.opaqueType && tensorsIn(value)?.find(isReal);
+  const source = realSource(value);
   if (!isReal(value))
     throw new DiapasonError(
       "tasks/bad-output",
       `"${text}" reads the output ${described(value)}; a gradient needs float32 or float64.`,
       inside
         ? `Name "${inside.name}", which it is made of.`
-        : "Name an output that holds real numbers, such as the logits or scores before they are rounded or sampled.",
+        : source
+          ? `Name "${source.name}", the real numbers inside the graph that it is made from.`
+          : "Name an output that holds real numbers, such as the logits or scores before they are rounded or sampled.",
     );
   if (rowOf(value)) return value;
   throw new DiapasonError(

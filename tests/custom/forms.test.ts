@@ -130,9 +130,29 @@ test("inspect shows every input and output", async () => {
       ["obs", ["batch", 4]],
       ["memory", ["batch", 7]],
     ]);
-    expect(outputs.map(({ name }) => name)).toEqual(["action", "value", "gait", "version"]);
+    expect(outputs.map(({ name, isConstant }) => [name, isConstant])).toEqual([
+      ["action", undefined],
+      ["value", undefined],
+      ["gait", undefined],
+      ["version", true],
+    ]);
     expect(parameters).toBe(4 * 16 + 16 + 16 * 16 + 16 + 16 * 6 + 6);
   }
+});
+
+test("a graph that gives nothing but its choice: inspect names the value inside that a loss may read", async () => {
+  const graph = tinyPolicy();
+  const choice = graph.addNode("ArgMax", [graph.get("gait")], { outputs: ["choice"] }).outputs[0]!;
+  for (const output of [...graph.outputs]) graph.removeOutput(output);
+  graph.addOutput(choice);
+  await saveOnnx(graph, at("chooses.onnx"));
+  for await (const event of inspect({ model: at("chooses.onnx") }))
+    if (event.type === "model")
+      expect(event.notes.join(" ")).toContain('may name a value inside: "gait" [batch, 3]');
+  const saved = await savedOf(
+    base("chosen", { model: at("chooses.onnx"), loss: "cross-entropy:gait=label" }),
+  );
+  expect(saved.after.metrics["loss"]).toBeLessThan(saved.before.metrics["loss"]!);
 });
 
 test("a value inside the graph may be compared, and stays inside", async () => {

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { obstaclesOf } from "../autodiff/path.ts";
 import { nameOfType } from "../formats/onnx/value-types.ts";
 import { bodiesOf, type Graph, type Node, type Value } from "../graph/ir.ts";
+import { nameInFile } from "../graph/node-text.ts";
 import { tensorsIn } from "../graph/passes/fold-sequences.ts";
 import { realSource } from "../graph/real-source.ts";
 import { forwardFlops, type StepMemory, stepFlops, stepMemory } from "../models/cost.ts";
@@ -177,7 +178,10 @@ function withoutGradient({ graph, parameters }: Model): Inspected["withoutGradie
     for (const { node, parameters: below } of obstaclesOf(graph, output, own))
       for (const { name } of below) stops.set(node, (stops.get(node) ?? new Set()).add(name));
   }
-  return [...stops].map(([node, names]) => ({ op: node.op, node: node.name, stops: [...names] }));
+  return [...stops].map(([node, names]) => {
+    const { op, name } = nameInFile(node);
+    return { op, node: name, stops: [...names] };
+  });
 }
 
 const portOf = ({ name, dtype, storedType, shape, opaqueType }: Value): Port => ({

@@ -28,6 +28,7 @@ export function hoistInvariants(body: Graph, outer: Graph, before: Node): void {
       {
         domain: node.domain,
         name: node.name,
+        origin: node.origin,
         attributes: node.attributes,
         outputs: node.outputs.map((output) => (output ? outer.freshName(output.name) : "")),
         before,

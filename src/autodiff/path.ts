@@ -4,10 +4,11 @@ import { opNameOf } from "../graph/attributes.ts";
 import { expandNode } from "../graph/expansions/expand.ts";
 import { hasOpenPads, padApart } from "../graph/expansions/open-pads.ts";
 import { bodiesOf, bodyOf, capturedBy, type Graph, type Node, type Value } from "../graph/ir.ts";
+import { nameInFile, nodeText } from "../graph/node-text.ts";
 import { schemas } from "../graph/schemas.ts";
 import { roundsUpInVain } from "../graph/window.ts";
 import { hoistInvariants } from "./control-flow-hoist.ts";
-import { type GradRule, type InputRule, isFloat, isWhole, type NodeRule, nodeText } from "./rule.ts";
+import { type GradRule, type InputRule, isFloat, isWhole, type NodeRule } from "./rule.ts";
 import { gradRules } from "./rules.ts";
 
 /** What a backward pass must go through: the part of a graph between its moving parameters and its loss. */
@@ -135,7 +136,7 @@ export function expandOnPath(graph: Graph, ends: readonly string[], sources: rea
         if (input && moved.has(input)) needed.add(input);
     }
     for (const node of found) expandNode(graph, node);
-    for (const node of padding) padApart(graph, node);
+    for (const node of padding) graph.inPlaceOf(node, () => padApart(graph, node));
     if (found.length + padding.length > 0) continue;
     for (const node of repeated) {
       const body = bodyOf(node, "body").clone();
@@ -238,12 +239,13 @@ function refuseWithoutRule(node: Node, carried: readonly number[], blame: Blame)
   const below = listed(blame(node));
   const through =
     silent === undefined || !rule || rule === "no-gradient" ? "" : ` through its output ${silent}`;
-  const operator = node.domain === "" ? "" : ` of the domain ${node.domain}`;
+  const { domain } = nameInFile(node);
+  const operator = domain === "" ? "" : ` of the domain ${domain}`;
   const why = ofSequences.has(node.op) ? ": which tensors its sequence holds is known to the run alone" : "";
   throw new DiapasonError(
     "autodiff/no-gradient",
     `${nodeText(node)}${operator} has no gradient${through}, and ${below} would need one${why}.`,
-    entryOf(remedies, node.domain) ?? `Freeze ${below}: what lies between this node and the loss can move.`,
+    entryOf(remedies, domain) ?? `Freeze ${below}: what lies between this node and the loss can move.`,
   );
 }
 

@@ -5,6 +5,7 @@ import { product, symbolsOf } from "../graph/dim.ts";
 import type { CompositeName } from "../graph/expansions/expand.ts";
 import { inferNode } from "../graph/infer.ts";
 import type { Graph, Node, Value } from "../graph/ir.ts";
+import { nodeText } from "../graph/node-text.ts";
 import { type AttributesOf, type OpName, type Schema, schemas } from "../graph/schemas.ts";
 import type { GradientPath } from "./path.ts";
 
@@ -141,9 +142,6 @@ function outputNameOf(node: Node, index: number): string {
   const { outputs }: Schema = schemas[opNameOf(node)!];
   return (outputs[index] ?? outputs.at(-1)!).replace(/[?*]$/, "");
 }
-
-/** How errors call a node. */
-export const nodeText = (node: Node): string => `${node.op}${node.name === "" ? "" : ` "${node.name}"`}`;
 
 /** Refuses a form of an operator that has no gradient here. */
 export function noGradient(node: Node, why: string): never {

@@ -1,5 +1,6 @@
 import { DiapasonError } from "../base/errors.ts";
 import type { Graph } from "./ir.ts";
+import { nodeText } from "./node-text.ts";
 import type { Attribute, Node, Value } from "./value.ts";
 
 /** The body that a node holds under a name. */
@@ -14,7 +15,7 @@ export function bodyOf(node: Node, key: string): Graph {
 export function badNode(node: Node, what: string): never {
   throw new DiapasonError(
     "graph/bad-node",
-    `${node.op}${node.name === "" ? "" : ` "${node.name}"`} ${what}.`,
+    `${nodeText(node)} ${what}.`,
     "Export or download the model again; the file is damaged.",
   );
 }

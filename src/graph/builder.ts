@@ -4,6 +4,7 @@ import { product, type Shape } from "./dim.ts";
 import { numberOf } from "./element-types.ts";
 import { inferNode } from "./infer.ts";
 import { Graph, type Node, type Value } from "./ir.ts";
+import { partText } from "./node-text.ts";
 import { type OpName, type Schema, schemas } from "./schemas.ts";
 import { type DataType, sizeOf, type Tensor } from "./tensor.ts";
 
@@ -287,7 +288,7 @@ export function rankOf(x: Value): number {
   if (x.shape) return x.shape.length;
   throw new DiapasonError(
     "graph/unknown-rank",
-    `The number of axes of "${x.name}"${x.producer ? `, which ${x.producer.op} makes,` : ""} is not known.`,
+    `The number of axes of "${x.name}"${x.producer ? `, which ${partText(x.producer)} makes,` : ""} is not known.`,
     "Give the shapes of the graph's inputs, or learn the missing ones by running the graph on a probe batch.",
   );
 }

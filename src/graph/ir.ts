@@ -2,10 +2,10 @@ import { bug } from "../base/errors.ts";
 import { bodiesOf, capturedBy, cloneAttribute, release, removeOnce } from "./bodies.ts";
 import type { Shape } from "./dim.ts";
 import type { DataType, Tensor } from "./tensor.ts";
-import { type Attribute, carryType, type Node, Value } from "./value.ts";
+import { type Attribute, carryType, type Node, type NodeName, Value } from "./value.ts";
 
 export { badNode, bodiesOf, bodyOf, capturedBy, cloneAttribute, graphsIn, withBodies } from "./bodies.ts";
-export { type Attribute, type Node, Value } from "./value.ts";
+export { type Attribute, type Node, type NodeName, Value } from "./value.ts";
 
 type MutableNode = { -readonly [K in keyof Node]: Node[K] };
 
@@ -31,6 +31,7 @@ export class Graph {
   /** Every name that a value of the outermost graph or of a body inside has or had. */
   readonly #given: Set<string>;
   #fresh = 0;
+  #origin: NodeName | undefined;
 
   constructor(name: string, opsets: Iterable<readonly [string, number]> = [["", 21]], outer?: Graph) {
     this.name = name;
@@ -105,6 +106,7 @@ export class Graph {
       readonly attributes?: Iterable<readonly [string, Attribute]>;
       readonly outputs?: readonly string[];
       readonly before?: Node;
+      readonly origin?: NodeName | undefined;
     } = {},
   ): Node {
     const names = options.outputs ?? [this.freshName(op.toLowerCase())];
@@ -116,6 +118,7 @@ export class Graph {
       inputs: [...inputs],
       outputs,
       attributes: new Map(options.attributes),
+      origin: "origin" in options ? options.origin : this.#standsFor,
     };
     for (const output of outputs) if (output) output.producerNode = node;
     for (const input of inputs) input?.useList.push(node);
@@ -125,6 +128,23 @@ export class Graph {
     if (at === this.#nodes.length) this.#nodes.push(node);
     else this.#nodes.splice(at, 0, node);
     return node;
+  }
+
+  /** Every node that `make` adds, to bodies too, stands in the place of this one, as errors tell. */
+  inPlaceOf<T>(node: Node, make: () => T): T {
+    const before = this.#origin;
+    this.#origin = node.origin ?? { op: node.op, domain: node.domain, name: node.name };
+    try {
+      return make();
+    } finally {
+      this.#origin = before;
+    }
+  }
+  /** What the nodes that are added now stand for, here or in a graph around. */
+  get #standsFor(): NodeName | undefined {
+    let at: Graph | undefined = this;
+    while (at && !at.#origin) at = at.outer;
+    return at && at.#origin;
   }
 
   /** Makes one input of a node read another value. */
@@ -288,6 +308,7 @@ export class Graph {
         {
           domain: node.domain,
           name: node.name,
+          origin: node.origin,
           outputs: node.outputs.map((output) => output?.name ?? ""),
           attributes: [...node.attributes].map(([key, a]) => [key, cloneAttribute(a, this)] as const),
           ...options,

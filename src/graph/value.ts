@@ -53,8 +53,17 @@ export class Value {
   }
 }
 
-/** One operator application. Inputs may be absent (undefined) where ONNX allows it. Change it through Graph's methods. */
+/** What a node is called in a file. */
+export type NodeName = Pick<Node, "op" | "domain" | "name">;
+
+/**
+ * One operator application. Inputs may be absent (undefined) where ONNX allows it. Change it through Graph's methods.
+ *
+ * `origin`: the node of the file in whose place it stands, where an operator was taken apart or spelled anew; errors name
+ * that one.
+ */
 export interface Node {
+  readonly origin?: NodeName | undefined;
   readonly op: string;
   /** "" is ONNX's main domain. */
   readonly domain: string;

@@ -2,6 +2,7 @@ import { DiapasonError, nearest } from "../base/errors.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import { inferNode } from "../graph/infer.ts";
 import { cloneAttribute, type Graph, type Value } from "../graph/ir.ts";
+import { nameInFile } from "../graph/node-text.ts";
 import type { AttachedLoss, ReadArray } from "./declared-loss.ts";
 import { addUp, sumsOf } from "./loss-parts.ts";
 import { type ArrayInfo, arrayText, described, isReal } from "./target.ts";
@@ -175,7 +176,8 @@ function merge(model: Graph, loss: Graph, bound: ReadonlyMap<Value, Value>, resu
       node.inputs.map((input) => input && (copies.get(input) ?? model.get(input.name))),
       {
         domain: node.domain,
-        name: nodeName(node.name),
+name: nodeName(node.name),
+        origin: nameInFile(node),
         outputs: node.outputs.map((output) => output?.name ?? ""),
         attributes: [...node.attributes].map(([key, value]) => [key, cloneAttribute(value, model)] as const),
       },

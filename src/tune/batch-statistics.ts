@@ -28,8 +28,8 @@ export function useBatchStatistics(graph: Graph, buffers: ReadonlySet<string>): 
       ...names.map((name) => graph.freshName(`${name}.batch`)),
     ];
     const attributes = new Map(node.attributes).set("training_mode", { type: "int", value: 1 });
-    const { op, domain, name } = node;
-    const made = graph.addNode(op, node.inputs, { domain, name, attributes, outputs, before: node });
+    const { op, domain, name, origin } = node;
+    const made = graph.addNode(op, node.inputs, { domain, name, origin, attributes, outputs, before: node });
     const [normalised, ...next] = made.outputs;
     Object.assign(normalised!, { dtype, shape });
     graph.replaceUses(y, normalised!);

@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
 import { differentiate } from "../../src/autodiff/differentiate.ts";
 import { DiapasonError } from "../../src/base/errors.ts";
+import type { AttributeInput } from "../../src/graph/builder/encode.ts";
 import type { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Value } from "../../src/graph/ir.ts";
+import type { OpName } from "../../src/graph/schemas.ts";
 import { buildCase, type CaseOptions, grad } from "./grad-case.ts";
 
 const number = (g: GraphBuilder, value: number) => g.constant([value], "int64", []);
@@ -93,4 +95,52 @@ test.each(refused.map((row) => [row[0], row] as const))("%s is refused with its 
   expect(error).toBeInstanceOf(DiapasonError);
   expect((error as DiapasonError).code).toBe(code);
   expect((error as DiapasonError).message).toMatch(why);
+});
+
+/** Operators that are taken apart, with a use that is refused inside, and the names of what they are made of. */
+const inside: readonly (readonly [
+  op: OpName,
+  inputs: (g: GraphBuilder, x: Value) => readonly Value[],
+  attributes: { readonly [key: string]: AttributeInput },
+])[] = [
+  [
+    "com.microsoft.QAttention",
+    (g, x) => [
+      g.op("QuantizeLinear", [x, g.constant([0.1], "float32", []), g.constant([3], "uint8", [])]),
+      g.constant(new Array<number>(48).fill(1), "int8", [4, 12]),
+      g.constant(new Array<number>(12).fill(0)),
+      ...[0.1, 0.1].map((scale) => g.constant([scale], "float32", [])),
+      g.constant(new Array<number>(4).fill(1), "int32", [1, 1, 2, 2]),
+      g.constant([3], "uint8", []),
+    ],
+    { num_heads: 2 },
+  ],
+  [
+    "com.microsoft.FusedConv",
+    (g, x) => [g.unsqueeze(x, [0, 1]), g.graph.addInput("w", "float32", [1, 1, "height", 2])],
+    { activation: "Relu", strides: [2, 2] },
+  ],
+  [
+    "com.microsoft.NhwcConv",
+    (g, x) => [g.unsqueeze(x, [0, 3]), g.graph.addInput("w", "float32", [1, "height", 2, 1])],
+    { strides: [2, 2] },
+  ],
+];
+
+test.each(inside)("what is refused inside of %s is told of it", (op, inputs, attributes) => {
+  const { graph, parameters } = buildCase(
+    grad("1x2x4", (g, x) => {
+      const rank3 = op.includes("Attention") ? x : g.squeeze(x, [0]);
+      const node = g.node(op, inputs(g, rank3), attributes);
+      g.graph.setNodeName(node, "the node");
+      return node.outputs[0]!;
+    }),
+  );
+  const differentiated = () => differentiate(graph, { loss: "loss", parameters });
+  expect(differentiated).toThrow(`${op.replace("com.microsoft.", "")} "the node"`);
+});
+
+test("sizes that do not fit inside of an operator are told of both", () => {
+  const build = (g: GraphBuilder, x: Value) => g.op("com.microsoft.GemmFastGelu", [x, g.constant([1, 2, 3])]);
+  expect(() => buildCase(grad("2x4", build))).toThrow("MatMul of GemmFastGelu [2,4] · [3]");
 });

@@ -19,13 +19,15 @@ export function appendExpansion(
   inputs: readonly (Value | undefined)[] = node.inputs,
 ): readonly (Value | undefined)[] {
   const name = opNameOf(node) as CompositeName;
-  const made = (expansions[name] as Expansion)({
-    g,
-    node,
-    attrs: attributesOf(node, name),
-    x: inputs as unknown as Composite["x"],
-    has: (input) => inputs[input] !== undefined,
-  });
+  const made = g.graph.inPlaceOf(node, () =>
+    (expansions[name] as Expansion)({
+      g,
+      node,
+      attrs: attributesOf(node, name),
+      x: inputs as unknown as Composite["x"],
+      has: (input) => inputs[input] !== undefined,
+    }),
+  );
   return "name" in made ? [made] : made;
 }
 

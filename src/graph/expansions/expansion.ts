@@ -1,6 +1,7 @@
 import { DiapasonError } from "../../base/errors.ts";
 import { type GraphBuilder, numbers } from "../builder.ts";
 import type { Node, Value } from "../ir.ts";
+import { nodeText } from "../node-text.ts";
 import type { AttributesOf, OpName } from "../schemas.ts";
 
 /** What an expansion sees of the operator it takes apart. */
@@ -38,7 +39,7 @@ export type Expansions = { readonly [N in OpName]?: Expansion<N> };
 export function noExpansion(node: Node, why: string): never {
   throw new DiapasonError(
     "graph/no-expansion",
-    `${node.op}${node.name === "" ? "" : ` "${node.name}"`} cannot be taken apart: ${why}.`,
+    `${nodeText(node)} cannot be taken apart: ${why}.`,
     "Freeze the parameters whose gradient passes through it, or export the model without it.",
   );
 }

@@ -2,6 +2,7 @@ import { DiapasonError } from "../../base/errors.ts";
 import { attributesOf, intsOf } from "../attributes.ts";
 import type { Dim, Shape } from "../dim.ts";
 import type { Node, Value } from "../ir.ts";
+import { partText } from "../node-text.ts";
 import type { AttributesOf, OpName } from "../schemas.ts";
 import type { DataType } from "../tensor.ts";
 import { knownDims, knownNumbers } from "./known-dims.ts";
@@ -60,8 +61,7 @@ export const shapeText = (shape: OpenShape | undefined): string =>
 
 export function mismatch(node: Node, what: string, fix: string): never {
   const shapes = node.inputs.flatMap((input) => (input ? [shapeText(input.shape)] : []));
-  const name = node.name === "" ? "" : ` "${node.name}"`;
-  throw new DiapasonError("graph/shape-mismatch", `${node.op}${name} ${shapes.join(" · ")}: ${what}.`, fix);
+  throw new DiapasonError("graph/shape-mismatch", `${partText(node)} ${shapes.join(" · ")}: ${what}.`, fix);
 }
 
 /**

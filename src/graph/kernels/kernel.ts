@@ -1,5 +1,6 @@
 import { bug, DiapasonError } from "../../base/errors.ts";
 import type { Graph, Node } from "../ir.ts";
+import { partText } from "../node-text.ts";
 import type { AttributesOf, OpName } from "../schemas.ts";
 import type { NdArray } from "./nd-array.ts";
 
@@ -64,7 +65,7 @@ export const shapeMismatch = (op: string, what: string, fix: string): never => {
 export const unsupported = (node: Node, what: string): never => {
   throw new DiapasonError(
     "graph/no-kernel",
-    `The reference interpreter cannot compute ${node.op}${node.name === "" ? "" : ` "${node.name}"`}: it ${what}.`,
+    `The reference interpreter cannot compute ${partText(node)}: it ${what}.`,
     "Normalise the graph first, or run it with a runtime instead of the interpreter.",
   );
 };

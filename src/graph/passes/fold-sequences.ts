@@ -32,7 +32,10 @@ function fold(graph: Graph): void {
   if (graph.nodes.filter(isMap).filter((node) => mapEach(graph, node)).length > 0) inferShapes(graph);
   for (const node of [...graph.nodes]) {
     const [output] = node.outputs;
-    const made = output && isOfSequences(node) ? readInstead(new GraphBuilder(graph, node), node) : undefined;
+    const isReader = output && isOfSequences(node);
+    const made = isReader
+      ? graph.inPlaceOf(node, () => readInstead(new GraphBuilder(graph, node), node))
+      : undefined;
     if (made) {
       made.dtype ??= output!.dtype;
       handOver(graph, output!, made, node);

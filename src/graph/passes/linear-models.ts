@@ -17,7 +17,7 @@ export function weighLinearModels(graph: Graph): number {
   );
   if (found.length === 0) return 0;
   inferShapes(graph);
-  return found.filter((node) => rewriters[node.op]!(graph, node)).length;
+  return found.filter((node) => graph.inPlaceOf(node, () => rewriters[node.op]!(graph, node))).length;
 }
 
 const rewriters: { readonly [op: string]: (graph: Graph, node: Node) => boolean } = {

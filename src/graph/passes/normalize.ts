@@ -3,6 +3,7 @@ import { DiapasonError } from "../../base/errors.ts";
 import { constantOf, opNameOf } from "../attributes.ts";
 import { inferShapes } from "../infer.ts";
 import { badNode, bodiesOf, type Graph, type Node } from "../ir.ts";
+import { nodeText } from "../node-text.ts";
 import { type Schema, schemas } from "../schemas.ts";
 import { replaceByConstants } from "./constants.ts";
 import type { Upgrade } from "./upgrade.ts";
@@ -37,7 +38,7 @@ function rewriteFirst(graph: Graph, from: number): void {
 
 function apply(upgrade: Upgrade, graph: Graph, node: Node, from: number): void {
   if ("refused" in upgrade) throw refused(node, from, upgrade.refused);
-  const why = upgrade.rewrite(graph, node, from);
+  const why = graph.inPlaceOf(node, () => upgrade.rewrite(graph, node, from));
   if (why) throw refused(node, from, why);
 }
 
@@ -81,7 +82,7 @@ function checkInputs(node: Node): void {
 const refused = (node: Node, from: number, why: string): DiapasonError =>
   new DiapasonError(
     "graph/old-operator",
-    `${node.op}${node.name === "" ? "" : ` "${node.name}"`} of opset ${from} cannot be brought to opset ${spokenOpset}: ${why}.`,
+    `${nodeText(node)} of opset ${from} cannot be brought to opset ${spokenOpset}: ${why}.`,
     "Export the model again with opset 17 or later, or convert it with ONNX's version converter.",
   );
 

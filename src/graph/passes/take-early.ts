@@ -58,6 +58,7 @@ function computedOf(graph: Graph, node: Node, take: Take): Value | undefined {
   );
   const made = graph.addNode(node.op, inputs, {
     domain: node.domain,
+    origin: node.origin,
     attributes: node.attributes,
     before: node,
   });

@@ -1,6 +1,6 @@
 import { DiapasonError } from "../base/errors.ts";
 import { freshNames, ownOutput } from "../graph/builder/scan.ts";
-import { GraphBuilder } from "../graph/builder.ts";
+import { GraphBuilder, numbers } from "../graph/builder.ts";
 import { inferShapes } from "../graph/infer.ts";
 import { bodiesOf, bodyOf, capturedBy, type Graph, type Node, type Value } from "../graph/ir.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
@@ -56,10 +56,20 @@ function fits(work: Graph, node: Node): boolean {
   });
 }
 
-/** A gradient from around a branch, in the shape that its value has there: in the other branch it may have another one. */
+/**
+ * A gradient from around a branch, in the shape that its value has there: in the other branch it may have another one.
+ *
+ * Sizes that are numbers are asked for, so that ONNX Runtime does not follow those from around into a branch that cannot be
+ * taken, where they contradict each other.
+ */
 function seenIn(work: Graph, gradient: Value, { shape }: Value): Value {
   if (!shape || gradient.shape?.join() === shape.join()) return gradient;
-  const seen = work.addNode("Identity", [gradient]).outputs[0]!;
+  const sizes = numbers(shape);
+  const [op, inputs] = sizes
+    ? (["Reshape", [gradient, new GraphBuilder(work).ints(sizes)]] as const)
+    : (["Identity", [gradient]] as const);
+  const attributes = sizes ? [["allowzero", { type: "int", value: 1 }] as const] : [];
+  const seen = work.addNode(op, inputs, { attributes }).outputs[0]!;
   return Object.assign(seen, { dtype: gradient.dtype, shape });
 }
 

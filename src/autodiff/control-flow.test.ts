@@ -1,5 +1,7 @@
+import { InferenceSession, Tensor } from "onnxruntime-node";
 import { describe, expect, test } from "vitest";
 import { DiapasonError } from "../base/errors.ts";
+import { writeOnnx } from "../formats/onnx/writer.ts";
 import { scan } from "../graph/builder/scan.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import type { Dim } from "../graph/dim.ts";
@@ -143,4 +145,22 @@ test("what is taken out of a body keeps an open size to itself", () => {
   const sizes = graph.nodes.filter(({ op }) => op === "NonZero").map(({ outputs }) => outputs[0]!.shape![1]);
   expect(sizes.length).toBeGreaterThan(1);
   expect(new Set(sizes).size).toBe(sizes.length);
+});
+
+test("a branch of other sizes, which cannot be taken, hinders no run", async () => {
+  const [g, x] = started({ x: [4] });
+  const branch = (name: string, make: (b: GraphBuilder) => Value) => {
+    const body = new Graph(name, undefined, g.graph);
+    body.addOutput(make(new GraphBuilder(body)));
+    return body;
+  };
+  const y = g.op("If", [g.constant([1], "bool", [])], {
+    then_branch: branch("then", (b) => b.square(x!)),
+    else_branch: branch("else", (b) => b.concat([b.neg(x!), b.exp(x!)], 0)),
+  });
+  const { graph, gradients } = differentiate(withLoss(g, y), { loss: "loss", parameters: ["x"] });
+  const session = await InferenceSession.create(writeOnnx(graph), { logSeverityLevel: 4 });
+  const outputs = await session.run({ x: new Tensor("float32", Float32Array.of(1, -2, 3, 0.5), [4]) });
+  await session.release();
+  expect([...(outputs[gradients.get("x")!]!.data as Float32Array)]).toEqual([2, -4, 6, 1]);
 });

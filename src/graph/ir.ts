@@ -142,9 +142,9 @@ export class Graph {
   }
   /** What the nodes that are added now stand for, here or in a graph around. */
   get #standsFor(): NodeName | undefined {
-    let at: Graph | undefined = this;
-    while (at && !at.#origin) at = at.outer;
-    return at && at.#origin;
+    let at: Graph = this;
+    while (!at.#origin && at.outer) at = at.outer;
+    return at.#origin;
   }
 
   /** Makes one input of a node read another value. */

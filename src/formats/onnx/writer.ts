@@ -15,7 +15,7 @@ import {
   type ValueInfoProtoSchema,
 } from "./onnx.generated.ts";
 import { fileFact } from "./reader.ts";
-import { writtenOpsets } from "./written-opsets.ts";
+import { type WrittenForm, writtenForm } from "./written-opsets.ts";
 
 /** Where the bytes of a weight go when they do not go into the model file. */
 export interface ExternalPlace {
@@ -28,13 +28,18 @@ export interface WriteOptions {
   readonly place?: (value: Value) => ExternalPlace | undefined;
 }
 
+interface Writing extends WriteOptions {
+  readonly form: WrittenForm;
+}
+
 /** IR version that goes with the opset of normalised graphs (21). */
 const irVersion = 10n;
 
 /** The bytes of an ONNX file. Values keep their names; shapes are written where they are known. */
 export function writeOnnx(graph: Graph, options: WriteOptions = {}): Uint8Array {
   const fact = (name: string) => graph.metadata.get(`${fileFact}${name}`);
-  const opsets = writtenOpsets(graph);
+  const form = writtenForm(graph);
+  const { opsets } = form;
   const model = create(ModelProtoSchema, {
     irVersion: irVersionOf(graph, Math.max(...opsets.values())),
     producerName: fact("producer_name") ?? "diapason",
@@ -46,7 +51,7 @@ export function writeOnnx(graph: Graph, options: WriteOptions = {}): Uint8Array 
     metadataProps: [...graph.metadata]
       .filter(([key]) => !key.startsWith(fileFact))
       .map(([key, value]) => ({ key, value })),
-    graph: { ...graphProto(graph, options), docString: fact("graph_doc_string") ?? "" },
+    graph: { ...graphProto(graph, { ...options, form }), docString: fact("graph_doc_string") ?? "" },
   });
   return toBinary(ModelProtoSchema, model);
 }
@@ -63,7 +68,7 @@ function irVersionOf(graph: Graph, newest: number): bigint {
   return fits ? stated : irVersion;
 }
 
-function graphProto(graph: Graph, options: WriteOptions): MessageInitShape<typeof GraphProtoSchema> {
+function graphProto(graph: Graph, options: Writing): MessageInitShape<typeof GraphProtoSchema> {
   const ends = new Set<Value>([...graph.inputs, ...graph.outputs, ...graph.initializers]);
   const inner = graph.nodes
     .flatMap((node) => node.outputs)
@@ -83,7 +88,7 @@ function graphProto(graph: Graph, options: WriteOptions): MessageInitShape<typeo
   };
 }
 
-function nodeProto(node: Node, options: WriteOptions): MessageInitShape<typeof NodeProtoSchema> {
+function nodeProto(node: Node, options: Writing): MessageInitShape<typeof NodeProtoSchema> {
   const names = (values: readonly (Value | undefined)[]) => {
     const all = values.map((value) => value?.name ?? "");
     while (all.at(-1) === "") all.pop();
@@ -91,7 +96,7 @@ function nodeProto(node: Node, options: WriteOptions): MessageInitShape<typeof N
   };
   return {
     opType: node.op,
-    domain: node.domain,
+    domain: options.form.domainOf(node),
     name: node.name,
     input: names(node.inputs),
     output: names(node.outputs),
@@ -106,7 +111,7 @@ const encoded = (text: string | Uint8Array): Uint8Array =>
 function attributeProto(
   name: string,
   attribute: Attribute,
-  options: WriteOptions,
+  options: Writing,
 ): MessageInitShape<typeof AttributeProtoSchema> {
   switch (attribute.type) {
     case "int":

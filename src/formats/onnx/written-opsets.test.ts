@@ -6,7 +6,7 @@ import { normalize } from "../../graph/passes/normalize.ts";
 import type { DataType } from "../../graph/tensor.ts";
 import { readOnnx } from "./reader.ts";
 import { writeOnnx } from "./writer.ts";
-import { writtenOpsets } from "./written-opsets.ts";
+import { writtenForm } from "./written-opsets.ts";
 
 /** x through whole numbers and back, and what comes behind. */
 function quantised(dtype: DataType, opset: number, behind: (g: GraphBuilder, y: Value) => Value): Graph {
@@ -20,7 +20,7 @@ function quantised(dtype: DataType, opset: number, behind: (g: GraphBuilder, y: 
   return graph;
 }
 
-const opsetOf = (graph: Graph) => writtenOpsets(graph).get("");
+const opsetOf = (graph: Graph) => writtenForm(graph).opsets.get("");
 const turned = (g: GraphBuilder, y: Value) => g.transpose(y, [1, 0]);
 
 test("a graph of int8 from before opset 21 runs as it is written, a Transpose behind it", async () => {
@@ -57,3 +57,44 @@ test("what needs opset 21, or is not of int8, is written in it", () => {
     ),
   ).toBe(21);
 });
+
+/** The same, with an int16 pair that opset 20 has not. */
+const wide = (g: GraphBuilder, y: Value) => {
+  const [scale, zero] = [g.constant([0.001], "float32", []), g.constant([0], "int16", [])];
+  return g.op("DequantizeLinear", [g.op("QuantizeLinear", [y, scale, zero]), scale, zero]);
+};
+const passes: { readonly [name: string]: (g: GraphBuilder, y: Value) => Value } = {
+  Transpose: turned,
+  Reshape: (g, y) => g.reshape(y, [6]),
+  Squeeze: (g, y) => g.squeeze(g.unsqueeze(y, [0]), [0]),
+  Slice: (g, y) => g.slice(y, [1], [0], [2]),
+  MaxPool: (g, y) => g.op("MaxPool", [g.unsqueeze(y, [0])], { kernel_shape: [2] }),
+  "Transpose behind an Identity": (g, y) => turned(g, g.op("Identity", [y])),
+};
+const fed = Float32Array.of(0.5, -0.7, 0.1, -0.2, 1.3, -1.9);
+
+async function outputOf(graph: Graph, graphOptimizationLevel: "disabled" | "all") {
+  const session = await InferenceSession.create(writeOnnx(graph), {
+    logSeverityLevel: 4,
+    graphOptimizationLevel,
+  });
+  const { y } = await session.run({ x: new Tensor("float32", fed, [2, 3]) });
+  await session.release();
+  return [...(y!.data as Float32Array)];
+}
+
+test.each(Object.keys(passes).flatMap((name) => [21, 22].map((opset) => [name, opset] as const)))(
+  "int8 before %s runs in opset %i too, with the same numbers",
+  async (name, opset) => {
+    const graph = quantised("int8", opset, (g, y) => wide(g, passes[name]!(g, y)));
+    const read = readOnnx(writeOnnx(graph));
+    expect(read.opsets.get("")).toBe(opset);
+    expect(read.nodes.filter(({ domain }) => domain === "com.microsoft").map(({ op }) => op)).toEqual([
+      "DequantizeLinear",
+    ]);
+    // without its optimiser ONNX Runtime takes the graph either way
+    expect(await outputOf(graph, "all")).toEqual(await outputOf(graph, "disabled"));
+    const bytes = quantised("uint8", opset, (g, y) => wide(g, passes[name]!(g, y)));
+    expect(readOnnx(writeOnnx(bytes)).nodes.every(({ domain }) => domain === "")).toBe(true);
+  },
+);

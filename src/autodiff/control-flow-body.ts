@@ -1,3 +1,4 @@
+import { opNameOf } from "../graph/attributes.ts";
 import { ownOutput } from "../graph/builder/scan.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import { difference } from "../graph/dim.ts";
@@ -77,12 +78,13 @@ export function appendStepBackward(backward: NodeBackward, work: Graph, stepsOf:
   };
   removeDead(work);
   const before = ancestors(work, forward);
+  addMeasures(work, before, steps);
   const allSeeds = [...live, ...seeded].map(({ seed }) => seed);
   return { ...made, steps, seeds: allSeeds, isBackward: (one) => !before.has(one) };
 }
 
 /** Some nodes of a graph and what they need: the backward pass of an inner body puts some of that before it. */
-function ancestors(graph: Graph, nodes: ReadonlySet<Node>): ReadonlySet<Node> {
+function ancestors(graph: Graph, nodes: ReadonlySet<Node>): Set<Node> {
   const all = new Set<Node>();
   const needed = new Set<Value>();
   for (const node of graph.nodes.toReversed()) {
@@ -91,6 +93,18 @@ function ancestors(graph: Graph, nodes: ReadonlySet<Node>): ReadonlySet<Node> {
     for (const value of [...node.inputs, ...capturedBy(node)]) if (value) needed.add(value);
   }
   return all;
+}
+
+/** Counts a Shape of what the way back reads for nothing else to the forward pass: then that is kept, of any sizes, not the value. */
+function addMeasures(work: Graph, before: Set<Node>, { inputs, outputs }: Steps): void {
+  const isAtHand = new Set([...inputs, ...outputs].map(({ slice }) => slice));
+  const isMeasure = (node: Node) => opNameOf(node) === "Shape" || opNameOf(node) === "Size";
+  for (const node of work.nodes) {
+    const [value] = node.inputs;
+    if (!isMeasure(node) || before.has(node) || !value?.producer || isAtHand.has(value)) continue;
+    const readers = value.consumers.filter((reader) => !before.has(reader));
+    if (before.has(value.producer) && readers.every(isMeasure)) before.add(node);
+  }
 }
 
 /** What of a body moves: slices of what moves, and states into which a moving value gets at some step. */

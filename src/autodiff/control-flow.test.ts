@@ -164,3 +164,24 @@ test("a branch of other sizes, which cannot be taken, hinders no run", async () 
   await session.release();
   expect([...(outputs[gradients.get("x")!]!.data as Float32Array)]).toEqual([2, -4, 6, 1]);
 });
+
+test("of a value whose sizes change from step to step its sizes are kept", async () => {
+  const [g, x] = started({ x: [3, 2] });
+  const { outputs: sums } = scan(g, [], [x!], (b, _states, [row]) => {
+    const branch = (name: string, make: (inner: GraphBuilder) => Value) => {
+      const body = new Graph(name, undefined, b.graph);
+      body.addOutput(make(new GraphBuilder(body)));
+      return body;
+    };
+    const either = b.op("If", [b.greater(b.op("ReduceSum", [row!], { keepdims: 0 }), 0)], {
+      then_branch: branch("then", (inner) => inner.concat([row!, row!], 0)),
+      else_branch: branch("else", (inner) => inner.op("Identity", [row!])),
+    });
+    return { states: [], outputs: [b.op("ReduceSum", [either], { keepdims: 0 })] };
+  });
+  const { graph, gradients } = differentiate(withLoss(g, sums[0]!), { loss: "loss", parameters: ["x"] });
+  const session = await InferenceSession.create(writeOnnx(graph), { logSeverityLevel: 4 });
+  const outputs = await session.run({ x: new Tensor("float32", Float32Array.of(1, 2, -3, 1, 0, 4), [3, 2]) });
+  await session.release();
+  expect([...(outputs[gradients.get("x")!]!.data as Float32Array)]).toEqual([2, 2, 1, 1, 2, 2]);
+});

@@ -98,6 +98,13 @@ export const quantizedWeights: { readonly [title: string]: GradCase } = {
     );
     return g.square(blockwise(g, x, 4, [undefined, order]));
   }),
+  "com.microsoft.MatMulNBits, columns in an order, packed zero points in the middle": grad("2x24", (g, x) => {
+    const order = g.constant(
+      range(24).map((i) => ((i * 5) % 24 > 12 ? 1 : 0)),
+      "int32",
+    );
+    return g.square(blockwise(g, x, 4, [g.constant([0x88, 0x88, 0x88], "uint8"), order]));
+  }),
   "com.microsoft.MatMulBnb4, 4-bit floats": grad("2x3x24", (g, x) =>
     g.square(
       g.op("com.microsoft.MatMulBnb4", [x, bytes(g, [36]), scales(g, 5)], { ...coded, quant_type: 0 }),

@@ -74,6 +74,22 @@ const refused: readonly (readonly [
     { symbolic: "pixels" },
   ],
   [
+    "packed zero points where columns have an order",
+    "2x16",
+    (g, x) => {
+      const weight = [g.constant(new Array(8).fill(7), "uint8", [1, 1, 8]), g.constant([1])];
+      const more = [g.constant([0x39], "uint8"), g.constant(new Array(16).fill(0), "int32")];
+      return g.op("com.microsoft.MatMulNBits", [x, ...weight, ...more], {
+        K: 16,
+        N: 1,
+        bits: 4,
+        block_size: 16,
+      });
+    },
+    "graph/no-expansion",
+    /leaves packed zero points out/,
+  ],
+  [
     "a kernel of any size",
     "3x1x3",
     (g, w) => g.op("Conv", [g.constant(new Array(14).fill(1), "float32", [2, 1, 7]), w], { strides: [2] }),

@@ -1,5 +1,6 @@
 import { type GraphBuilder, range, rankOf } from "../builder.ts";
 import type { Node, Value } from "../ir.ts";
+import { toNdArray } from "../kernels/convert.ts";
 import type { AttributesOf } from "../schemas.ts";
 import { type Expansions, noExpansion, sizesOf } from "./expansion.ts";
 
@@ -29,8 +30,11 @@ export function blockwiseWeight(
 ): Value {
   const blocks = Math.ceil(columns / block);
   const packedZeros = zeros?.dtype === "uint8" ? zeros : undefined;
-  if (order && packedZeros)
-    return noExpansion(node, "its columns have an order and its zero points are packed");
+  if (order && packedZeros && !areMiddle(packedZeros, bits, blocks))
+    return noExpansion(
+      node,
+      "where its columns have an order ONNX Runtime's CPU kernel leaves packed zero points out, as if all were in the middle, which these are not",
+    );
   const perBlock = (value: Value) => g.reshape(value, [rows, blocks]);
   const packed = () => {
     const all = unpacked(g, node, g.reshape(packedZeros!, [rows, Math.ceil((blocks * bits) / 8)]), bits);
@@ -43,6 +47,19 @@ export function blockwiseWeight(
   const blockOf = order ?? g.ints(range(columns).map((column) => Math.floor(column / block)));
   const ofColumns = (value: Value) => g.op("Gather", [value, blockOf], { axis: 1 });
   return g.mul(g.sub(real, zero ? ofColumns(zero) : 2 ** (bits - 1)), ofColumns(scale));
+}
+
+/** Whether packed zero points are constants in the middle of what their bits hold, in rows of `blocks` of them. */
+function areMiddle({ constant }: Value, bits: number, blocks: number): boolean {
+  const bytes = constant && toNdArray(constant).data;
+  const perByte = 8 / bits;
+  const perRow = Math.ceil(blocks / perByte) * perByte;
+  const zeroAt = (i: number) =>
+    (bytes![Math.floor(i / perByte)]! >> (bits * (i % perByte))) & (2 ** bits - 1);
+  return (
+    bytes !== undefined &&
+    range(bytes.length * perByte).every((i) => i % perRow >= blocks || zeroAt(i) === 2 ** (bits - 1))
+  );
 }
 
 /** What the 16 codes of bitsandbytes' two types stand for. Source: Dettmers et al. 2023, arXiv:2305.14314, and its kernels. */

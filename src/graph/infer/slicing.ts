@@ -1,6 +1,7 @@
 import { fromFront } from "../attributes.ts";
 import { type Dim, difference, quotient, sum } from "../dim.ts";
 import type { OpName } from "../schemas.ts";
+import { sliceEnd } from "../slice-end.ts";
 import { sizeOf } from "../tensor.ts";
 import { knownNumbers } from "./known-dims.ts";
 import { allNumbers, asSizes, type ShapeRule } from "./rule.ts";
@@ -100,7 +101,7 @@ function picked(
 function bounds(size: number, start: number, end: number, step: number): readonly [number, number] {
   const [low, high] = step > 0 ? [0, size] : [-1, size - 1];
   const within = (at: number, least: number) => Math.min(high, Math.max(least, at < 0 ? at + size : at));
-  return [within(start, 0), within(end, low)];
+  return [within(start, 0), within(sliceEnd(end, step), low)];
 }
 
 /** Ends from here on mean "to the end": exporters write 10^9, 2^31 − 1 or 2^63 − 1. */

@@ -1,4 +1,5 @@
 import { entryOf } from "../../base/entry-of.ts";
+import { sliceEnd } from "../slice-end.ts";
 import { sizeOf } from "../tensor.ts";
 import { nonMaxSuppression } from "./boxes.ts";
 import {
@@ -30,7 +31,7 @@ const slice: Kernel<"Slice"> = (call) => {
     const bound = (at: number, lowest: number) =>
       Math.min(greatest, Math.max(lowest, at < 0 ? at + size : at));
     const start = bound(starts[i]!, 0);
-    const count = Math.max(0, Math.ceil((bound(ends[i]!, least) - start) / step));
+    const count = Math.max(0, Math.ceil((bound(sliceEnd(ends[i]!, step), least) - start) / step));
     coordinates[axis] = range(count).map((k) => start + k * step);
   }
   return [pick(x, coordinates)];

@@ -67,7 +67,8 @@ const position =
 
 export const reduction = {
   ReduceSum: reduce(sum),
-  ReduceMean: reduce((slice) => sum(slice) / slice.length),
+  // of nothing ONNX Runtime gives 0
+  ReduceMean: reduce((slice) => (slice.length === 0 ? 0 : sum(slice) / slice.length)),
   ReduceMax: reduce((slice, { dtype }) => slice.reduce((a, b) => Math.max(a, b), rangeOf(dtype)[0])),
   ReduceMin: reduce((slice, { dtype }) => slice.reduce((a, b) => Math.min(a, b), rangeOf(dtype)[1])),
   ReduceProd: reduce((slice) => slice.reduce((total, x) => total * x, 1)),

@@ -5,6 +5,7 @@ import type { Attribute, Value } from "../ir.ts";
 import { float32, int64 } from "../tensor.ts";
 import { handOver } from "./inline-body.ts";
 import { asInput, constant, int, numberOf, replaceNode, scalarAsInput, type Upgrade } from "./upgrade.ts";
+import { definedUpgrades } from "./upgrade-defined.ts";
 import { imagingUpgrades } from "./upgrade-imaging.ts";
 import { scanOfExamples } from "./upgrade-scan.ts";
 
@@ -228,6 +229,7 @@ export const upgrades: { readonly [op: string]: Upgrade } = {
   Squeeze: asInput("axes", 1, 13),
   TopK: topK,
   Unsqueeze: asInput("axes", 1, 13),
+  ...definedUpgrades,
   ...imagingUpgrades,
   Affine: removed,
   Crop: removed,

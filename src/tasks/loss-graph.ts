@@ -176,7 +176,7 @@ function merge(model: Graph, loss: Graph, bound: ReadonlyMap<Value, Value>, resu
       node.inputs.map((input) => input && (copies.get(input) ?? model.get(input.name))),
       {
         domain: node.domain,
-name: nodeName(node.name),
+        name: nodeName(node.name),
         origin: nameInFile(node),
         outputs: node.outputs.map((output) => output?.name ?? ""),
         attributes: [...node.attributes].map(([key, value]) => [key, cloneAttribute(value, model)] as const),

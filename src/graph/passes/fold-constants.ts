@@ -1,6 +1,6 @@
 import { opNameOf } from "../attributes.ts";
 import { inferNode, inferShapes, knownNumbers } from "../infer.ts";
-import type { Graph, Node, Value } from "../ir.ts";
+import { bodiesOf, type Graph, type Node, type Value } from "../ir.ts";
 import { fromNdArray, runNode, toNdArray } from "../kernels/interpret.ts";
 import { isFloat, type NdArray, ndArray } from "../kernels/nd-array.ts";
 import { type Schema, schemas } from "../schemas.ts";
@@ -42,6 +42,8 @@ const isWeight = ({ constant }: Value): boolean =>
 function isFoldable(graph: Graph, node: Node): boolean {
   const name = opNameOf(node);
   if (name === undefined || name === "Constant" || (schemas[name] as Schema).draws) return false;
+  // what a body reads from around it is no input of its node
+  if (bodiesOf(node).length > 0) return false;
   return node.outputs.every((output) => !output || (!graph.outputs.includes(output) && isStatic(output)));
 }
 

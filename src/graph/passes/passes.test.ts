@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { GraphBuilder } from "../builder.ts";
 import { knownNumbers } from "../infer.ts";
 import { type Attribute, Graph, type Value } from "../ir.ts";
 import { interpret } from "../kernels/interpret.ts";
@@ -230,6 +231,22 @@ test("large results are left to the runtime", () => {
   graph.addOutput(graph.addNode("Neg", [made], { outputs: ["y"] }).outputs[0]!);
   foldConstants(graph);
   expect(nodesOf(graph)).toEqual(["Expand", "Neg"]);
+});
+
+test("a Loop of which all inputs are constants stays: its body reads what is around it", () => {
+  const graph = new Graph("table of multiples");
+  const g = new GraphBuilder(graph);
+  const x = graph.addInput("x", "float32", [3]);
+  const body = new Graph("turn", undefined, graph);
+  const turn = body.addInput("turn", "int64", []);
+  body.addOutput(body.addInput("goes", "bool", []));
+  const b = new GraphBuilder(body);
+  body.addOutput(b.mul(x, b.cast(turn, x)));
+  const inputs = [g.constant([4], "int64", []), g.constant([1], "bool", [])];
+  graph.addOutput(g.op("Exp", [g.op("Loop", inputs, { body }, ["rows"])]));
+  cleanUp(graph);
+  expect(nodesOf(graph)).toEqual(["Loop", "Exp"]);
+  expect(graph.get("rows").shape).toEqual([4, 3]);
 });
 
 test("a default axis that a single number has no place for is one that nothing reads", () => {

@@ -2,7 +2,7 @@ import { opNameOf } from "../graph/attributes.ts";
 import { ownOutput } from "../graph/builder/scan.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import { difference } from "../graph/dim.ts";
-import { capturedBy, type Graph, type Node, type Value } from "../graph/ir.ts";
+import { capturedBy, type Graph, type Node, readsOf, type Value } from "../graph/ir.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 import type { Carried, Sliced, Steps, StepsOf } from "../graph/steps.ts";
 import { isFloat, type NodeBackward, noGradient } from "./rule.ts";
@@ -90,7 +90,7 @@ function ancestors(graph: Graph, nodes: ReadonlySet<Node>): Set<Node> {
   for (const node of graph.nodes.toReversed()) {
     if (!nodes.has(node) && !node.outputs.some((output) => output && needed.has(output))) continue;
     all.add(node);
-    for (const value of [...node.inputs, ...capturedBy(node)]) if (value) needed.add(value);
+    for (const value of readsOf(node)) needed.add(value);
   }
   return all;
 }

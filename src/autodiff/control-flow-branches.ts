@@ -2,7 +2,7 @@ import { DiapasonError } from "../base/errors.ts";
 import { freshNames, ownOutput } from "../graph/builder/scan.ts";
 import { GraphBuilder, numbers } from "../graph/builder.ts";
 import { inferShapes } from "../graph/infer.ts";
-import { bodiesOf, bodyOf, capturedBy, type Graph, type Node, type Value } from "../graph/ir.ts";
+import { bodiesOf, bodyOf, capturedBy, type Graph, type Node, readsOf, type Value } from "../graph/ir.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 import { drawsRandomNumbers } from "../graph/random.ts";
 import { type NodeBackward, type NodeRule, noGradient } from "./rule.ts";
@@ -77,7 +77,7 @@ function seenIn(work: Graph, gradient: Value, { shape }: Value): Value {
 function branchBackward({ node, dys, wanted, inside }: NodeBackward, work: Graph) {
   // for inputs of another rank, which are not at hand: it is not taken, and gives nothing
   if (!fits(work, node)) return { work, gradients: new Map<Value, Value>() };
-  const outside = new Set(work.nodes.flatMap((one) => [...one.inputs, ...capturedBy(one)]));
+  const outside = new Set(work.nodes.flatMap(readsOf));
   for (const output of work.outputs) outside.add(output);
   const sources = capturedBy(node).filter((value) => wanted.has(value) && outside.has(value));
   const names = work.outputs.filter((_, i) => dys[i]).map(({ name }) => name);

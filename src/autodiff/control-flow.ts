@@ -1,7 +1,7 @@
 import { freshNames, ownOutput } from "../graph/builder/scan.ts";
 import { GraphBuilder } from "../graph/builder.ts";
 import { inferNode, inferShapes } from "../graph/infer.ts";
-import { bodyOf, capturedBy, Graph, type Node, type Value } from "../graph/ir.ts";
+import { bodyOf, Graph, type Node, readsOf, type Value } from "../graph/ir.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 import { backName } from "../graph/print.ts";
 import type { Sliced, Steps, StepsOf } from "../graph/steps.ts";
@@ -193,8 +193,8 @@ function wayBack(
     ...work.nodes.flatMap((node) => node.outputs.filter((o) => o !== undefined)),
   ]);
   const crossing = new Set<Value>();
-  for (const value of nodes.flatMap((node) => [...node.inputs, ...capturedBy(node)]))
-    if (value && isForward.has(value) && !made.has(value) && !step.seeds.includes(value)) crossing.add(value);
+  for (const value of nodes.flatMap(readsOf))
+    if (isForward.has(value) && !made.has(value) && !step.seeds.includes(value)) crossing.add(value);
   for (const value of crossing) copyInput(value);
   for (const { name, constant } of work.initializers) body.addInitializer(name, constant!);
   body.adopt(nodes);

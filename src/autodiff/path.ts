@@ -3,7 +3,7 @@ import { DiapasonError } from "../base/errors.ts";
 import { opNameOf } from "../graph/attributes.ts";
 import { expandNode } from "../graph/expansions/expand.ts";
 import { hasOpenPads, padApart } from "../graph/expansions/open-pads.ts";
-import { bodiesOf, bodyOf, capturedBy, type Graph, type Node, type Value } from "../graph/ir.ts";
+import { bodiesOf, bodyOf, capturedBy, type Graph, type Node, readsOf, type Value } from "../graph/ir.ts";
 import { nameInFile, nodeText } from "../graph/node-text.ts";
 import { schemas } from "../graph/schemas.ts";
 import { roundsUpInVain } from "../graph/window.ts";
@@ -71,9 +71,7 @@ export function gradientPath(
     if (carried.length === 0) continue;
     refuseWithoutRule(node, carried, blame);
     nodes.push(node);
-    if (nodeRuleOf(node))
-      for (const value of [...node.inputs, ...capturedBy(node)])
-        if (value && moved.has(value)) values.add(value);
+    if (nodeRuleOf(node)) for (const value of readsOf(node)) if (moved.has(value)) values.add(value);
     for (const [i, input] of node.inputs.entries())
       if (input && moved.has(input) && inputRuleOf(node, i)) values.add(input);
   }
@@ -132,8 +130,7 @@ export function expandOnPath(graph: Graph, ends: readonly string[], sources: rea
       else if (hasOpenPads(node)) padding.push(node);
       else if (roundsUpInVain(node)) graph.setAttribute(node, "ceil_mode", undefined);
       if (typeof rule === "object" && "node" in rule && rule.runsBodyOften) repeated.push(node);
-      for (const input of [...node.inputs, ...capturedBy(node)])
-        if (input && moved.has(input)) needed.add(input);
+      for (const value of readsOf(node)) if (moved.has(value)) needed.add(value);
     }
     for (const node of found) expandNode(graph, node);
     for (const node of padding) graph.inPlaceOf(node, () => padApart(graph, node));
@@ -178,8 +175,7 @@ function obstaclesIn(
         ];
         obstacles.push(...obstaclesIn(body, body.outputs, inner, () => blame(node)).toReversed());
       }
-    for (const input of [...node.inputs, ...capturedBy(node)])
-      if (input && moved.has(input)) needed.add(input);
+    for (const value of readsOf(node)) if (moved.has(value)) needed.add(value);
   }
   return obstacles.reverse();
 }
@@ -264,10 +260,9 @@ export function parametersBelow(node: Node, parameters: readonly Value[]): reado
   for (let next = visit.pop(); next; next = visit.pop()) {
     if (seen.has(next)) continue;
     seen.add(next);
-    for (const input of [...next.inputs, ...capturedBy(next)]) {
-      if (!input) continue;
-      if (wanted.has(input)) found.add(input);
-      if (input.producer) visit.push(input.producer);
+    for (const value of readsOf(next)) {
+      if (wanted.has(value)) found.add(value);
+      if (value.producer) visit.push(value.producer);
     }
   }
   return parameters.filter((parameter) => found.has(parameter));

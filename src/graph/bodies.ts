@@ -57,6 +57,12 @@ export function capturedBy(node: Node): readonly Value[] {
   return [...captured];
 }
 
+/** What a node reads: the inputs that it has, and what its bodies read from around them. */
+export const readsOf = (node: Node): readonly Value[] => [
+  ...node.inputs.filter((input) => input !== undefined),
+  ...capturedBy(node),
+];
+
 /** An attribute for a node of another graph: bodies are copied, with their free names read there. */
 export function cloneAttribute(attribute: Attribute, outer: Graph): Attribute {
   if (attribute.type === "graph") return { type: "graph", value: attribute.value.clone(outer) };

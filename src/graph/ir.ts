@@ -4,7 +4,16 @@ import type { Shape } from "./dim.ts";
 import type { DataType, Tensor } from "./tensor.ts";
 import { type Attribute, carryType, type Node, type NodeName, Value } from "./value.ts";
 
-export { badNode, bodiesOf, bodyOf, capturedBy, cloneAttribute, graphsIn, withBodies } from "./bodies.ts";
+export {
+  badNode,
+  bodiesOf,
+  bodyOf,
+  capturedBy,
+  cloneAttribute,
+  graphsIn,
+  readsOf,
+  withBodies,
+} from "./bodies.ts";
 export { type Attribute, type Node, type NodeName, Value } from "./value.ts";
 
 type MutableNode = { -readonly [K in keyof Node]: Node[K] };

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { GraphBuilder } from "../graph/builder.ts";
 import { Graph, type Value } from "../graph/ir.ts";
 import { float32 } from "../graph/tensor.ts";
 import { blockGroups, findBlocks } from "./blocks.ts";
@@ -123,6 +124,28 @@ function scopes(layer: string): string {
 }
 
 describe("blocks from depth", () => {
+  test("what a branch reads comes before it", () => {
+    const graph = new Graph("branch");
+    const g = new GraphBuilder(graph);
+    const x = graph.addInput("x", "float32", ["batch", 4]);
+    const take = graph.addInput("take", "bool", []);
+    const weight = (name: string) => graph.addInitializer(name, zeros(4, 4));
+    const below = g.matmul(g.op("Relu", [g.matmul(x, weight("first"))]), weight("second"));
+    const branch = (op: "Tanh" | "Neg") => {
+      const body = new Graph(op, undefined, graph);
+      body.addOutput(new GraphBuilder(body).op(op, [below]));
+      return body;
+    };
+    const chosen = g.op("If", [take], { then_branch: branch("Tanh"), else_branch: branch("Neg") });
+    const above = g.matmul(chosen, weight("third"));
+    graph.addOutput(g.matmul(g.op("Relu", [above]), weight("last")));
+    expect(blocksOf(graph).flatMap(({ parameters }) => parameters)).toEqual([
+      "first",
+      "second",
+      "third",
+      "last",
+    ]);
+  });
   test("a plain chain: one part a layer, the first is the stem", () =>
     expect(names(chain(["", "", "", "", ""]))).toEqual(["stem", "part1", "part2", "part3", "head"]));
   test("a long chain: twelve parts of about equal size", () => {

@@ -1,4 +1,4 @@
-import type { Graph, Node, Value } from "../graph/ir.ts";
+import { type Graph, type Node, readsOf, type Value } from "../graph/ir.ts";
 import { groupByName, type NamedParameter, pathOf } from "./block-names.ts";
 import type { Block, Parameter } from "./model.ts";
 
@@ -82,8 +82,8 @@ function depthOfNodes(graph: Graph): Map<Node, number> {
   const depths = new Map<Node, number>();
   for (const node of graph.nodes) {
     let depth = 0;
-    for (const input of node.inputs)
-      if (input?.producer) depth = Math.max(depth, (depths.get(input.producer) ?? 0) + 1);
+    for (const { producer } of readsOf(node))
+      if (producer) depth = Math.max(depth, (depths.get(producer) ?? 0) + 1);
     depths.set(node, depth);
   }
   return depths;
@@ -98,7 +98,7 @@ function place(
   const users: Node[] = [];
   const open = [...parameter.value.consumers];
   for (let node = open.pop(); node; node = open.pop()) {
-    const readsOnlyConstants = node.inputs.every((input) => !input || input.constant);
+    const readsOnlyConstants = readsOf(node).every(({ constant }) => constant);
     if (readsOnlyConstants) for (const output of node.outputs) open.push(...(output?.consumers ?? []));
     else users.push(node);
   }
@@ -205,7 +205,7 @@ function narrowDepths(graph: Graph, depths: ReadonlyMap<Node, number>): number[]
     live(input, Math.min(...input.consumers.map((reader) => depths.get(reader) ?? 0)));
   }
   for (const node of graph.nodes) {
-    if (!node.inputs.some((input) => input && active.has(input))) continue;
+    if (!readsOf(node).some((value) => active.has(value))) continue;
     for (const output of node.outputs) {
       if (!output) continue;
       active.add(output);
@@ -240,10 +240,11 @@ function withBuffers(groups: readonly Group[], graph: Graph, buffers: readonly V
   let current = groups[0]?.name ?? "";
   const wanted = new Set(buffers);
   for (const node of graph.nodes) {
-    const owner = node.inputs.find((input) => input && blockOf.has(input.name));
+    const reads = readsOf(node);
+    const owner = reads.find(({ name }) => blockOf.has(name));
     if (owner) current = blockOf.get(owner.name)!;
-    for (const input of node.inputs)
-      if (input && wanted.delete(input)) homes.set(current, [...(homes.get(current) ?? []), input.name]);
+    for (const value of reads)
+      if (wanted.delete(value)) homes.set(current, [...(homes.get(current) ?? []), value.name]);
   }
   return groups.map(({ name, members }) => ({
     name,

@@ -1,6 +1,6 @@
 import { entryOf } from "../base/entry-of.ts";
 import type { Shape } from "../graph/dim.ts";
-import { bodiesOf, type Graph, type Node, type Value } from "../graph/ir.ts";
+import { bodiesOf, type Graph, type Node, readsOf, type Value } from "../graph/ir.ts";
 import { fuseGelu } from "../graph/passes/fuse-gelu.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 import { bitsOf, sizeOf } from "../graph/tensor.ts";
@@ -59,7 +59,7 @@ export function stepFlops(model: Model, moving: ReadonlySet<string>, batchSize: 
  * Peak memory of a training step.
  *
  * total = frozen + moving + max(most live in the forward pass with kept values staying, kept + the largest pair of a
- * gradient coming in and those going out at one node). What a value must be kept for is said by `readsOf`. The
+ * gradient coming in and those going out at one node). What a value must be kept for is said by `gradientReads`. The
  * runtime's own copies of packed weights and its work space are not counted.
  */
 export function stepMemory(model: Model, moving: ReadonlySet<string>, batchSize: number): StepMemory {
@@ -178,7 +178,7 @@ function nodeFlops(node: Node, symbols: ReadonlyMap<string, number>): number {
 function dependsOn(graph: Graph, moving: ReadonlySet<string>): Set<Value> {
   const depends = new Set<Value>([...graph.initializers].filter((value) => moving.has(value.name)));
   for (const node of graph.nodes)
-    if (node.inputs.some((input) => input && depends.has(input)))
+    if (readsOf(node).some((value) => depends.has(value)))
       for (const output of node.outputs)
         if (output && /^float|^undefined/.test(`${output.dtype}`)) depends.add(output);
   return depends;
@@ -190,7 +190,7 @@ type Reads = "inputs" | "factors" | "output" | "nothing";
  * What the gradient of an operator reads: its inputs unless said otherwise. "factors": an input only for the gradients
  * of the others.
  */
-const readsOf: { readonly [op: string]: Reads } = {
+const gradientReads: { readonly [op: string]: Reads } = {
   Conv: "factors",
   ConvTranspose: "factors",
   MatMul: "factors",
@@ -246,7 +246,7 @@ function keptForBackward(graph: Graph, depends: ReadonlySet<Value>): Set<Value> 
   const kept = new Set<Value>();
   for (const node of graph.nodes) {
     if (!node.outputs.some((output) => output && depends.has(output))) continue;
-    const reads = entryOf(readsOf, node.op) ?? "inputs";
+    const reads = entryOf(gradientReads, node.op) ?? "inputs";
     if (reads === "output" && node.outputs[0]) kept.add(memoryOf(node.outputs[0]));
     if (reads !== "inputs" && reads !== "factors") continue;
     node.inputs.forEach((input, i) => {

@@ -1,7 +1,7 @@
 import { DiapasonError } from "../base/errors.ts";
 import { random } from "../base/random.ts";
 import { inferShapes } from "../graph/infer.ts";
-import type { Graph, Node, Value } from "../graph/ir.ts";
+import { type Graph, type Node, readsOf, type Value } from "../graph/ir.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 import { float32, int64, sizeOf, type Tensor } from "../graph/tensor.ts";
 import { describeModel } from "./describe.ts";
@@ -201,7 +201,7 @@ function flat(graph: Graph, value: Value): Value {
 function forgetShapesAfter(graph: Graph, start: Node | undefined): void {
   const stale = new Set<Value>();
   for (const node of graph.nodes) {
-    if (node !== start && !node.inputs.some((input) => input && stale.has(input))) continue;
+    if (node !== start && !readsOf(node).some((value) => stale.has(value))) continue;
     for (const output of node.outputs)
       if (output) {
         stale.add(output);

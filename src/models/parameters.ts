@@ -1,4 +1,4 @@
-import { bodiesOf, capturedBy, type Graph, graphsIn, type Node, type Value } from "../graph/ir.ts";
+import { bodiesOf, type Graph, graphsIn, type Node, readsOf, type Value } from "../graph/ir.ts";
 import { sizeOf } from "../graph/tensor.ts";
 import type { Parameter } from "./model.ts";
 import { isAttentionMask, isUniform, sameTensor } from "./same-tensor.ts";
@@ -138,8 +138,7 @@ export function nodesReaching(value: Value | undefined): Set<Node> {
     if (found.has(node)) continue;
     found.add(node);
     const results = bodiesOf(node).flatMap((body) => body.outputs);
-    for (const input of [...node.inputs, ...capturedBy(node), ...results])
-      if (input?.producer) open.push(input.producer);
+    for (const { producer } of [...readsOf(node), ...results]) if (producer) open.push(producer);
   }
   return found;
 }

@@ -5,10 +5,10 @@ import { expandNode, isComposite } from "../graph/expansions/expand.ts";
 import { inferShapes } from "../graph/infer.ts";
 import {
   type Attribute,
-  capturedBy,
   cloneAttribute,
   Graph,
   type Node,
+  readsOf,
   type Value,
   withBodies,
 } from "../graph/ir.ts";
@@ -188,7 +188,7 @@ function question(graph: Graph, node: Node): Uint8Array {
   const one = new Graph("one node", graph.opsets);
   const seen = new Set<string>();
   const isFed = node.inputs.some((value) => value && !isSmall(value));
-  for (const value of [...node.inputs, ...capturedBy(node)]) {
+  for (const value of readsOf(node)) {
     if (!value || seen.has(value.name)) continue;
     seen.add(value.name);
     // A node of constants alone would be computed when the model is read, by the CPU.

@@ -5,7 +5,7 @@ import { nameOfType } from "../../formats/onnx/value-types.ts";
 import { opNameOf } from "../../graph/attributes.ts";
 import { GraphBuilder } from "../../graph/builder.ts";
 import { type Dim, substitute, symbolsOf } from "../../graph/dim.ts";
-import { bodiesOf, type Graph, type Node, type Value } from "../../graph/ir.ts";
+import { bodiesOf, type Graph, type Node, readsOf, type Value } from "../../graph/ir.ts";
 import type { NdArray } from "../../graph/kernels/interpret.ts";
 import { tensorsIn } from "../../graph/passes/fold-sequences.ts";
 import { int64, sizeOf } from "../../graph/tensor.ts";
@@ -47,9 +47,7 @@ export function attachTestLoss(graph: Graph, seed: number, asked?: readonly stri
   const isKnown = (value: Value) => ![...nodesReaching(value)].some((node) => isUnknown(node));
   const learns = (value: Value) =>
     asked
-      ? [...nodesReaching(value)].some((node) =>
-          node.inputs.some((input) => input && asked.includes(input.name)),
-        )
+      ? [...nodesReaching(value)].some((node) => readsOf(node).some(({ name }) => asked.includes(name)))
       : collectParameters(graph, value).parameters.length > 0;
   const outputs = new Set(narrowed(narrowed(all, learns), isKnown));
   if (outputs.size === 0) throw nothingToCheck(graph);

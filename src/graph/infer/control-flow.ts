@@ -2,7 +2,7 @@ import { DiapasonError } from "../../base/errors.ts";
 import type { Dim, Shape } from "../dim.ts";
 import { symbolsOf } from "../dim.ts";
 import { forgetShapes, inferShapes } from "../infer.ts";
-import { bodyOf, capturedBy, type Graph, type Value } from "../ir.ts";
+import { bodyOf, type Graph, readsOf, type Value } from "../ir.ts";
 import { loopSteps, type Steps, scanSteps } from "../steps.ts";
 import { knownNumbers } from "./known-dims.ts";
 import type { Ask, Found, OpenShape, ShapeRule } from "./rule.ts";
@@ -99,8 +99,8 @@ const kept = (dim: Dim, after: Shape, axis: number): Dim => (dim === after[axis]
 /** Lets sizes out of a body whose symbols are known around it: others are new in each run of the body. */
 function symbolsAround(ask: Ask): (dim: Dim) => Dim | undefined {
   const known = new Set<string>();
-  for (const value of [...ask.inputs, ...capturedBy(ask.node)])
-    for (const dim of value?.shape ?? []) for (const symbol of symbolsOf(dim)) known.add(symbol);
+  for (const value of readsOf(ask.node))
+    for (const dim of value.shape ?? []) for (const symbol of symbolsOf(dim)) known.add(symbol);
   return (dim) => (symbolsOf(dim).every((symbol) => known.has(symbol)) ? dim : undefined);
 }
 

@@ -3,7 +3,7 @@ import { attributesOf, opNameOf } from "../attributes.ts";
 import { GraphBuilder } from "../builder.ts";
 import { appendExpansion, isComposite } from "../expansions/expand.ts";
 import { setKnownDims } from "../infer/known-dims.ts";
-import { capturedBy, Graph, type Node, Value } from "../ir.ts";
+import { Graph, type Node, readsOf, Value } from "../ir.ts";
 import { type OpName, schemas } from "../schemas.ts";
 import { fromNdArray, toNdArray } from "./convert.ts";
 import { type Kernel, type RunBody, unsupported } from "./kernel.ts";
@@ -41,8 +41,7 @@ export interface Since {
 function lastReads(graph: Graph): ReadonlyMap<Node, readonly Value[]> {
   const last = new Map<Value, Node>();
   for (const node of graph.nodes)
-    for (const value of [...node.inputs, ...capturedBy(node), ...node.outputs])
-      if (value) last.set(value, node);
+    for (const value of [...readsOf(node), ...node.outputs]) if (value) last.set(value, node);
   const forget = new Map<Node, Value[]>();
   for (const [value, node] of last)
     if (!graph.outputs.includes(value)) forget.set(node, [...(forget.get(node) ?? []), value]);
@@ -74,7 +73,7 @@ function evaluate(
   }
   const run: RunBody = (body, inner) => runWithin(body, inner, new Map(known));
   for (const node of graph.nodes) {
-    if (since && ![...node.inputs, ...capturedBy(node)].some((input) => input && changed.has(input))) {
+    if (since && !readsOf(node).some((value) => changed.has(value))) {
       for (const output of node.outputs) if (output) known.set(output, since.values.get(output.name)!);
       continue;
     }

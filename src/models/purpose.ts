@@ -1,4 +1,4 @@
-import { capturedBy, type Graph, type Value } from "../graph/ir.ts";
+import { type Graph, readsOf, type Value } from "../graph/ir.ts";
 import { tensorsIn } from "../graph/passes/fold-sequences.ts";
 
 /** What a guess is made from. */
@@ -259,7 +259,7 @@ export function dependentOutputs(graph: Graph): readonly Value[] {
   const fed = new Set(graph.inputs.filter((input) => !input.constant));
   const found = new Set<Value>(fed);
   for (const node of graph.nodes)
-    if ([...node.inputs, ...capturedBy(node)].some((input) => input && found.has(input)))
+    if (readsOf(node).some((value) => found.has(value)))
       for (const output of node.outputs) if (output) found.add(output);
   return graph.outputs.filter((output) => found.has(output));
 }

@@ -425,14 +425,17 @@ describe("what --model may be", () => {
     expect(hub.seen).toEqual([]);
   });
 
-  test("a file that is missing in a folder that is there is no id", async () => {
-    const error = await mistakeOf(locateModel("models/policy.onnx", { settings: settingsFor() }));
-    expect([error.code, error.message]).toEqual([
-      "models/not-found",
-      expect.stringMatching(/^There is no file or folder "models\/policy\.onnx"/),
-    ]);
-    expect(hub.seen).toEqual([]);
-  });
+  test.each(["models/policy.onnx", "elsewhere/policy.onnx"])(
+    "%s, a file that is missing, is no id",
+    async (path) => {
+      const error = await mistakeOf(locateModel(path, { settings: settingsFor() }));
+      expect([error.code, error.message]).toEqual([
+        "models/not-found",
+        expect.stringContaining(`There is no file or folder "${path}"`),
+      ]);
+      expect(hub.seen).toEqual([]);
+    },
+  );
 
   test("an id is named by its commit", async () => {
     const commit = hub.addRepo("other-org/tiny", whole);

@@ -8,7 +8,7 @@ import type { RepoKind } from "./repo-kind.ts";
 
 /**
  * What a user's word stands for: a path, which goes first, or else the id of a repository, which `fetch` brings. A name that
- * is close to one that exists, or that of a file in a folder that exists, is a mistyped path, unless it has a revision, and no
+ * is close to one that exists, or ends as files do, is a mistyped path, unless it has a revision, and no
  * question to the Hub.
  *
  * Gives the path as it was written, or what was fetched with "org/name@commit", which names it for good.
@@ -21,7 +21,7 @@ export async function pathOrRepo<F extends Fetched>(
 ): Promise<string | (F & { readonly name: string })> {
   if (existsSync(text)) return text;
   const id = parseRepoId(text);
-  const isMeantAsPath = async () => isInFolder(text) || (await nearestPath(text)) !== undefined;
+  const isMeantAsPath = async () => endsAsFile(text) || (await nearestPath(text)) !== undefined;
   if (!id || (!text.includes("@") && (await isMeantAsPath()))) throw await noSuchPath(kind, text);
   const found = await fetch(id).catch((cause: unknown) => {
     throw text.includes("/") || text.includes("@") ? cause : nowhere(kind, text, cause);
@@ -48,9 +48,9 @@ function nowhere({ noun, absent }: RepoKind, text: string, cause: unknown): unkn
   );
 }
 
-/** Whether a word names a file, by its ending, in a folder that is there. */
-const isInFolder = (text: string): boolean =>
-  text.includes("/") && /\.[a-z]+$/i.test(text) && existsSync(dirname(text));
+/** Whether a word ends as files of models and data do, and no repository. */
+const endsAsFile = (text: string): boolean =>
+  /\.(onnx|safetensors|npz|npy|jsonl?|csv|tsv|parquet|zip)$/i.test(text);
 
 /** What lies beside the path that was meant and has a similar name. */
 async function nearestPath(text: string): Promise<string | undefined> {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { loadNpz, saveNpz } from "../../src/formats/npz.node.ts";
@@ -126,6 +126,9 @@ describe("a graph tuned by a declared loss", () => {
     await expect(scoresOf({ model: at("sum"), data: at("splits"), split: "all" })).rejects.toThrow(
       "files of their own",
     );
+    rmSync(at("splits/test.npz"));
+    const held = await scoresOf({ model: at("sum"), data: at("splits") });
+    expect([held.split, held.examples]).toEqual(["validation", 40]);
   });
 
   test("arrays may weigh examples and mask elements", async () => {

@@ -50,6 +50,7 @@ function recurrent(shapes: Readonly<Record<"obs" | "state", readonly Dim[]>>, is
 const forms = {
   "the batch in front": { obs: ["n", "steps", 3], state: [1, "n", width] },
   "steps in front": { obs: ["steps", "batch", 3], state: [1, "batch", width] },
+  "a batch of another name in the state": { obs: ["n", "steps", 3], state: [1, "others", width] },
   "one example at a time": { obs: [1, 5, 3], state: [1, 1, width] },
 } as const;
 

@@ -42,14 +42,15 @@ export async function* evaluateArrays(
   yield { type: "scored", model, data, split, examples, metrics, worst: worstOf(evaluation) };
 }
 
-/** The examples asked for; without an answer those of the test split, or all there are. */
+/** The examples asked for; without an answer those of the test split, else of validation in a file of its own, or all there are. */
 function chosenPart(
   { root, splits }: ArrayDataset,
   options: Pick<EvaluateSettings, "split" | "ofRun">,
 ): readonly [string, ArrayPart] {
   const there = (["train", "validation", "test"] as const).filter((name) => splits[name].rows.length > 0);
   const sizes = { test: splits.test.rows.length, validation: splits.validation.rows.length };
-  const split = splitOf(options, sizes);
+  const isOwnFile = options.split === undefined && there.length > 1 && sizes.validation > 0;
+  const split = isOwnFile && sizes.test === 0 ? "validation" : splitOf(options, sizes);
   const only: SplitName | undefined = split === "all" && there.length === 1 ? there[0] : undefined;
   if (only) return ["all", splits[only]];
   if (split !== "all" && splits[split].rows.length > 0) return [split, splits[split]];

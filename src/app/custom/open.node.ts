@@ -294,6 +294,8 @@ async function atSizes(
   for (const input of [...graph.inputs])
     if (!fed.includes(input) && !graph.outputs.includes(input)) graph.removeValue(input);
   const notes = [...(await learnShapesOrSay(graph, runtime))];
+  // Of outputs the place of the batch may be known only now.
+  batchFirst(graph);
   const open = graph.outputs.find(({ shape, opaqueType }) => !shape && !opaqueType);
   if (open && notes[0])
     throw new DiapasonError(

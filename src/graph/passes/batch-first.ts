@@ -2,9 +2,11 @@ import type { Graph, Value } from "../ir.ts";
 
 /**
  * Brings the batch of every input and output to the front, in place, by transposing what is fed and given: states of
- * recurrent networks are [layers, batch, width], their sequences [time, batch, width].
+ * recurrent networks are [layers, batch, width], their sequences [time, batch, width]. An input that begins with a number and
+ * leaves one size open counts examples there.
  */
 export function batchFirst(graph: Graph): void {
+  for (const input of graph.inputs) if (!input.constant) nameBatch(graph, input);
   for (const input of [...graph.inputs]) {
     const axis = batchAxis(input);
     if (axis === undefined || input.constant) continue;
@@ -33,6 +35,14 @@ export function batchFirst(graph: Graph): void {
     Object.assign(front, { dtype, storedType, shape: order.map((at) => shape![at]!) });
     graph.setOutput(i, front);
   });
+}
+
+/** Calls the only open size of an input the batch, wherever it occurs, if its first size is a number. */
+function nameBatch(graph: Graph, { shape }: Value): void {
+  const open = shape?.filter((dim) => typeof dim === "string") ?? [];
+  if (typeof shape?.[0] !== "number" || open.length !== 1 || open[0] === "batch") return;
+  for (const value of [...graph.inputs, ...graph.nodes.flatMap((node) => node.outputs)])
+    if (value?.shape) value.shape = value.shape.map((dim) => (dim === open[0] ? "batch" : dim));
 }
 
 /** Where the batch lies, if it is not in front. */

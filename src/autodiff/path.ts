@@ -111,10 +111,9 @@ export function refuseUnreached({ values }: GradientPath, loss: Value, parameter
 }
 
 /**
- * Replaces the composite operators between some values and others, given by name, by what they are made of, padding that only
- * the run knows by Pads of its own, and takes out
- * of bodies that run many times what is the same each time: the gradient of a weight that a step transposes is then that
- * of a transposed weight, outside of the steps.
+ * Replaces the composite operators between some values and others, given by name, by what they are made of, padding that
+ * only the run knows by Pads of its own, and takes out of bodies that run many times what is the same each time: the
+ * gradient of a weight that a step transposes is then that of a transposed weight, outside of the steps.
  */
 export function expandOnPath(graph: Graph, ends: readonly string[], sources: readonly Value[]): void {
   for (;;) {

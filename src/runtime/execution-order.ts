@@ -7,8 +7,8 @@ import type { Graph, Value } from "../graph/ir.ts";
  * The runtime goes depth first from the nodes whose outputs no node reads, the last one first; but a node that its
  * optimizer replaces, as it does with transposes at the end of a weight gradient, counts as the last. Then all weight
  * gradients wait for the whole way back, with every activation they read: ResNet-18 holds 1188 MB at once instead of 784.
- * Here one number of every such output, or their count where there may be none, is read by one last node, in the order in which the outputs stand, by operators
- * that the optimizer leaves as they are.
+ * Here one number of every such output, or their count where there may be none, is read by one last node, in the order in
+ * which the outputs stand, by operators that the optimizer leaves as they are.
  */
 export function pinOrder(source: Graph): Graph {
   const graph = source.clone();

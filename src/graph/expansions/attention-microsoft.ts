@@ -155,8 +155,7 @@ function groupQuery(c: Composite<"com.microsoft.GroupQueryAttention">): readonly
   const { g, node, attrs } = c;
   const x = c.x as readonly Value[];
   const { num_heads: heads, kv_num_heads: shared, do_rotary, local_window_size: window } = attrs;
-  const isWritten = (name: "NONE" | string) => name !== "NONE";
-  if (isWritten(attrs.k_quant_type) || isWritten(attrs.v_quant_type))
+  if (attrs.k_quant_type !== "NONE" || attrs.v_quant_type !== "NONE")
     noExpansion(node, "its cache is quantised");
   if (attrs.sliding_window_cache) noExpansion(node, "its cache is a window");
   if (c.has(14) || c.has(15)) noExpansion(node, "it normalises queries and keys, which no CPU kernel does");

@@ -8,6 +8,7 @@ import { type OpName, schemas } from "../schemas.ts";
 import { fromNdArray, toNdArray } from "./convert.ts";
 import { type Kernel, type RunBody, unsupported } from "./kernel.ts";
 import { isFloat, type NdArray } from "./nd-array.ts";
+import { sequenceKernel } from "./sequences.ts";
 import { kernels } from "./table.ts";
 
 export { fromNdArray, toNdArray } from "./convert.ts";
@@ -105,6 +106,8 @@ export function runNode(
   inputs: readonly (NdArray | undefined)[],
   run: RunBody = runWithin,
 ): (NdArray | undefined)[] {
+  const ofSequences = sequenceKernel(node);
+  if (ofSequences) return [...ofSequences({ node, inputs, run })];
   const name = opNameOf(node);
   if (!name) return unsupported(node, "is not in the operator table");
   const outdated = [...node.attributes.keys()].find((key) => !spelled(name, key));

@@ -141,4 +141,13 @@ export const fused: { readonly [title: string]: GradCase } = {
   "com.microsoft.Trilu": grad("3x3", (g, x) =>
     g.op("com.microsoft.Trilu", [x, g.constant([-1], "int64", [])], { upper: 0 }),
   ),
+  "MoE, shares of all experts": plain("com.microsoft.MoE", "3x4, 3x4, 4x5x4, 4x5, 4x4x5, 4x4", {
+    k: 2,
+    activation_type: "silu",
+  }),
+  "MoE, gated, three axes, shares of those chosen": plain(
+    "com.microsoft.MoE",
+    "1x2x4, 2x3, 3x6x4, 3x6, 3x4x3",
+    { k: 2, activation_type: "swiglu", swiglu_fusion: 1, normalize_routing_weights: 1 },
+  ),
 };

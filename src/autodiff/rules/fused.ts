@@ -42,6 +42,7 @@ export const fused = {
   "com.microsoft.BiasSoftmax": "expansion",
   "com.microsoft.FusedGemm": "expansion",
   "com.microsoft.FusedConv": "expansion",
+  "com.microsoft.MoE": "expansion",
   "com.microsoft.NhwcConv": "expansion",
   "com.microsoft.GroupNorm": "expansion",
   "com.microsoft.SkipGroupNorm": "expansion",

@@ -67,6 +67,15 @@ describe("what counts as a parameter", () => {
     });
     expect(names).toEqual(["w"]);
   });
+  test("a number that is spread and also compared is a setting: it would move what is compared", () => {
+    const { names } = build((g, x) => {
+      const zero = g.addInitializer("const_fold_opt__1303", ramp());
+      const start = op(g, "Expand", zero, g.addInitializer("sizes", int64([2], [3, 8])));
+      const state = op(g, "MatMul", start, g.addInitializer("w", ramp(8, 8)));
+      return op(g, "Where", op(g, "Less", x, zero), state, x);
+    });
+    expect(names).toEqual(["w"]);
+  });
   test("tensors that stand in PyTorch's code, as anchors do, are none", () => {
     const { names } = build((g, x) => {
       const y = op(g, "Conv", x, g.addInitializer("w", ramp(4, 3, 1, 1)));

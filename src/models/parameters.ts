@@ -91,9 +91,17 @@ function roleOf(value: Value, onPath: ReadonlySet<Node>, learned: ReadonlySet<Va
       else roles.add("setting");
     });
   }
+  if (roles.has("setting") && isShared(value)) return "setting";
   for (const role of ["matrix", "vector", "buffer", "input scale"] as const) if (roles.has(role)) return role;
   return "setting";
 }
+
+/**
+ * Whether a constant is one number without a parameter's name: where exporters share a 0 or 1 between a first state or scale
+ * and a comparison, moving the one would move the other.
+ */
+const isShared = ({ name, constant }: Value): boolean =>
+  constant !== undefined && sizeOf(constant.dims) <= 1 && !namedLikeParameter.test(name);
 
 function operandRole(origin: Value, node: Node, row: WeightSlots, learned: ReadonlySet<Value>): Role {
   if (namedLikeLiteral.test(origin.name)) return "setting";

@@ -12,10 +12,18 @@ function looped(
   limit: Value | undefined,
   states: readonly Value[],
   turn: Turn,
-  { outputs, goes }: { outputs: number; goes?: (b: GraphBuilder, made: readonly Value[]) => Value },
+  {
+    outputs,
+    goes,
+    counter = [],
+  }: {
+    outputs: number;
+    goes?: (b: GraphBuilder, made: readonly Value[]) => Value;
+    counter?: readonly number[];
+  },
 ): readonly Value[] {
   const graph = new Graph("turn", undefined, g.graph);
-  const number = graph.addInput(graph.freshName("turn"), "int64", []);
+  const number = graph.addInput(graph.freshName("turn"), "int64", counter);
   const condition = graph.addInput(graph.freshName("goes"), "bool", []);
   const before = states.map((state) => graph.addInput(graph.freshName("state"), state.dtype, state.shape));
   const b = new GraphBuilder(graph);
@@ -52,6 +60,18 @@ const loops: { readonly [title: string]: GradCase } = {
       [s],
       (b, turn, [state]) => [b.op("Sin", [b.mul(state!, b.op("Gather", [rows, turn]))])],
       { outputs: 0 },
+    ),
+  ),
+  "Loop whose turn is a list of one, at which it cuts": grad("2, 3x2", (g, s, rows) =>
+    looped(
+      g,
+      turns(g, 3),
+      [s],
+      (b, turn, [state]) => {
+        const row = b.op("Slice", [rows, turn, b.add(turn, b.ints([1])), b.ints([0])]);
+        return [b.op("Sin", [b.mul(state!, b.op("Squeeze", [row, b.ints([0])]))])];
+      },
+      { outputs: 0, counter: [1] },
     ),
   ),
   "Loop whose steps read nothing": grad("3", (g, s) =>

@@ -41,13 +41,19 @@ function canBe(body: Graph): boolean {
 const loop: ShapeRule<"Loop"> = (ask) => {
   const steps = loopSteps(ask.node);
   const [turn, condition] = steps.body.inputs;
-  Object.assign(turn!, { dtype: "int64", shape: [] });
-  Object.assign(condition!, { dtype: "bool", shape: [] });
+  for (const [value, dtype] of [
+    [turn!, "int64"],
+    [condition!, "bool"],
+  ] as const)
+    Object.assign(value, { dtype, shape: inTurn(value) });
   enter(steps);
   // what a turn does not keep of a state's shape is unknown from its first one on
   if (steps.carried.map(loosen).some((isLoosened) => isLoosened)) inferShapes(steps.body);
   return left(ask, steps, steps.count);
 };
+
+/** The shape of what a Loop itself hands to its body: one number, as a list of one where the body says so (tf2onnx does). */
+const inTurn = ({ shape }: Value): Shape => (shape?.length === 1 ? [1] : []);
 
 const scan: ShapeRule<"Scan"> = (ask) => {
   const steps = scanSteps(ask.node);

@@ -12,11 +12,12 @@ const feedsOf = (body: Graph, values: readonly NdArray[]): ReadonlyMap<string, N
 /** Inputs: trip count?, condition?, carried values. Outputs: carried values, then one row of each scan output a turn. */
 function loop({ node, inputs: [limit, condition, ...initial], run }: Call<"Loop">): readonly NdArray[] {
   const body = bodyOf(node, "body");
+  const [turnDims, goesDims] = body.inputs.map(({ shape }) => (shape?.length === 1 ? [1] : []));
   let carried = initial as NdArray[];
   let goes = condition?.data[0] ?? 1;
   const rows: NdArray[][] = [];
   for (let turn = 0; goes && turn < (limit?.data[0] ?? Number.POSITIVE_INFINITY); turn++) {
-    const values = [ndArray("int64", [], [turn]), ndArray("bool", [], [goes]), ...carried];
+    const values = [ndArray("int64", turnDims!, [turn]), ndArray("bool", goesDims!, [goes]), ...carried];
     const [next, ...made] = run(body, feedsOf(body, values));
     goes = next!.data[0]!;
     carried = made.slice(0, carried.length);

@@ -20,13 +20,13 @@ export const transformed = ({ length, inverse, onesided }: Fourier): { to: numbe
   toParts: onesided && inverse ? 1 : 2,
 });
 
-/** Why a transform has no meaning: runtimes count points of half a spectrum that is too long or too short as they like. */
-export function flawOf({ from, length, inverse, onesided }: Fourier): string | undefined {
-  if (length < 1) return `its length is ${length}`;
-  return inverse && onesided && from !== halfOf(length)
-    ? `its half spectrum has ${from} points, of which a length of ${length} has ${halfOf(length)}`
-    : undefined;
-}
+/** How many points of a line, or of half a spectrum, are read: those beyond count nothing, those that are missing are 0. */
+export const pointsRead = ({ from, length, inverse, onesided }: Fourier): number =>
+  Math.min(from, inverse && onesided ? halfOf(length) : length);
+
+/** Why a transform has no meaning. */
+export const flawOf = ({ length }: Fourier): string | undefined =>
+  length < 1 ? `its length is ${length}` : undefined;
 
 /**
  * The matrix: [from, fromParts, to, toParts], row-major.
@@ -43,7 +43,7 @@ export function fourierMatrix(fourier: Fourier): Float64Array {
   const isHalf = onesided && inverse;
   const weight = (j: number) => (inverse ? (isHalf && j > 0 && 2 * j !== length ? 2 : 1) / length : 1);
   const matrix = new Float64Array(from * fromParts * to * toParts);
-  for (let j = 0; j < Math.min(from, length); j++)
+  for (let j = 0; j < pointsRead(fourier); j++)
     for (let k = 0; k < to; k++) {
       const angle = (j * k) % length;
       const [c, s] = [weight(j) * cos[angle]!, weight(j) * sin[angle]!];

@@ -33,7 +33,7 @@ const windowOps: ReadonlySet<string | undefined> = new Set<OpName>([
  */
 export function windowOf(node: Node): Window | undefined {
   const spatial = node.inputs[0]?.shape?.slice(2);
-  const frame = spatial && frameOf(node, spatial.length);
+  const frame = spatial && windowFrame(node, spatial.length);
   const along =
     frame && spatial.map((size, axis) => (frame.transposed ? transposed : forward)(frame, size, axis));
   if (!along?.every((a) => a !== undefined)) return undefined;
@@ -54,8 +54,24 @@ export function roundsUpInVain(node: Node): boolean {
   return up?.every((size, axis) => typeof size === "number" && size === down?.[axis]) ?? false;
 }
 
+/**
+ * Whether windows that begin past the end of a pool's input are counted along an axis by shape inference of ONNX, until
+ * opset 22, and left out by what runs it.
+ */
+export function countsPastEnd(node: Node): boolean {
+  const spatial = node.inputs[0]?.shape?.slice(2) ?? [];
+  const frame = windowFrame(node, spatial.length);
+  if (!frame?.ceil || frame.autoPad.startsWith("SAME")) return false;
+  return spatial.some((size, axis) => {
+    if (typeof size !== "number") return false;
+    const { begin, end } = explicit(frame, axis);
+    const room = size + begin + end - spanOf(frame, axis);
+    return forward(frame, size, axis)?.output !== Math.ceil(room / frame.strides[axis]!) + 1;
+  });
+}
+
 /** What a node says of its window, before its input's sizes are looked at. */
-interface Frame {
+export interface Frame {
   readonly kernel: readonly number[];
   readonly strides: readonly number[];
   readonly dilations: readonly number[];
@@ -67,7 +83,8 @@ interface Frame {
   readonly outputShape: readonly number[];
 }
 
-function frameOf(node: Node, rank: number): Frame | undefined {
+/** The frame of a node's window over `rank` axes; undefined where its kernel is not known. */
+export function windowFrame(node: Node, rank: number): Frame | undefined {
   const name = opNameOf(node);
   if (!windowOps.has(name)) bug(`${node.op} has no window`);
   const attributes: Partial<AttributesOf<"ConvTranspose"> & AttributesOf<"MaxPool">> = attributesOf(
@@ -99,7 +116,9 @@ interface Along {
   readonly output: Dim | undefined;
 }
 
-const spanOf = (frame: Frame, axis: number): number => (frame.kernel[axis]! - 1) * frame.dilations[axis]! + 1;
+/** How many elements of an axis a window spans. */
+export const spanOf = (frame: Frame, axis: number): number =>
+  (frame.kernel[axis]! - 1) * frame.dilations[axis]! + 1;
 
 function forward(frame: Frame, size: Dim, axis: number): Along | undefined {
   const stride = frame.strides[axis]!;
@@ -142,7 +161,8 @@ function shared(frame: Frame, total: number): { readonly begin: number; readonly
   return frame.autoPad === "SAME_UPPER" ? { begin: least, end: most } : { begin: most, end: least };
 }
 
-function explicit(frame: Frame, axis: number): { readonly begin: number; readonly end: number } {
+/** The padding of an axis that a node gives in numbers. */
+export function explicit(frame: Frame, axis: number): { readonly begin: number; readonly end: number } {
   if (frame.autoPad === "VALID") return { begin: 0, end: 0 };
   return { begin: frame.pads[axis]!, end: frame.pads[axis + frame.kernel.length]! };
 }

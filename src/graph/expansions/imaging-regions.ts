@@ -3,6 +3,7 @@ import { knownNumbers } from "../infer.ts";
 import type { Node, Value } from "../ir.ts";
 import type { AttributesOf } from "../schemas.ts";
 import { type Composite, type Expansions, noExpansion } from "./expansion.ts";
+import { productOf, rampOf, reshapeTo, sizeAlong, sizeLike } from "./open-sizes.ts";
 import { type AxisTaps, clamped } from "./sampling.ts";
 
 /** What a RoiAlign node says. */
@@ -33,11 +34,11 @@ interface Samples {
 export function regionTaps(aligning: Aligning): RegionTaps {
   const { g, x, attrs } = aligning;
   const [input, rois, images] = x;
-  const [height, width] = [2, 3].map((axis) => pixelsAlong(g, input, axis)) as [Operand, Operand];
+  const [height, width] = [2, 3].map((axis) => sizeAlong(g, input, axis)) as [Operand, Operand];
   const isHalf = attrs.coordinate_transformation_mode === "half_pixel";
   const corners = g.sub(g.mul(rois, attrs.spatial_scale), isHalf ? 0.5 : 0);
   const axis = (first: number, among: Operand, bins: number): AxisTaps & Pick<Samples, "count"> => {
-    const size = typeof among === "number" ? among : g.cast(among, corners);
+    const size = sizeLike(g, among, corners);
     const start = g.slice(corners, [1], [first], [first + 1]);
     const extent = g.sub(g.slice(corners, [1], [first + 2], [first + 3]), start);
     const length = isHalf ? extent : g.max(extent, 1);
@@ -54,24 +55,14 @@ export function regionTaps(aligning: Aligning): RegionTaps {
   // [regions, bins, samples, 2] of both axes crossed: [regions, height, width, samples, samples, 2, 2]
   const crossed = (a: Value, b: Value, by: (a: Value, b: Value) => Value) =>
     by(g.unsqueeze(a, [2, 4, 6]), g.unsqueeze(b, [1, 3, 5]));
-  const image = g.unsqueeze(g.mul(g.cast(images, "int64"), pixelsIn(g, input)), range(1, 7));
+  const image = g.unsqueeze(g.mul(g.cast(images, "int64"), productOf(g, [height, width])), range(1, 7));
   const pixel = crossed(g.mul(g.cast(y.at, "int64"), width), g.cast(across.at, "int64"), g.add);
-  const flat = g.concat([g.ints([-1]), timesFour(g, y.count, across.count)], 0);
+  // four pixels for every pair of samples
+  const flat = [-1, productOf(g, [4, y.count, across.count])];
   return {
-    row: g.op("Reshape", [g.add(pixel, image), flat]),
-    weight: g.op("Reshape", [crossed(y.weight, across.weight, g.mul), flat]),
+    row: reshapeTo(g, g.add(pixel, image), flat),
+    weight: reshapeTo(g, crossed(y.weight, across.weight, g.mul), flat),
   };
-}
-
-/** How many pixels an image has along an axis: a number, or int64 [1] where only the run knows. */
-function pixelsAlong(g: GraphBuilder, image: Value, axis: number): Operand {
-  const size = image.shape?.[axis];
-  return typeof size === "number" ? size : g.sizeOf(image, axis);
-}
-
-function pixelsIn(g: GraphBuilder, image: Value): Operand {
-  const [height, width] = [pixelsAlong(g, image, 2), pixelsAlong(g, image, 3)];
-  return typeof height === "number" && typeof width === "number" ? height * width : g.mul(height, width);
 }
 
 /** The number of channels of an image. @throws what `noExpansion` throws */
@@ -96,13 +87,6 @@ function pixelTaps(g: GraphBuilder, at: Value, size: Operand): AxisTaps {
 
 /** A sample's part of a mean over `count`; none for one that stands there because another region has more. */
 const meanShare = (count: number, sample: number): number => (sample < count ? 1 / count : 0);
-
-/** Four pixels for every pair of samples, as a shape has it. */
-function timesFour(g: GraphBuilder, down: Operand, across: Operand): Value {
-  if (typeof down === "number" && typeof across === "number") return g.ints([4 * down * across]);
-  const vector = (count: Operand) => (typeof count === "number" ? g.ints([count]) : count);
-  return g.mul(g.mul(vector(down), vector(across)), 4);
-}
 
 /** One axis of all regions: their column of begins, the number of bins, and how long they are, [regions, 1]. */
 interface Extents {
@@ -145,16 +129,15 @@ function samplesAtRunTime(g: GraphBuilder, { bins, length }: Extents, mode: stri
   const some = g.max(counts, 1);
   // beside 1, as there may be no region
   const all = g.concat([g.constant([1], length.dtype), g.op("Reshape", [counts, g.ints([-1])])], 0);
-  const most = g.cast(g.op("ReduceMax", [all], { keepdims: 0 }), "int64");
-  const number = (value: number) => g.constant([value], "int64", []);
-  const sample = g.cast(g.op("Range", [number(0), most, number(1)]), length);
+  const most = g.cast(g.op("ReduceMax", [all], { keepdims: 1 }), "int64");
+  const sample = rampOf(g, most, length.dtype ?? "float32");
   const bin = g.constant(range(bins), length.dtype, [bins, 1]);
   const within = g.div(g.add(g.min(sample, g.sub(some, 1)), 0.5), some);
   const mean = g.where(g.less(sample, counts), g.div(g.scalar(1, length), some), 0);
   return {
     at: g.div(g.add(within, bin), bins),
     share: mode === "max" ? g.min(counts, 1) : mean,
-    count: g.reshape(most, [1]),
+    count: most,
   };
 }
 

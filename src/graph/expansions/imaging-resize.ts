@@ -14,7 +14,7 @@ export interface Interpolated {
   readonly axis: number;
   /** Its place among the axes that the scales or sizes speak of. */
   readonly index: number;
-  /** 0, and no taps, where the sizes, or whether it changes at all, are not known before running. */
+  /** 0, and no taps, where the sizes, the region, or whether it changes at all, are not known before running. */
   readonly from: number;
   readonly taps: readonly Taps[];
   /** k where it repeats each element k times in a row and does nothing else. */
@@ -30,7 +30,7 @@ interface Resizing {
   readonly attrs: AttributesOf<"Resize">;
 }
 
-/** The axes a Resize changes, or may change. @throws graph/no-expansion when its region is not constant */
+/** The axes a Resize changes, or may change. */
 export function interpolatedAxes({ node, x, attrs }: Resizing): readonly Interpolated[] {
   const input = x[0]!;
   const output = imaging.Resize(new Ask({ ...node, inputs: x }, "Resize"))[0]?.shape;
@@ -46,18 +46,17 @@ export function interpolatedAxes({ node, x, attrs }: Resizing): readonly Interpo
   return axes.flatMap((axis, index) => {
     const [from, to] = [input.shape![axis]!, output?.[axis]];
     const scale = scales?.[index];
-    const region = regionOf({ node, x, attrs }, along, index);
-    const isCropped = region !== undefined;
+    const isCropped = attrs.coordinate_transformation_mode === "tf_crop_and_resize";
+    const region = isCropped ? regionOf(x[1], along, index) : ([0, 1] as const);
     // an axis of scale 1 stays as it is, also where a region is cut out: so do runtimes
     if (scale === 1 || (from === to && scale === undefined)) return [];
-    if (typeof from !== "number" || typeof to !== "number" || (from === to && mayBeCopied)) {
+    if (!region || typeof from !== "number" || typeof to !== "number" || (from === to && mayBeCopied)) {
       const repeats = scale && !isCropped ? repeatsOfAny(scale, attrs) : undefined;
       const stencil = scale ? stencilOf(scale, attrs) : undefined;
       return [{ axis, index, from: 0, taps: [], repeats, stencil }];
     }
     const factor = scale ?? (attrs.mode === "nearest" ? Math.fround(to / from) : to / from);
-    const resized = { from, to, scale: factor, region: region ?? ([0, 1] as const) };
-    const taps = interpolation(resized, attrs);
+    const taps = interpolation({ from, to, scale: factor, region }, attrs);
     return [{ axis, index, from, taps, repeats: repeatsOf(taps, from), stencil: stencilOf(factor, attrs) }];
   });
 }
@@ -90,16 +89,14 @@ function keptRatio({ x, attrs }: Resizing, axes: readonly number[]): readonly nu
   return ratio === undefined ? undefined : axes.map(() => ratio);
 }
 
-/** The region's begin and end along an axis; undefined where the mode knows no region. */
+/** The region's begin and end along an axis, where they are known. */
 function regionOf(
-  { node, x, attrs }: Resizing,
+  corners: Value | undefined,
   along: number,
   i: number,
 ): readonly [number, number] | undefined {
-  if (attrs.coordinate_transformation_mode !== "tf_crop_and_resize") return undefined;
-  const region = knownNumbers(x[1]);
-  if (region?.length !== 2 * along) return noExpansion(node, "its region of interest is not constant");
-  return [region[i]!, region[along + i]!];
+  const region = knownNumbers(corners);
+  return region?.length === 2 * along ? [region[i]!, region[along + i]!] : undefined;
 }
 
 /** M·x along an axis; rows: the matrix [outputs, size of the axis]. Sizes of other axes may be symbols. */
@@ -113,7 +110,8 @@ export function alongAxis(g: GraphBuilder, x: Value, axis: number, matrix: Value
 
 function resized({ g, node, x, attrs }: Composite<"Resize">): Value {
   const axes = interpolatedAxes({ node, x, attrs });
-  if (axes.some(({ from }) => from === 0)) return noExpansion(node, "its sizes are not known before running");
+  if (axes.some(({ from }) => from === 0))
+    return noExpansion(node, "its sizes or its region are not known before running");
   const dtype = x[0].dtype ?? "float32";
   const interpolated = axes.reduce((value, { axis, from, taps }) => {
     const matrix = g.constant(matrixOf(taps, from), dtype, [taps.length, from]);

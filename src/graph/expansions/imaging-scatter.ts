@@ -1,14 +1,23 @@
-import { type GraphBuilder, numbers, range, rankOf } from "../builder.ts";
+import { type GraphBuilder, numbers, type Operand, range, rankOf } from "../builder.ts";
 import { knownDims } from "../infer/known-dims.ts";
 import type { Node, Value } from "../ir.ts";
 import { type Composite, type Expansions, noExpansion, sizesOf } from "./expansion.ts";
-import { along } from "./imaging-sampling.ts";
+import { inAxis } from "./imaging-sampling.ts";
+import {
+  asVector,
+  linearIn,
+  productOf,
+  quotientOf,
+  rampOf,
+  reshapeTo,
+  sizeAlong,
+  sizeIn,
+  sumOf,
+} from "./open-sizes.ts";
 
-const count = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
-
-/** Numbers that an input holds, from one on. @throws graph/no-expansion */
-const listOf = (node: Node, value: Value, what: string, from = 0): readonly number[] => {
-  const list = knownDims(value)?.slice(from);
+/** Numbers that an input holds. @throws graph/no-expansion */
+const listOf = (node: Node, value: Value, what: string): readonly number[] => {
+  const list = knownDims(value);
   return list?.every((size) => typeof size === "number")
     ? list
     : noExpansion(node, `it needs its ${what} as numbers; known is [${list?.join(", ") ?? "?"}]`);
@@ -16,45 +25,43 @@ const listOf = (node: Node, value: Value, what: string, from = 0): readonly numb
 
 /** Each element of each column added where its window's tap lies in the image; those outside go to a row that is cut off. */
 function col2Im({ g, node, x: [x, image, block], attrs }: Composite<"Col2Im">): Value {
-  const sizes = listOf(node, image, "image shape");
-  const kernel = listOf(node, block, "block shape");
-  const [channels, windows] = sizesOf(node, x, "channels and windows", 1) as readonly [number, number];
-  const taps = count(kernel);
-  const grid = windowsOf(sizes, kernel, attrs);
-  const pixels = count(sizes);
-  const places = range(taps).flatMap((tap) =>
-    range(windows).map((window) => {
-      const at = sizes.map(
-        (_, axis) =>
-          along(window, grid, axis) * (attrs.strides[axis] ?? 1) -
-          (attrs.pads[axis] ?? 0) +
-          along(tap, kernel, axis) * (attrs.dilations[axis] ?? 1),
-      );
-      const isInside = at.every((place, axis) => place >= 0 && place < sizes[axis]!);
-      return isInside ? at.reduce((flat, place, axis) => flat * sizes[axis]! + place, 0) : pixels;
-    }),
-  );
-  const rows = g.transpose(g.reshape(x, [-1, taps * windows]), [1, 0]);
-  const columns = g.sizeOf(rows, 1);
-  const empty = g.zeros(g.concat([g.ints([pixels + 1]), columns], 0), x);
-  const added = g.op("ScatterND", [empty, g.constant(places, "int64", [places.length, 1]), rows], {
-    reduction: "add",
+  const axes = range(lengthOf(node, image, "image shape"));
+  const [sizes, kernel] = [image, block].map((list) => axes.map((i) => sizeIn(g, list, i))) as [
+    Operand[],
+    Operand[],
+  ];
+  const pixels = productOf(g, sizes);
+  const taps = productOf(g, kernel);
+  const lines = axes.map((axis) => {
+    const size = sizes[axis]!;
+    const [stride, dilation] = [attrs.strides[axis] ?? 1, attrs.dilations[axis] ?? 1];
+    const [begin, end] = [attrs.pads[axis] ?? 0, attrs.pads[axis + axes.length] ?? 0];
+    const room = linearIn(g, sumOf(g, size, kernel[axis]!, -dilation), 1, begin + end + dilation - 1);
+    const windows = linearIn(g, quotientOf(g, room, stride), 1, 1);
+    const tap = g.unsqueeze(rampOf(g, kernel[axis]!, "int64", { step: dilation }), [1]);
+    const line = g.add(tap, rampOf(g, windows, "int64", { start: -begin, step: stride }));
+    // taps of all axes, then windows of all axes
+    const others = range(2 * axes.length).filter((i) => i % axes.length !== axis);
+    const isInside = g.op("And", [g.greaterOrEqual(line, 0), g.less(line, size)]);
+    return {
+      at: g.unsqueeze(g.mul(line, productOf(g, sizes.slice(axis + 1))), others),
+      isInside: g.unsqueeze(isInside, others),
+    };
   });
-  const inside = g.slice(added, [0], [0], [pixels]);
-  return g.reshape(g.transpose(inside, [1, 0]), [-1, channels / taps, ...sizes]);
+  const isInside = lines.map((line) => line.isInside).reduce((p, q) => g.op("And", [p, q]));
+  const place = g.where(isInside, lines.map((line) => line.at).reduce(g.add), pixels);
+  const samples = productOf(g, [taps, sizeAlong(g, x, 2)]);
+  const rows = g.transpose(reshapeTo(g, x, [-1, samples]), [1, 0]);
+  const empty = g.zeros(g.concat([asVector(g, linearIn(g, pixels, 1, 1)), g.sizeOf(rows, 1)], 0), x);
+  const added = g.op("ScatterND", [empty, g.reshape(place, [-1, 1]), rows], { reduction: "add" });
+  const inside = g.op("Slice", [added, g.ints([0]), asVector(g, pixels), g.ints([0])]);
+  const channels = quotientOf(g, sizeAlong(g, x, 1), taps);
+  return reshapeTo(g, g.transpose(inside, [1, 0]), [sizeAlong(g, x, 0), channels, ...sizes]);
 }
 
-/** How many windows lie along each axis of an image. */
-const windowsOf = (
-  sizes: readonly number[],
-  kernel: readonly number[],
-  { pads, strides, dilations }: Composite<"Col2Im">["attrs"],
-): readonly number[] =>
-  sizes.map((size, axis) => {
-    const span = (dilations[axis] ?? 1) * (kernel[axis]! - 1) + 1;
-    const room = size + (pads[axis] ?? 0) + (pads[axis + sizes.length] ?? 0) - span;
-    return Math.floor(room / (strides[axis] ?? 1)) + 1;
-  });
+/** How many numbers an input holds. @throws graph/no-expansion */
+const lengthOf = (node: Node, list: Value, what: string): number =>
+  sizesOf(node, list, `the length of its ${what}`)[0]!;
 
 /**
  * Each element where its index says, in the flat output that is asked for, else in the one that the window implies.
@@ -87,24 +94,30 @@ function implied(
 
 /** θ·(x, y, 1) for every pixel of the asked-for size, its centre between −1 and 1. */
 function affineGrid({ g, node, x: [theta, size], attrs }: Composite<"AffineGrid">): Value {
-  const sizes = listOf(node, size, "size", 2);
-  const points = range(count(sizes)).flatMap((point) => [
-    ...sizes
-      .map((_, axis) => centre(along(point, sizes, axis), sizes[axis]!, attrs.align_corners === 1))
-      .reverse(),
-    1,
-  ]);
-  const base = g.constant(points, theta.dtype, [count(sizes), sizes.length + 1]);
-  return g.reshape(g.matmul(base, g.swap(theta)), [-1, ...sizes, sizes.length]);
+  const count = lengthOf(node, size, "size") - 2;
+  const column = (i: number) =>
+    g.unsqueeze(g.squeeze(g.slice(theta, [2], [i], [i + 1]), [2]), range(1, count + 1));
+  const moved = range(count).map((axis) => {
+    const centres = centresOf(g, sizeIn(g, size, axis + 2), theta, attrs.align_corners === 1);
+    return g.mul(column(count - 1 - axis), g.unsqueeze(inAxis(g, centres, axis, count), [count]));
+  });
+  return g.add(moved.reduce(g.add), column(count));
 }
 
 /**
- * The place of a pixel between −1 and 1: its centre, or with `alignCorners` stretched so that the ends are reached; a single
- * pixel is then at the end, as in ONNX Runtime (at the begin in ONNX's reference, in the middle in PyTorch).
+ * The places of an axis' pixels between −1 and 1: their centres, or with `alignCorners` stretched so that the ends are
+ * reached; a single pixel is then at the end, as in ONNX Runtime (at the begin in ONNX's reference, in the middle in PyTorch).
  */
-function centre(index: number, size: number, alignCorners: boolean): number {
-  if (!alignCorners) return (2 * index + 1) / size - 1;
-  return size === 1 ? 1 : (2 * index) / (size - 1) - 1;
+function centresOf(g: GraphBuilder, size: Operand, like: Value, alignCorners: boolean): Value {
+  const dtype = like.dtype ?? "float32";
+  if (typeof size === "number") {
+    const centre = (i: number) => (alignCorners ? (2 * i) / (size - 1) - 1 : (2 * i + 1) / size - 1);
+    return g.constant(range(size).map(alignCorners && size === 1 ? () => 1 : centre), dtype);
+  }
+  const real = g.cast(size, dtype);
+  if (!alignCorners) return g.sub(g.div(rampOf(g, size, dtype, { start: 1, step: 2 }), real), 1);
+  const stretched = g.div(rampOf(g, size, dtype, { step: 2 }), g.max(g.sub(real, 1), 1));
+  return g.where(g.equal(size, 1), 1, g.sub(stretched, 1));
 }
 
 /** Cut off or filled up with zeros on both sides alike; the odd one at the end. */

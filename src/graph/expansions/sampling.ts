@@ -1,5 +1,6 @@
 import { type GraphBuilder, type Operand, range, rankOf } from "../builder.ts";
 import type { Value } from "../ir.ts";
+import { linearIn, sizeLike } from "./open-sizes.ts";
 
 /** Where an axis is read for each point, and how much each place counts: both [batch, points, taps], as floats. */
 export interface AxisTaps {
@@ -14,21 +15,23 @@ export interface Reading {
   readonly alignCorners: boolean;
 }
 
-/** The taps of real positions on an axis of a known size. positions: [batch, points]. */
-export function tapsAt(g: GraphBuilder, positions: Value, size: number, how: Reading): AxisTaps {
-  const [low, high] = how.alignCorners ? [0, size - 1] : [-0.5, size - 0.5];
+/** The taps of real positions on an axis. positions: [batch, points]. */
+export function tapsAt(g: GraphBuilder, positions: Value, pixels: Operand, how: Reading): AxisTaps {
+  const size = sizeLike(g, pixels, positions);
+  const low = how.alignCorners ? 0 : -0.5;
+  const high = linearIn(g, size, 1, -1 - low);
   const reflect = (x: Value) => reflected(g, x, low, high);
   const point = g.unsqueeze(positions, [2]);
   const { at, weight } = spread(g, how.padding === "reflection" ? reflect(point) : point, how.mode);
   if (how.padding === "zeros") {
-    const isInside = g.op("And", [g.greaterOrEqual(at, 0), g.lessOrEqual(at, size - 1)]);
+    const isInside = g.op("And", [g.greaterOrEqual(at, 0), g.lessOrEqual(at, linearIn(g, size, 1, -1))]);
     return { at: clamped(g, at, size), weight: g.where(isInside, weight, 0) };
   }
   return { at: clamped(g, how.padding === "reflection" ? reflect(at) : at, size), weight };
 }
 
 export const clamped = (g: GraphBuilder, at: Value, size: Operand): Value =>
-  g.min(g.max(at, 0), typeof size === "number" ? size - 1 : g.sub(size, 1));
+  g.min(g.max(at, 0), linearIn(g, size, 1, -1));
 
 /** The elements around a point. Their weights are functions of how far it is past one; their places are constant. */
 function spread(g: GraphBuilder, point: Value, mode: string): AxisTaps {
@@ -44,24 +47,26 @@ function spread(g: GraphBuilder, point: Value, mode: string): AxisTaps {
     return { at: g.add(floor, g.constant([0, 1], dtype)), weight };
   }
   const offsets = g.constant([-1, 0, 1, 2], dtype);
-  return { at: g.add(floor, offsets), weight: cubic(g, g.abs(g.sub(offsets, past))) };
+  return { at: g.add(floor, offsets), weight: keysCubic(g, g.abs(g.sub(offsets, past)), -0.75) };
 }
 
-/** Keys 1981, eq. 4, with a = −0.75. d: the distance, 0 … 2. */
-function cubic(g: GraphBuilder, d: Value): Value {
-  const a = -0.75;
-  const near = g.add(g.mul(g.square(d), g.sub(g.mul(d, a + 2), a + 3)), 1);
-  const far = g.mul(g.sub(g.mul(d, g.add(g.mul(d, g.sub(d, 5)), 8)), 4), a);
-  return g.where(g.lessOrEqual(d, 1), near, far);
+/** Keys 1981, eq. 4. d: the distance; 0 from 2 on. */
+export function keysCubic(g: GraphBuilder, d: Value, a: number): Value {
+  const within = g.min(d, 2);
+  const near = g.add(g.mul(g.square(within), g.sub(g.mul(within, a + 2), a + 3)), 1);
+  const far = g.mul(g.sub(g.mul(within, g.add(g.mul(within, g.sub(within, 5)), 8)), 4), a);
+  return g.where(g.lessOrEqual(within, 1), near, far);
 }
 
-/** A position mirrored at both ends until it lies between them. */
-function reflected(g: GraphBuilder, x: Value, low: number, high: number): Value {
-  const width = high - low;
-  if (width === 0) return g.add(g.mul(x, 0), low);
+/** A position mirrored at both ends until it lies between them; any place, once it is clamped, where both are one. */
+function reflected(g: GraphBuilder, x: Value, low: number, high: Operand): Value {
+  const width = linearIn(g, high, 1, -low);
+  const twice = linearIn(g, width, 2, 0);
   const away = g.abs(g.sub(x, low));
-  const turns = g.op("Floor", [g.div(away, 2 * width)]);
-  const within = g.sub(away, g.mul(turns, 2 * width));
+  const turns = g.op("Floor", [
+    g.div(away, typeof twice === "number" ? Math.max(twice, 1) : g.max(twice, 1)),
+  ]);
+  const within = g.sub(away, g.mul(turns, twice));
   return g.sub(high, g.abs(g.sub(within, width)));
 }
 
@@ -69,7 +74,7 @@ function reflected(g: GraphBuilder, x: Value, low: number, high: number): Value 
 export function combined(
   g: GraphBuilder,
   axes: readonly AxisTaps[],
-  sizes: readonly number[],
+  sizes: readonly Operand[],
 ): { readonly row: Value; readonly weight: Value } {
   const crossed = (a: Value, b: Value, by: (a: Value, b: Value) => Value) =>
     g.op("Reshape", [by(g.unsqueeze(a, [3]), g.unsqueeze(b, [2])), g.ints([0, 0, -1])]);
@@ -94,7 +99,7 @@ export function sampled(
   g: GraphBuilder,
   x: Value,
   axes: readonly AxisTaps[],
-  sizes: readonly number[],
+  sizes: readonly Operand[],
 ): Value {
   const { row, weight } = combined(g, axes, sizes);
   const read = g.op("GatherND", [pixelRows(g, x), g.unsqueeze(row, [3])], { batch_dims: 1 });
@@ -106,23 +111,6 @@ export function sampled(
 export function componentsOf(g: GraphBuilder, points: Value, axes: number): readonly Value[] {
   const flat = g.op("Reshape", [points, g.ints([0, -1, axes])]);
   return range(axes).map((i) => g.squeeze(g.slice(flat, [2], [i], [i + 1]), [2]));
-}
-
-/** x in the shape that sizes of other values make. */
-export function reshapeBySizes(
-  g: GraphBuilder,
-  x: Value,
-  sizes: readonly (readonly [Value, number])[],
-): Value {
-  const shape = sizes.map(([value, axis]) => value.shape?.[axis]);
-  if (shape.every((size) => typeof size === "number")) return g.reshape(x, shape);
-  return g.reshapeTo(
-    x,
-    g.concat(
-      sizes.map(([value, axis]) => g.sizeOf(value, axis)),
-      0,
-    ),
-  );
 }
 
 /** Axes of a value after batch and channels. */

@@ -1,9 +1,10 @@
 import { encode } from "../builder/encode.ts";
 import { type GraphBuilder, range, rankOf } from "../builder.ts";
-import { type Fourier, flawOf, fourierMatrix, transformed } from "../fourier.ts";
+import { type Fourier, flawOf, fourierMatrix, pointsRead, transformed } from "../fourier.ts";
 import { knownNumbers } from "../infer.ts";
 import type { Value } from "../ir.ts";
 import { type Composite, noExpansion } from "./expansion.ts";
+import { rampOf, sizeAlong } from "./open-sizes.ts";
 
 /** A complex value; `im` is absent from a real one. */
 interface Complex {
@@ -104,8 +105,11 @@ function bySteps(g: GraphBuilder, lines: Value, fourier: Fourier, [a, b]: readon
   const isHalf = inverse && onesided;
   const twice = range(from).map((j) => (j > 0 && 2 * j !== length ? 2 : 1));
   const weighted = isHalf ? g.mul(lines, g.constant(twice, lines.dtype, [from, 1])) : lines;
-  const pads = range(2 * rankOf(lines)).map((i) => (i === axis + rankOf(lines) ? length - from : 0));
-  const whole = g.pad(weighted, pads);
+  const pads = range(2 * rankOf(lines)).map((i) =>
+    i === axis + rankOf(lines) ? length - pointsRead(fourier) : 0,
+  );
+  const read = g.slice(weighted, [axis], [0], [pointsRead(fourier)]);
+  const whole = g.pad(read, pads);
   const turns = (size: number) =>
     waves(g, lines, { dims: [size, size], length: size, sign, scale: inverse ? 1 / size : 1 });
   const parts = partsOf(g, whole, fromParts);
@@ -119,44 +123,74 @@ function bySteps(g: GraphBuilder, lines: Value, fourier: Fourier, [a, b]: readon
   return joined(g, { re: spectrum(last.re), im: spectrum(last.im) }, toParts);
 }
 
-/** With cosines and sines that the run computes. length: a vector of one number. */
-function byWaves(
+/** With cosines and sines that the run computes. lines: [..., from, parts]; length: a vector of one number. */
+export function byWaves(
   g: GraphBuilder,
   lines: Value,
   parts: number,
   length: Value,
   { inverse, onesided }: Pick<Fourier, "inverse" | "onesided">,
 ): Value {
-  const number = (value: number) => g.constant([value], "int64", []);
   const isHalf = inverse && onesided;
-  const counted = (size: Value) => g.op("Range", [number(0), g.squeeze(size, [0]), number(1)]);
-  const point = g.unsqueeze(counted(g.sizeOf(lines, rankOf(lines) - 2)), [1]);
+  const point = g.unsqueeze(rampOf(g, sizeAlong(g, lines, rankOf(lines) - 2), "int64"), [1]);
   const half = g.add(g.op("Div", [length, g.ints([2])]), 1);
-  const turn = g.op("Mod", [g.mul(point, counted(onesided && !inverse ? half : length)), length]);
+  const turn = g.op("Mod", [g.mul(point, rampOf(g, onesided && !inverse ? half : length, "int64")), length]);
   const size = g.cast(length, lines);
   const angle = g.div(g.mul(g.cast(turn, lines), (inverse ? 2 : -2) * Math.PI), size);
   const isOwnMirror = g.op("Or", [g.equal(point, 0), g.equal(g.mul(point, 2), length)]);
   const twice = (value: Value) => (isHalf ? g.where(isOwnMirror, value, g.mul(value, 2)) : value);
   const one = g.scalar(1, lines);
-  const weight = g.where(g.less(point, length), twice(inverse ? g.div(one, size) : one), 0);
+  const weight = g.where(g.less(point, isHalf ? half : length), twice(inverse ? g.div(one, size) : one), 0);
   const wave = (op: "Cos" | "Sin") => g.mul(g.op(op, [angle]), weight);
   const made = turned(partsOf(g, lines, parts), { re: wave("Cos"), im: wave("Sin") }, g, g.matmul.bind(g));
   return joined(g, made, isHalf ? 1 : 2);
+}
+
+/** An axis that only the run knows becomes the second of four. Every size around it is then computed. */
+function alongComputed(composite: Composite<"DFT">, dftAxis: Value): Value {
+  const { g, x, attrs } = composite;
+  const [input, dftLength] = x;
+  const rank = rankOf(input);
+  const given = g.reshape(g.cast(dftAxis, "int64"), [1]);
+  const axis = g.where(g.less(given, 0), g.add(given, rank), given);
+  const after = g.add(axis, 1);
+  const sizes = g.op("Shape", [input]);
+  const some = (of: Value, from: Value, to: Value) => g.op("Slice", [of, from, to, g.ints([0])]);
+  const [before, behind] = [some(sizes, g.ints([0]), axis), some(sizes, after, g.ints([rank - 1]))];
+  const count = (list: Value) => g.op("ReduceProd", [g.concat([g.ints([1]), list], 0)], { keepdims: 1 });
+  const parts = input.shape![rank - 1] as number;
+  const points = g.op("Gather", [sizes, axis]);
+  const folded = g.reshapeTo(input, g.concat([count(before), points, count(behind), g.ints([parts])], 0));
+  const made = transformedAlong(composite, folded, 1, dftLength);
+  const toParts = attrs.inverse !== 0 && attrs.onesided !== 0 ? 1 : 2;
+  const shape = g.concat([before, g.op("Shape", [made], { start: 1, end: 2 }), behind, g.ints([toParts])], 0);
+  return g.reshapeTo(made, shape);
 }
 
 /**
  * A product with cosines and sines, in one step or two. ONNX Runtime's own transform is fast for powers of two only, and
  * for small ones of them slower than a product.
  */
-export function dft({ g, node, x, has, attrs }: Composite<"DFT">): Value {
+export function dft(composite: Composite<"DFT">): Value {
+  const { node, x, has } = composite;
   const [input, dftLength, dftAxis] = x;
   const rank = rankOf(input);
-  const given = has(2) ? knownNumbers(dftAxis)?.[0] : -2;
-  if (given === undefined) return noExpansion(node, "its axis is not constant");
-  const axis = given < 0 ? given + rank : given;
-  const parts = input.shape?.[rank - 1];
-  if (typeof parts !== "number")
+  if (typeof input.shape?.[rank - 1] !== "number")
     return noExpansion(node, "it is not known whether its input is real or complex");
+  const given = has(2) ? knownNumbers(dftAxis)?.[0] : -2;
+  if (given === undefined) return alongComputed(composite, dftAxis);
+  return transformedAlong(composite, input, given < 0 ? given + rank : given, dftLength);
+}
+
+/** The transform of a value, the parts of whose numbers are known, along an axis. */
+function transformedAlong(
+  { g, node, attrs, has }: Composite<"DFT">,
+  input: Value,
+  axis: number,
+  dftLength: Value,
+): Value {
+  const rank = rankOf(input);
+  const parts = input.shape![rank - 1] as number;
   const toBack = [...range(rank - 1).filter((i) => i !== axis), axis, rank - 1];
   const lines = g.transpose(input, toBack);
   const [inverse, onesided] = [attrs.inverse !== 0, attrs.onesided !== 0];

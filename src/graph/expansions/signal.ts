@@ -1,9 +1,10 @@
-import { type GraphBuilder, range } from "../builder.ts";
+import { type GraphBuilder, type Operand, range } from "../builder.ts";
 import { halfOf } from "../fourier.ts";
 import { knownNumbers } from "../infer.ts";
 import type { Value } from "../ir.ts";
-import { type Composite, type Expansions, noExpansion, sizesOf } from "./expansion.ts";
-import { dft, fourierConstant } from "./signal-dft.ts";
+import { type Composite, type Expansions, noExpansion } from "./expansion.ts";
+import { asVector, linearIn, quotientOf, rampOf, sizeAlong, sumOf } from "./open-sizes.ts";
+import { byWaves, dft, fourierConstant } from "./signal-dft.ts";
 
 /**
  * Frames of a signal, each a row: [batch, frames, frame].
@@ -24,24 +25,35 @@ function framesOf(g: GraphBuilder, signal: Value, frame: number, step: number): 
   return g.concat(shifted, 2);
 }
 
+/** The same where only the run knows the frame or the step: read number by number. signal: [batch, samples, parts]. */
+function gatheredFrames(g: GraphBuilder, signal: Value, frame: Operand, step: Operand): Value {
+  const room = sumOf(g, sizeAlong(g, signal, 1), frame, -1);
+  const count = linearIn(g, quotientOf(g, room, step), 1, 1);
+  const starts = g.unsqueeze(g.mul(rampOf(g, count, "int64"), step), [1]);
+  return g.op("Gather", [signal, g.add(starts, rampOf(g, frame, "int64"))], { axis: 1 });
+}
+
 /** A product of the frames with the cosines and sines, which hold the window. */
 function stft({ g, node, x, has, attrs }: Composite<"STFT">): Value {
   const [signal, frameStep, window, frameLength] = x;
   const [, , parts] = signal.shape ?? noExpansion(node, "the number of axes of its signal is not known");
   if (typeof parts === "string")
     return noExpansion(node, "it is not known whether its signal is real or complex");
-  const numberIn = (value: Value, what: string) =>
-    knownNumbers(value)?.[0] ?? noExpansion(node, `its ${what} is not constant`);
-  const step = numberIn(frameStep, "frame step");
+  const numberIn = (value: Value): Operand =>
+    knownNumbers(value)?.[0] ?? g.reshape(g.cast(value, "int64"), [1]);
+  const step = numberIn(frameStep);
   const length = has(2)
-    ? sizesOf(node, window, "the length")[0]!
-    : numberIn(
-        frameLength ?? noExpansion(node, "it has neither a window nor a frame length"),
-        "frame length",
-      );
+    ? sizeAlong(g, window, 0)
+    : numberIn(frameLength ?? noExpansion(node, "it has neither a window nor a frame length"));
   const onesided = attrs.onesided !== 0;
-  const bins = onesided ? halfOf(length) : length;
   const each = parts ?? 1;
+  if (typeof length !== "number" || typeof step !== "number") {
+    const parted = parts === undefined ? g.unsqueeze(signal, [2]) : signal;
+    const frames = gatheredFrames(g, parted, length, step);
+    const shown = has(2) ? g.mul(frames, g.unsqueeze(window, [1])) : frames;
+    return byWaves(g, shown, each, asVector(g, length), { inverse: false, onesided });
+  }
+  const bins = onesided ? halfOf(length) : length;
   const fourier = { from: length, fromParts: each, length, inverse: false, onesided };
   const waves = fourierConstant(g, fourier, signal, [length, each * bins * 2]);
   const basis = g.reshape(has(2) ? g.mul(waves, g.unsqueeze(window, [1])) : waves, [length * each, bins * 2]);

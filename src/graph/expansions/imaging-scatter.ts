@@ -1,7 +1,8 @@
 import { type GraphBuilder, numbers, type Operand, range, rankOf } from "../builder.ts";
+import { type Dim, difference } from "../dim.ts";
 import { knownDims } from "../infer/known-dims.ts";
 import type { Node, Value } from "../ir.ts";
-import { type Composite, type Expansions, noExpansion, sizesOf } from "./expansion.ts";
+import { type Composite, type Expansions, noExpansion } from "./expansion.ts";
 import { inAxis } from "./imaging-sampling.ts";
 import {
   asVector,
@@ -25,7 +26,7 @@ const listOf = (node: Node, value: Value, what: string): readonly number[] => {
 
 /** Each element of each column added where its window's tap lies in the image; those outside go to a row that is cut off. */
 function col2Im({ g, node, x: [x, image, block], attrs }: Composite<"Col2Im">): Value {
-  const axes = range(lengthOf(node, image, "image shape"));
+  const axes = range(axesOf(node, [image.shape?.[0], block.shape?.[0], attrs.pads.length / 2 || undefined]));
   const [sizes, kernel] = [image, block].map((list) => axes.map((i) => sizeIn(g, list, i))) as [
     Operand[],
     Operand[],
@@ -59,9 +60,10 @@ function col2Im({ g, node, x: [x, image, block], attrs }: Composite<"Col2Im">): 
   return reshapeTo(g, g.transpose(inside, [1, 0]), [sizeAlong(g, x, 0), channels, ...sizes]);
 }
 
-/** How many numbers an input holds. @throws graph/no-expansion */
-const lengthOf = (node: Node, list: Value, what: string): number =>
-  sizesOf(node, list, `the length of its ${what}`)[0]!;
+/** The number of an image's axes: the first of these that is a number. @throws graph/no-expansion */
+const axesOf = (node: Node, told: readonly (Dim | undefined)[]): number =>
+  told.find((count) => typeof count === "number") ??
+  noExpansion(node, "it is not known how many axes its image has");
 
 /**
  * Each element where its index says, in the flat output that is asked for, else in the one that the window implies.
@@ -94,7 +96,7 @@ function implied(
 
 /** θ·(x, y, 1) for every pixel of the asked-for size, its centre between −1 and 1. */
 function affineGrid({ g, node, x: [theta, size], attrs }: Composite<"AffineGrid">): Value {
-  const count = lengthOf(node, size, "size") - 2;
+  const count = axesOf(node, [theta.shape?.[1], difference(size.shape?.[0] ?? "size", 2)]);
   const column = (i: number) =>
     g.unsqueeze(g.squeeze(g.slice(theta, [2], [i], [i + 1]), [2]), range(1, count + 1));
   const moved = range(count).map((axis) => {

@@ -146,8 +146,8 @@ export function byWaves(
   return joined(g, made, isHalf ? 1 : 2);
 }
 
-/** An axis that only the run knows becomes the second of four. Every size around it is then computed. */
-function alongComputed(composite: Composite<"DFT">, dftAxis: Value): Value {
+/** An axis that only the run knows becomes the second of four, of which the sizes are computed. */
+function alongComputed(composite: Composite<"DFT">, dftAxis: Value, parts: number): Value {
   const { g, x, attrs } = composite;
   const [input, dftLength] = x;
   const rank = rankOf(input);
@@ -158,10 +158,9 @@ function alongComputed(composite: Composite<"DFT">, dftAxis: Value): Value {
   const some = (of: Value, from: Value, to: Value) => g.op("Slice", [of, from, to, g.ints([0])]);
   const [before, behind] = [some(sizes, g.ints([0]), axis), some(sizes, after, g.ints([rank - 1]))];
   const count = (list: Value) => g.op("ReduceProd", [g.concat([g.ints([1]), list], 0)], { keepdims: 1 });
-  const parts = input.shape![rank - 1] as number;
   const points = g.op("Gather", [sizes, axis]);
   const folded = g.reshapeTo(input, g.concat([count(before), points, count(behind), g.ints([parts])], 0));
-  const made = transformedAlong(composite, folded, 1, dftLength);
+  const made = transformedAlong(composite, { input: folded, axis: 1, parts }, dftLength);
   const toParts = attrs.inverse !== 0 && attrs.onesided !== 0 ? 1 : 2;
   const shape = g.concat([before, g.op("Shape", [made], { start: 1, end: 2 }), behind, g.ints([toParts])], 0);
   return g.reshapeTo(made, shape);
@@ -175,22 +174,27 @@ export function dft(composite: Composite<"DFT">): Value {
   const { node, x, has } = composite;
   const [input, dftLength, dftAxis] = x;
   const rank = rankOf(input);
-  if (typeof input.shape?.[rank - 1] !== "number")
+  const parts = input.shape?.[rank - 1];
+  if (typeof parts !== "number")
     return noExpansion(node, "it is not known whether its input is real or complex");
   const given = has(2) ? knownNumbers(dftAxis)?.[0] : -2;
-  if (given === undefined) return alongComputed(composite, dftAxis);
-  return transformedAlong(composite, input, given < 0 ? given + rank : given, dftLength);
+  if (given === undefined) return alongComputed(composite, dftAxis, parts);
+  return transformedAlong(composite, { input, axis: given < 0 ? given + rank : given, parts }, dftLength);
 }
 
-/** The transform of a value, the parts of whose numbers are known, along an axis. */
+/** A value whose lines lie along an axis; each number has `parts`, the last axis. */
+interface Lines {
+  readonly input: Value;
+  readonly axis: number;
+  readonly parts: number;
+}
+
 function transformedAlong(
   { g, node, attrs, has }: Composite<"DFT">,
-  input: Value,
-  axis: number,
+  { input, axis, parts }: Lines,
   dftLength: Value,
 ): Value {
   const rank = rankOf(input);
-  const parts = input.shape![rank - 1] as number;
   const toBack = [...range(rank - 1).filter((i) => i !== axis), axis, rank - 1];
   const lines = g.transpose(input, toBack);
   const [inverse, onesided] = [attrs.inverse !== 0, attrs.onesided !== 0];

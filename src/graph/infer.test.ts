@@ -266,13 +266,13 @@ describe("what cannot be told", () => {
     inferShapes(graph);
     expect(y.shape).toEqual(["batch", 3, "height+1", "width+1"]);
   });
-  test("of an operator that is made of others the type is told without the sizes", () => {
+  test("of an operator that is made of others type and axes are told without the sizes", () => {
     const graph = new Graph("grid");
     const theta = graph.addInput("theta", "float32", ["batch", 2, 3]);
     const size = graph.addInput("size", "int64", [4]);
     const y = graph.addNode("AffineGrid", [theta, size]).outputs[0]!;
     inferShapes(graph);
-    expect([y.dtype, y.shape]).toEqual(["float32", undefined]);
+    expect([y.dtype, y.shape]).toEqual(["float32", ["batch", "affinegrid.1", "affinegrid.2", 2]]);
   });
   test("open dims of inputs get a name each", () => {
     const graph = new Graph("open");

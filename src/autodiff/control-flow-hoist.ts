@@ -1,6 +1,7 @@
 import { opNameOf } from "../graph/attributes.ts";
 import { inferNode } from "../graph/infer.ts";
 import { bodiesOf, type Graph, type Node, type Value } from "../graph/ir.ts";
+import { wentBackThrough } from "../graph/print.ts";
 import { drawsRandomNumbers } from "../graph/random.ts";
 
 /**
@@ -18,6 +19,9 @@ export function hoistInvariants(body: Graph, outer: Graph, before: Node): void {
     constants.set(value, copy);
     return copy;
   };
+  const taken = new Set(outer.nodes.map(({ name }) => name));
+  // two bodies may call their nodes alike, and one graph may not; those of a way back are no longer on it
+  const nameOf = ({ name }: Node) => (taken.has(name) || wentBackThrough(name) !== undefined ? "" : name);
   for (const node of [...body.nodes]) {
     const varies = node.inputs.some((input) => input && own.has(input));
     const isGiven = node.outputs.some((output) => output && body.outputs.includes(output));
@@ -27,13 +31,14 @@ export function hoistInvariants(body: Graph, outer: Graph, before: Node): void {
       node.inputs.map((input) => input && outside(input)),
       {
         domain: node.domain,
-        name: node.name,
+        name: nameOf(node),
         origin: node.origin,
         attributes: node.attributes,
         outputs: node.outputs.map((output) => (output ? outer.freshName(output.name) : "")),
         before,
       },
     );
+    taken.add(copy.name);
     for (const [i, output] of node.outputs.entries()) {
       if (!output) continue;
       const moved = copy.outputs[i]!;

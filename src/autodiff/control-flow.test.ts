@@ -185,3 +185,17 @@ test("of a value whose sizes change from step to step its sizes are kept", async
   await session.release();
   expect([...(outputs[gradients.get("x")!]!.data as Float32Array)]).toEqual([2, 2, 1, 1, 2, 2]);
 });
+
+test("what is taken out of two bodies that call their values alike has two names", () => {
+  const [g, x, table] = started({ x: [4, 2], table: [5, 2] });
+  const ids = g.constant([0, 3, 3, 1], "int64");
+  const once = (start: Value) =>
+    scan(g, [start], [x!, ids], (b, [state], [row, id]) => {
+      const found = b.op("Gather", [table!, id!], {}, ["found"]);
+      return { states: [b.op("Tanh", [b.mul(b.add(state!, row!), found)])], outputs: [] };
+    }).states[0]!;
+  const graph = backOf(withLoss(g, once(once(g.constant([0.5, 1])))), "table");
+  const names = graph.nodes.map(({ name }) => name).filter((name) => name !== "");
+  expect(graph.nodes.filter(({ op }) => op === "ConstantOfShape").length).toBeGreaterThan(1);
+  expect(new Set(names).size).toBe(names.length);
+});

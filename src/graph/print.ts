@@ -37,8 +37,11 @@ function lines(graph: Graph): string[] {
 /** What the nodes are called, a dot and a number behind it, that go back through the operator that gives a value. */
 export const backName = (value: string): string => `${value}.back`;
 
+/** The value that a node of this name goes back through; undefined for a node of the forward pass. */
+export const wentBackThrough = (name: string): string | undefined => /^(.+)\.back\.\d+$/.exec(name)?.[1];
+
 function headingOf(node: Node | undefined): string {
-  const [, through] = /^(.+)\.back\.\d+$/.exec(node?.name ?? "") ?? [];
+  const through = wentBackThrough(node?.name ?? "");
   return through === undefined ? "# forward" : `# back through %${through}`;
 }
 

@@ -24,10 +24,22 @@ interface Slope {
   readonly resolution: number;
 }
 
-/** `roundingAlong`: what the loss is uncertain by, measured along the first direction that asks. */
 interface Directions extends DirectionOptions {
-  readonly roundingAlong: (at: (step: number) => Promise<number>) => Promise<number>;
+  readonly rounding: Rounding;
 }
+
+/** What the loss is uncertain by, whatever moves; along some directions more of it is seen. */
+interface Rounding {
+  /** As far as it has been seen; the spacing of losses at first. */
+  readonly known: () => number;
+  /** Once it was looked for along a direction, at tiny steps. */
+  readonly seen: (at: LossAlong) => Promise<number>;
+  /** Once it was looked for also between losses at a share of this step. */
+  readonly near: (at: LossAlong, step: number) => Promise<number>;
+}
+
+/** The loss where a group has moved by a step. */
+type LossAlong = (step: number) => Promise<number>;
 
 interface Mover {
   readonly name: string;
@@ -47,12 +59,16 @@ const usualStep = 1e-5;
 const tinyStep = 1e-8;
 /** Steps that are tried before rounding is measured. */
 const cheapTries = 3;
-/** The share of the tolerance at which those after a step are left out. */
-const clear = 0.1;
+/**
+ * Where the spacing of losses is a larger share of a slope, what is rounded on the way to the loss may be what parts it from
+ * the gradient: tiny steps change numbers by less than their spacing, and show nothing of it.
+ */
+const coarse = 1e-5;
 /** Of steps smaller than the largest those count that rounding makes no larger share of. */
 const visible = 1e-2;
-/** Parameters whose reaches differ by no more move together. */
+/** Parameters whose reaches differ by no more move together; where rounding hides much, those that differ by less. */
 const span = 1e3;
+const narrowSpan = 10;
 
 /**
  * Errors of the gradients of parameters, found by moving all elements of many parameters at once in random directions, each
@@ -60,21 +76,10 @@ const span = 1e3;
  *
  * Each parameter moves as far as does to the loss what the least effective one of its group does, so that none hides
  * behind others; an error is relative to the slope such a direction typically has. Where a group fails its halves are
- * judged, down to single parameters.
+ * judged, down to single parameters. Where rounding hides more than the tolerance, those that do about as much are a group.
  */
 export async function directionErrors(given: DirectionOptions): Promise<ReadonlyMap<string, Slope>> {
-  let measured: number | undefined;
-  const options: Directions = {
-    ...given,
-    // rounding is that of the loss, whatever moves
-    roundingAlong: async (at) => {
-      if (measured !== undefined) return measured;
-      const losses: number[] = [];
-      for (let i = -3; i <= 3; i++) losses.push(await at(i * tinyStep));
-      measured = 4 * noiseOf(losses);
-      return measured;
-    },
-  };
+  const options: Directions = { ...given, rounding: roundingOf(given.unit * Math.abs(given.loss)) };
   const movers = options.parameters.map((name): Mover => {
     const [array, gradient] = [options.valueOf(name), options.gradientOf(name)];
     const size = norm(array.data) / Math.sqrt(array.data.length) || 1;
@@ -84,6 +89,26 @@ export async function directionErrors(given: DirectionOptions): Promise<Readonly
   for (const group of groupsOf(movers))
     for (const [name, slope] of await judged(group, options)) found.set(name, slope);
   return found;
+}
+
+function roundingOf(spacing: number): Rounding {
+  let [known, isMeasured] = [spacing, false];
+  const look = async (at: LossAlong, step: number): Promise<number> => {
+    const losses: number[] = [];
+    for (let i = -3; i <= 3; i++) losses.push(await at(i * step));
+    known = Math.max(known, 4 * noiseOf(losses));
+    return known;
+  };
+  return {
+    known: () => known,
+    seen: async (at) => {
+      if (isMeasured) return known;
+      isMeasured = true;
+      return look(at, tinyStep);
+    },
+    // at a quarter of the step what is smooth leaves a twelfth of its part in the error
+    near: (at, step) => look(at, step / 4),
+  };
 }
 
 const norm = (data: Float64Array): number => {
@@ -108,33 +133,48 @@ async function judged(group: readonly Mover[], options: Directions): Promise<Rea
   const all = (slope: Slope) => new Map(group.map(({ name }) => [name, slope]));
   if (group.length === 1 && !Number.isFinite(group[0]!.reach))
     return all({ error: Number.POSITIVE_INFINITY, resolution: 0 });
+  const [upper, lower] = byReach(group);
+  const hidden = (movers: readonly Mover[]) => options.rounding.known() / (typicalOf(movers) * steps.at(-1)!);
+  if (upper && lower && hidden(group) > options.tolerance && hidden(upper) < 1)
+    return both(upper, lower, options);
   let worst: Slope = { error: 0, resolution: 0 };
   for (let direction = 0; direction < options.directions; direction++) {
     const { error, resolution } = await slopeAlong(group, direction, options);
     worst = { error: Math.max(worst.error, error), resolution: Math.max(worst.resolution, resolution) };
     if (worst.error <= options.tolerance || group.length === 1) continue;
     const half = group.length >> 1;
-    const halves = [group.slice(0, half), group.slice(half)];
-    return new Map(
-      [await judged(halves[0]!, options), await judged(halves[1]!, options)].flatMap((part) => [...part]),
-    );
+    return both(group.slice(0, half), group.slice(half), options);
   }
   return all(worst);
+}
+
+const both = async (a: readonly Mover[], b: readonly Mover[], options: Directions) =>
+  new Map([...(await judged(a, options)), ...(await judged(b, options))]);
+
+/** The slope that such a group has along a direction, typically: each of it does what the least effective one does. */
+const typicalOf = (group: readonly Mover[]): number => group.at(-1)!.reach * Math.sqrt(group.length);
+
+/** Those that do more to the loss, and those that do less; one group where all do about as much. */
+function byReach(group: readonly Mover[]): readonly (readonly Mover[])[] {
+  const [most, least] = [group[0]!.reach, group.at(-1)!.reach];
+  if (least === 0 || most <= narrowSpan * least) return [group];
+  const isUpper = ({ reach }: Mover) => reach * reach >= most * least;
+  return [group.filter(isUpper), group.filter((mover) => !isUpper(mover))];
 }
 
 async function slopeAlong(
   group: readonly Mover[],
   direction: number,
-  { seed, lossAt, loss, tolerance, unit, roundingAlong }: Directions,
+  { seed, lossAt, loss, tolerance, unit, rounding: known }: Directions,
 ): Promise<Slope> {
-  const least = Math.min(...group.map(({ reach }) => reach));
+  const least = group.at(-1)!.reach;
   const ways = group.map((mover) => {
     const signs = signsOf(mover, seed, direction);
     const by = least > 0 ? (mover.size * least) / mover.reach : mover.size;
     return { mover, signs, by };
   });
   const analytic = ways.reduce((sum, { mover, signs, by }) => sum + by * product(mover.gradient, signs), 0);
-  const typical = least * Math.sqrt(group.length);
+  const typical = typicalOf(group);
   const at = (step: number) =>
     lossAt(
       new Map(
@@ -159,22 +199,25 @@ async function slopeAlong(
   });
   for (const [i, step] of order.entries()) {
     // rounding is measured where it may be what a few steps failed for
-    const rounding = i < cheapTries ? spacing : await roundingAlong(at);
+    const rounding = i < cheapTries ? spacing : await known.seen(at);
     if (i >= cheapTries && rounding > visible * typical * step) continue;
     const numeric = ((await at(step)) - (await at(-step))) / (2 * step);
     // a step to where the loss has no finite value says nothing
     if (!Number.isFinite(numeric)) continue;
     const error = relativeError(analytic, numeric, typical, typical > 0 ? 0 : spacing / step);
     tried.push({ numeric, step, error });
-    const enough = i + 1 < cheapTries ? clear * tolerance : tolerance;
-    if (best().error <= enough) return right(best());
+    if (error <= tolerance) return right(best());
   }
-  if (tried.length > 0 && best().error <= tolerance) return right(best());
-  const rounding = Math.max(spacing, await roundingAlong(at));
-  const isSeen = ({ step }: Difference) => rounding <= visible * typical * step;
   const [largest, ...smaller] = tried.toSorted((a, b) => b.step - a.step);
   if (!largest) return { error: Number.POSITIVE_INFINITY, resolution: 0 };
-  const hidingStep = hiddenAt(analytic, [largest, ...smaller.filter(isSeen)], rounding);
+  const hidingAt = (noise: number) =>
+    hiddenAt(analytic, [largest, ...smaller.filter(({ step }) => noise <= visible * typical * step)], noise);
+  let rounding = Math.max(spacing, await known.seen(at));
+  let hidingStep = hidingAt(rounding);
+  if (!hidingStep && typical > 0 && spacing > coarse * typical * largest.step) {
+    rounding = Math.max(rounding, await known.near(at, largest.step));
+    hidingStep = hidingAt(rounding);
+  }
   return {
     error: hidingStep ? 0 : Math.min(...tried.map(({ error }) => error)),
     resolution: typical > 0 ? rounding / (typical * (hidingStep ?? largest.step)) : 0,

@@ -6,7 +6,7 @@ import { setKnownDims } from "../infer/known-dims.ts";
 import { Graph, type Node, readsOf, Value } from "../ir.ts";
 import { type OpName, schemas } from "../schemas.ts";
 import { fromNdArray, toNdArray } from "./convert.ts";
-import { type Kernel, type RunBody, unsupported } from "./kernel.ts";
+import { type Kernel, type RunBody, sameDims, unsupported } from "./kernel.ts";
 import { isFloat, type NdArray } from "./nd-array.ts";
 import { sequenceKernel } from "./sequences.ts";
 import { kernels } from "./table.ts";
@@ -78,13 +78,25 @@ function evaluate(
       for (const output of node.outputs) if (output) known.set(output, since.values.get(output.name)!);
       continue;
     }
-    for (const output of node.outputs) if (output) changed.add(output);
     const inputs = node.inputs.map((input) => input && known.get(input)!);
     const outputs = runNode(node, inputs, run);
-    for (const [i, output] of node.outputs.entries()) if (output) known.set(output, outputs[i]!);
+    for (const [i, output] of node.outputs.entries()) {
+      if (!output) continue;
+      known.set(output, outputs[i]!);
+      if (since && !isSameFew(outputs[i]!, since.values.get(output.name)!)) changed.add(output);
+    }
     for (const value of forget?.get(node) ?? []) known.delete(value);
   }
 }
+
+/** So many numbers at most are compared with what they were: sizes, above all, which much may hang on. */
+const few = 64;
+
+const isSameFew = (now: NdArray, before: NdArray): boolean =>
+  now.data.length <= few &&
+  now.data.length === before.data.length &&
+  sameDims(now.dims, before.dims) &&
+  now.data.every((value, i) => value === before.data[i]);
 
 /** The outputs of a body in order; `known` holds what lies around it. */
 function runWithin(

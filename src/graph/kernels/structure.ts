@@ -162,13 +162,9 @@ const constantOfShape: Kernel<"ConstantOfShape"> = (call) => {
 const rangeOp: Kernel<"Range"> = (call) => {
   const [start, limit, delta] = [0, 1, 2].map((i) => required(call, i).data[0]!) as [number, number, number];
   const count = Math.max(0, Math.ceil((limit - start) / delta));
-  return [
-    ndArray(
-      required(call, 0).dtype,
-      [count],
-      range(count).map((i) => start + i * delta),
-    ),
-  ];
+  const data = new Float64Array(count);
+  for (let i = 0; i < count; i++) data[i] = start + i * delta;
+  return [ndArray(required(call, 0).dtype, [count], data)];
 };
 
 const oneHot: Kernel<"OneHot"> = (call) => {

@@ -49,6 +49,7 @@ export function convolution(call: Call<"Conv" | "ConvInteger">): NdArray {
   const [inArea, outArea] = [sizeOf(sizes), sizeOf(window.output)];
   const { group } = call.attributes;
   const madePerGroup = made / group;
+  const rowLength = window.output[window.output.length - 1]!;
   const data = new Float64Array(batch * made * outArea);
   if (bias)
     for (let m = 0; m < batch * made; m++) data.fill(bias.data[m % made]!, m * outArea, (m + 1) * outArea);
@@ -60,7 +61,7 @@ export function convolution(call: Call<"Conv" | "ConvInteger">): NdArray {
         w.data.subarray(first * perChannel, (first + madePerGroup) * perChannel),
         (into, k, position) => {
           const channel = (n * group + g) * reads + Math.floor(k / taps.length);
-          readTap(into, x.data, channel * inArea, taps[k % taps.length]!, position);
+          readTap(into, x.data, channel * inArea, taps[k % taps.length]!, position, rowLength);
         },
         data.subarray((n * made + first) * outArea, (n * made + first + madePerGroup) * outArea),
         [madePerGroup, perChannel, outArea],
@@ -69,17 +70,30 @@ export function convolution(call: Call<"Conv" | "ConvInteger">): NdArray {
   return settle(ndArray(x.dtype, [batch, made, ...window.output], data));
 }
 
-/** What a tap reads of a plane for the positions from `position` on; 0 beside it. */
+/**
+ * What a tap reads of a plane for the positions from `position` on, rows of `rowLength`; 0 beside it. In a row it reads a run
+ * of neighbours, unless the window leaps.
+ */
 function readTap(
   row: Float64Array,
   data: Float64Array,
   plane: number,
   tap: Int32Array,
   position: number,
+  rowLength: number,
 ): void {
-  for (let i = 0, p = position; i < row.length; i++, p++) {
-    const offset = tap[p]!;
-    row[i] = offset < 0 ? 0 : data[plane + offset]!;
+  for (let i = 0; i < row.length; ) {
+    let end = Math.min(row.length, i + rowLength - ((position + i) % rowLength));
+    const next = end;
+    while (i < end && tap[position + i]! < 0) row[i++] = 0;
+    while (end > i && tap[position + end - 1]! < 0) row[--end] = 0;
+    if (i < end) {
+      const from = tap[position + i]!;
+      if (tap[position + end - 1]! - from === end - 1 - i)
+        for (let at = plane + from; i < end; i++, at++) row[i] = data[at]!;
+      else for (; i < end; i++) row[i] = data[plane + tap[position + i]!]!;
+    }
+    i = next;
   }
 }
 

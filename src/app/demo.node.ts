@@ -12,6 +12,7 @@ import { untrained } from "./demo/weights.ts";
 import { deviceOptions } from "./options/common.ts";
 import { parseOptions } from "./options/parse.ts";
 import { tuneOptions } from "./options/tune.ts";
+import { outlines } from "./outlines.ts";
 import { reportPage } from "./report/page.ts";
 import { readRun } from "./run-record.node.ts";
 import { reportOf } from "./tasks.node.ts";
@@ -43,10 +44,8 @@ const about = "demo.json";
  * beside it. Needs no download.
  */
 export const demo: Verb<typeof options, DemoEvent> = {
-  name: "demo",
-  summary: "tune the embedded model on handwritten digits, and train it from scratch beside",
+  ...outlines.demo,
   options,
-  positionals: [{ option: "out", required: false }],
   async *run(input, context = {}) {
     const started = performance.now();
     const given = parseOptions(options, input);

@@ -4,6 +4,7 @@ import { type Download, located } from "./opening/located.node.ts";
 import { locatedData, namingData } from "./opening/located-data.node.ts";
 import { taskOfModel } from "./opening/task-of-model.node.ts";
 import { parseOptions } from "./options/parse.ts";
+import { outlines } from "./outlines.ts";
 import type { Note, Progress } from "./progress.ts";
 import { refuseExisting } from "./refuse-existing.node.ts";
 import { openRuntime } from "./runtime.node.ts";
@@ -12,10 +13,8 @@ import type { Verb } from "./verb.ts";
 
 /** Judges a model on labelled data. */
 export const evaluate: Verb<typeof evaluateOptions, Download | Note | Progress | Evaluated | Scored> = {
-  name: "evaluate",
-  summary: "judge a model on labelled data",
+  ...outlines.evaluate,
   options: evaluateOptions,
-  positionals: [{ option: "model", required: true }],
   async *run(input, context = {}) {
     const given = parseOptions(evaluateOptions, input);
     if (given.predictions && !given.force) refuseExisting(given.predictions);

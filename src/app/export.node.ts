@@ -31,6 +31,7 @@ import {
   textOptions,
 } from "./options/common.ts";
 import { parseOptions } from "./options/parse.ts";
+import { outlines } from "./outlines.ts";
 import { type Note, noteOf, type Progress } from "./progress.ts";
 import { refuseExisting } from "./refuse-existing.node.ts";
 import { openRuntime } from "./runtime.node.ts";
@@ -91,10 +92,8 @@ type ExportEvent = Download | Note | Progress | Exported;
 
 /** Writes a model in the forms that others run, and measures what each loses. */
 export const exportModel: Verb<typeof options, ExportEvent> = {
-  name: "export",
-  summary: "write a model for other runtimes: float16, int8, 4 bits; say what each form loses",
+  ...outlines.export,
   options,
-  positionals: [{ option: "model", required: true }],
   async *run(input, context = {}) {
     const settings = parseOptions(options, input);
     const { to } = settings;

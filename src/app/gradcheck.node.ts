@@ -19,6 +19,7 @@ import {
 import { runtimeEvaluator } from "./gradcheck/runtime.ts";
 import { deviceOptions } from "./options/common.ts";
 import { parseOptions } from "./options/parse.ts";
+import { outlines } from "./outlines.ts";
 import { openRuntime } from "./runtime.node.ts";
 import type { Verb, VerbEvent } from "./verb.ts";
 
@@ -59,10 +60,8 @@ export interface Gradchecked extends VerbEvent, GradcheckResult {
 
 /** Compares the gradients of a graph with central differences of its loss. */
 export const gradcheck: Verb<typeof gradcheckOptions, Gradchecked> = {
-  name: "gradcheck",
-  summary: "check the gradients of your own graph numerically",
+  ...outlines.gradcheck,
   options: gradcheckOptions,
-  positionals: [{ option: "model", required: true }],
   async *run(input, { signal } = {}) {
     const options = parseOptions(gradcheckOptions, input);
     const runtime = await openRuntime(options);

@@ -34,13 +34,14 @@ export type {
 export type { Download } from "./opening/located.node.ts";
 export type { TaskName } from "./options/common.ts";
 export type { TuneOptions } from "./options/tune.ts";
+export type { Outline, Positional } from "./outlines.ts";
 export type { Note, Progress } from "./progress.ts";
 export type { Pushed, PushOptions, Upload } from "./push.node.ts";
 export type { ReportOptions, ReportWritten } from "./report.node.ts";
 export type { RunRow, RunsOptions } from "./runs.node.ts";
 export type { Before, ClassScores, Found, Saved, Scores, TuneVerbEvent } from "./tune/events.ts";
 export type { ResumeOptions, TuneInput } from "./tune.node.ts";
-export type { Positional, Verb, VerbContext, VerbEvent } from "./verb.ts";
+export type { Verb, VerbContext, VerbEvent } from "./verb.ts";
 export { version } from "./version.ts";
 export { demo, evaluate, exportModel, gradcheck, inspect, predict, push, report, resume, runs, tune };
 

@@ -17,6 +17,7 @@ import { learnShapesOrSay } from "./opening/learn-shapes.ts";
 import { type Download, located } from "./opening/located.node.ts";
 import { deviceOptions } from "./options/common.ts";
 import { parseOptions } from "./options/parse.ts";
+import { outlines } from "./outlines.ts";
 import type { Note } from "./progress.ts";
 import { openRuntime } from "./runtime.node.ts";
 import type { Verb, VerbEvent } from "./verb.ts";
@@ -90,10 +91,8 @@ export interface PlanCost {
 
 /** Shows what is in a model: blocks, parameters, cost of a plan, operators without gradient. */
 export const inspect: Verb<typeof inspectOptions, Download | Note | Inspected> = {
-  name: "inspect",
-  summary: "show blocks, parameters and the cost of a plan",
+  ...outlines.inspect,
   options: inspectOptions,
-  positionals: [{ option: "model", required: true }],
   async *run(input, context = {}) {
     const options = parseOptions(inspectOptions, input);
     const { path, name } = yield* located(options.model, context);

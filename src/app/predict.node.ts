@@ -10,6 +10,7 @@ import { graphFileOf } from "./opening/graph-file.node.ts";
 import { type Download, located } from "./opening/located.node.ts";
 import { taskOfModel } from "./opening/task-of-model.node.ts";
 import { parseOptions } from "./options/parse.ts";
+import { outlines } from "./outlines.ts";
 import type { Note, Progress } from "./progress.ts";
 import { refuseExisting } from "./refuse-existing.node.ts";
 import { openRuntime } from "./runtime.node.ts";
@@ -21,13 +22,8 @@ export const predict: Verb<
   typeof predictOptions,
   Download | Note | Progress | Predicted | EntitiesOf | Generated | OutputsOf | Written
 > = {
-  name: "predict",
-  summary: "say what images show or texts are, or what a graph gives for arrays",
+  ...outlines.predict,
   options: predictOptions,
-  positionals: [
-    { option: "model", required: true },
-    { option: "inputs", required: true, many: true },
-  ],
   async *run(input, context = {}) {
     const given = parseOptions(predictOptions, input);
     if (given.out && !given.force) refuseExisting(given.out);

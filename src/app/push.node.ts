@@ -4,6 +4,7 @@ import { hubSettings } from "../models/hub/settings.node.ts";
 import { type Uploaded, uploadFolder } from "../models/hub/upload.node.ts";
 import { emitting } from "./emit.ts";
 import { parseOptions } from "./options/parse.ts";
+import { outlines } from "./outlines.ts";
 import type { Verb, VerbEvent } from "./verb.ts";
 import { version } from "./version.ts";
 
@@ -33,13 +34,8 @@ export interface Pushed extends VerbEvent, Uploaded {
 
 /** Uploads a tuned model to the Hugging Face Hub. */
 export const push: Verb<typeof options, Upload | Pushed> = {
-  name: "push",
-  summary: "upload a tuned model to the Hugging Face Hub",
+  ...outlines.push,
   options,
-  positionals: [
-    { option: "folder", required: true },
-    { option: "to", required: true },
-  ],
   async *run(input, { signal } = {}) {
     const { folder, to, revision, message, private: isPrivate } = parseOptions(options, input);
     const uploaded = yield* emitting<Upload, Uploaded>((emit) =>

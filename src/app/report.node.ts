@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { writeFileAtomic } from "../base/atomic-file.node.ts";
 import { parseOptions } from "./options/parse.ts";
+import { outlines } from "./outlines.ts";
 import { reportPage } from "./report/page.ts";
 import type { RunRecord } from "./report/run-report.ts";
 import { notARun, readRun } from "./run-record.node.ts";
@@ -23,10 +24,8 @@ export interface ReportWritten extends VerbEvent {
 
 /** Writes the report of a run, finished or not, from what its folder holds. */
 export const report: Verb<typeof options, ReportWritten> = {
-  name: "report",
-  summary: "write the report of a run",
+  ...outlines.report,
   options,
-  positionals: [{ option: "run", required: true }],
   async *run(input) {
     const { run, out } = parseOptions(options, input);
     const record = await readRun(run);

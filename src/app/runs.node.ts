@@ -3,6 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { parseOptions } from "./options/parse.ts";
+import { outlines } from "./outlines.ts";
 import { readEvents } from "./run-record.node.ts";
 import type { Verb, VerbEvent } from "./verb.ts";
 
@@ -27,11 +28,8 @@ export interface RunRow extends VerbEvent {
 
 /** Lists the runs of a folder, oldest first. */
 export const runs: Verb<typeof options, RunRow> = {
-  name: "runs",
-  summary: "list the runs of a folder",
+  ...outlines.runs,
   options,
-  positionals: [{ option: "folder", required: false }],
-  nothing: 'There is no run in that folder; "diapason tune" makes one in runs/.',
   async *run(input) {
     const { folder } = parseOptions(options, input);
     if (!existsSync(folder)) return;

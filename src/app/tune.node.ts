@@ -9,6 +9,7 @@ import { taskOfModel } from "./opening/task-of-model.node.ts";
 import { parseOptions, requireNames } from "./options/parse.ts";
 import { readRecipe } from "./options/recipe.node.ts";
 import { tuneOptions } from "./options/tune.ts";
+import { outlines } from "./outlines.ts";
 import { readEvents } from "./run-record.node.ts";
 import { checkTaskOptions } from "./tasks.node.ts";
 import type { TuneVerbEvent } from "./tune/events.ts";
@@ -25,10 +26,8 @@ export type TuneInput = z.input<typeof tuneInput>;
 
 /** Fine-tunes a model on your own data and proves what came of it. */
 export const tune: Verb<typeof tuneInput, TuneVerbEvent> = {
-  name: "tune",
-  summary: "fine-tune a model on your own data",
+  ...outlines.tune,
   options: tuneInput,
-  positionals: [{ option: "recipe", required: false }],
   async *run(input, context = {}) {
     requireNames(input);
     const { recipe, ...flags } = input;
@@ -52,10 +51,8 @@ export type ResumeOptions = z.input<typeof resumeOptions>;
 
 /** Goes on with a run from its newest checkpoint, to the weights it would have reached uninterrupted. */
 export const resume: Verb<typeof resumeOptions, TuneVerbEvent> = {
-  name: "resume",
-  summary: "go on with an interrupted run",
+  ...outlines.resume,
   options: resumeOptions,
-  positionals: [{ option: "run", required: true }],
   async *run(input, context = {}) {
     const { run } = parseOptions(resumeOptions, input);
     const recipe = join(run, "recipe.yaml");

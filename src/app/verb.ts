@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { Outline } from "./outlines.ts";
 
 /** What a verb is given besides its options. */
 export interface VerbContext {
@@ -14,22 +15,9 @@ export interface VerbEvent {
   readonly type: string;
 }
 
-/** A positional argument of the command line, and the option it fills. */
-export interface Positional {
-  readonly option: string;
-  readonly required: boolean;
-  /** Takes all remaining arguments. */
-  readonly many?: boolean;
-}
-
 /** One thing a user can do. Command line, library and studio are views of it. */
-export interface Verb<S extends z.ZodObject = z.ZodObject, E extends VerbEvent = VerbEvent> {
-  readonly name: string;
-  readonly summary: string;
+export interface Verb<S extends z.ZodObject = z.ZodObject, E extends VerbEvent = VerbEvent> extends Outline {
   readonly options: S;
-  readonly positionals: readonly Positional[];
-  /** What the command line says where nothing came. */
-  readonly nothing?: string;
   /** Runs with options as given (not yet parsed); yields what happens. */
   run(options: z.input<S>, context?: VerbContext): AsyncGenerator<E, void>;
 }

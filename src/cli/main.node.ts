@@ -1,10 +1,13 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
-import { type Verb, verbs, version } from "../app/index.node.ts";
+import { openVerb } from "../app/open-verb.node.ts";
+import { outlines, type VerbName } from "../app/outlines.ts";
+import type { Verb } from "../app/verb.ts";
+import { version } from "../app/version.ts";
 import { asWriteError } from "../base/atomic-file.node.ts";
 import { DiapasonError, nearest } from "../base/errors.ts";
 import { removeTemporaryFolders } from "../base/temporary-folder.node.ts";
-import { commandOf, helpLayout, helpRecord, withJson } from "./command.ts";
+import { helpLayout, helpRecord, outlineCommand, withJson } from "./help.ts";
 import { consolePrinter } from "./printer.node.ts";
 import { exitCodeOf, systemMistake } from "./render.ts";
 import { withStandardInput } from "./standard-input.ts";
@@ -51,8 +54,9 @@ const program = new Command("diapason")
   .configureHelp(helpLayout)
   .showHelpAfterError(false);
 withJson(program);
-for (const verb of verbs) {
-  const command = commandOf(verb, act)
+for (const outline of Object.values(outlines)) {
+  const isMeant = outline.name === verbNamed(words[0] === "help" ? words[1] : words[0]);
+  const command = (isMeant ? await commandWithFlags(outline.name) : outlineCommand(outline))
     .exitOverride()
     .configureOutput({ writeErr: () => {}, writeOut: (text) => printer.asked(text, helpRecord(command)) });
   program.addCommand(command);
@@ -67,6 +71,12 @@ try {
     printer.error(mistake);
     process.exitCode = exitCodeOf(mistake);
   }
+}
+
+/** Only the verb that is meant is loaded. */
+async function commandWithFlags(name: VerbName): Promise<Command> {
+  const { commandOf } = await import("./command.ts");
+  return commandOf(await openVerb(name), act);
 }
 
 /** Runs a verb to its end; Ctrl-C asks it to stop and write what must not be lost, a second one ends at once. */
@@ -121,14 +131,12 @@ function mistakeOf(error: CommanderError): DiapasonError | undefined {
     error.code === "commander.unknownCommand" ||
     (error.code === "commander.excessArguments" && !currentVerb())
   ) {
-    const near = nearest(
-      quoted,
-      verbs.map((v) => v.name),
-    );
+    const names = Object.keys(outlines);
+    const near = nearest(quoted, names);
     return new DiapasonError(
       "app/unknown-command",
       `There is no command "${quoted}".`,
-      near ? `Did you mean "diapason ${near}"?` : `Use one of: ${verbs.map((v) => v.name).join(", ")}.`,
+      near ? `Did you mean "diapason ${near}"?` : `Use one of: ${names.join(", ")}.`,
     );
   }
   if (error.code === "commander.unknownOption") {
@@ -153,8 +161,12 @@ function helpCommand(): string {
   return `"${["diapason", currentVerb() ?? [], "--help"].flat().join(" ")}"`;
 }
 
-function currentVerb(): string | undefined {
-  return verbs.find((verb) => verb.name === words[0])?.name;
+function verbNamed(word: string | undefined): VerbName | undefined {
+  return Object.values(outlines).find(({ name }) => name === word)?.name;
+}
+
+function currentVerb(): VerbName | undefined {
+  return verbNamed(words[0]);
 }
 
 function currentCommand(): Command {

@@ -95,3 +95,24 @@ test("what does less to the loss than rounding is said to show nothing", async (
     ["b9", true],
   ]);
 });
+
+test("rounding on the way to the loss is not taken for a wrong gradient", async () => {
+  const graph = new Graph("offset");
+  const g = new GraphBuilder(graph);
+  const size = 4096;
+  const x = graph.addInitializer("x", float32([size, width], numbers(size * width, 5)));
+  const w = graph.addInitializer("w0", float32([width, width], numbers(width * width, 1, 0.3)));
+  const faint = g.mul(g.op("Tanh", [g.matmul(x, w)]), g.constant([1e-8]));
+  // as a detector's boxes stand in pixels: a tiny step changes less than the spacing of such numbers
+  const boxes = g.add(faint, g.constant([640]));
+  const half = numbers(width / 2, 9);
+  const out = float32([width], Float32Array.of(...half, ...half.map((value) => -0.999 * value)));
+  const loss = g.sum(g.mul(boxes, graph.addInitializer("out", out)), [0, 1]);
+  graph.rename(loss, "loss");
+  graph.addOutput(loss);
+  inferShapes(graph);
+  const { verdict, parameters } = await check(graph);
+  expect(verdict).toBe("right");
+  expect(parameters[0]!.resolution).toBeGreaterThan(1e-3);
+  expect(parameters[0]!.resolution).toBeLessThan(1);
+});

@@ -189,3 +189,20 @@ describe("conversions", () => {
   test("strings are refused", () =>
     expect(codeOf(() => toNdArray(tensorOf("string", [0], new Uint8Array(0))))).toBe("graph/no-kernel"));
 });
+
+test("what hangs on the size of a changed input alone is not computed again", () => {
+  const graph = new Graph("sized");
+  const x = graph.addInput("x", "float32", ["n"]);
+  const [size] = graph.addNode("Shape", [x], { outputs: ["size"] }).outputs;
+  const [ones] = graph.addNode("ConstantOfShape", [size], { outputs: ["ones"] }).outputs;
+  const [y] = graph.addNode("Add", [x, ones], { outputs: ["y"] }).outputs;
+  graph.addOutput(y!);
+  const before = interpret(graph, new Map([["x", array([2], 1, 2)]]), { keepAll: true });
+  const since = { values: before, changed: new Set(["x"]) };
+  const again = (x: NdArray) => interpret(graph, new Map([["x", x]]), { keepAll: true, since });
+  const same = again(array([2], 3, 4));
+  expect(same.get("ones")).toBe(before.get("ones"));
+  expect([...same.get("y")!.data]).toEqual([3, 4]);
+  const longer = again(array([3], 3, 4, 5));
+  expect(longer.get("ones")!.dims).toEqual([3]);
+});

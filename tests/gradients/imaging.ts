@@ -11,6 +11,10 @@ const maxRoiPool = (g: GraphBuilder, x: Value, spatial_scale: number) => {
   return g.op("MaxRoiPool", [x, rois], { pooled_shape: [2, 3], spatial_scale });
 };
 
+/** Rounded up there are two windows along each axis, of which the second of the first axis begins in the padding. */
+const pastEnd = (g: GraphBuilder, x: Value, name: "MaxPool" | "AveragePool") =>
+  g.op(name, [x], { kernel_shape: [2, 2], strides: [3, 3], pads: [0, 0, 1, 0], ceil_mode: 1 });
+
 export const imaging: { readonly [title: string]: GradCase } = {
   ...resizes,
   ...sampling,
@@ -44,6 +48,11 @@ export const imaging: { readonly [title: string]: GradCase } = {
   "LpPool, a last window past the end": grad("1x1x6x7", (g, x) =>
     g.op("LpPool", [x], { kernel_shape: [3, 3], ceil_mode: 1, strides: [2, 2] }),
   ),
+  "MaxPool, the same size, dilated": grad("1x1x5x6", (g, x) =>
+    g.op("MaxPool", [x], { kernel_shape: [2, 3], dilations: [2, 1], auto_pad: "SAME_UPPER" }),
+  ),
+  "MaxPool, windows past the end along one axis": grad("1x2x3x4", (g, x) => pastEnd(g, x, "MaxPool")),
+  "AveragePool, windows past the end along one axis": grad("1x2x3x4", (g, x) => pastEnd(g, x, "AveragePool")),
   MaxUnpool: grad("1x2x2x2", (g, x) =>
     g.op("MaxUnpool", [x, g.constant([0, 3, 8, 14, 16, 19, 25, 31], "int64", [1, 2, 2, 2])], {
       kernel_shape: [2, 2],

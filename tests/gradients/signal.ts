@@ -50,6 +50,8 @@ export const signal: { readonly [title: string]: GradCase } = {
   ...transforms("inverse of real numbers, cut off", "2x6x1", { inverse: 1 }, 1, 5),
   ...transforms("inverse of half", "2x4x2", { inverse: 1, onesided: 1 }, 1),
   ...transforms("inverse of half, an odd length", "4x3x2", { inverse: 1, onesided: 1 }, 0, 7),
+  ...transforms("inverse of half, filled up", "2x4x2", { inverse: 1, onesided: 1 }, 1, 9),
+  ...transforms("inverse of half, cut off", "2x5x2", { inverse: 1, onesided: 1 }, 1, 6),
   "DFT, real, half, a length of int32, sizes unknown": grad(
     "2x5x1",
     (g, x) => {

@@ -96,7 +96,11 @@ function implied(
 
 /** θ·(x, y, 1) for every pixel of the asked-for size, its centre between −1 and 1. */
 function affineGrid({ g, node, x: [theta, size], attrs }: Composite<"AffineGrid">): Value {
-  const count = axesOf(node, [theta.shape?.[1], difference(size.shape?.[0] ?? "size", 2)]);
+  const count = axesOf(node, [
+    theta.shape?.[1],
+    theta.shape && difference(theta.shape[2]!, 1),
+    size.shape && difference(size.shape[0]!, 2),
+  ]);
   const column = (i: number) =>
     g.unsqueeze(g.squeeze(g.slice(theta, [2], [i], [i + 1]), [2]), range(1, count + 1));
   const moved = range(count).map((axis) => {

@@ -1,6 +1,7 @@
 import { bug } from "../base/errors.ts";
 import { bodiesOf, capturedBy, cloneAttribute, release, removeOnce } from "./bodies.ts";
 import type { Shape } from "./dim.ts";
+import { Names } from "./names.ts";
 import type { DataType, Tensor } from "./tensor.ts";
 import { type Attribute, carryType, type Node, type NodeName, Value } from "./value.ts";
 
@@ -34,20 +35,14 @@ export class Graph {
   readonly #outputs: Value[] = [];
   readonly #initializers = new Set<Value>();
   #nodes: Node[] = [];
-  readonly #names = new Map<string, Value>();
-  /** How often a name occurs in the bodies inside the outermost graph; no new name of a graph around them may hide one. */
-  readonly #innerNames: Map<string, number>;
-  /** Every name that a value of the outermost graph or of a body inside has or had. */
-  readonly #given: Set<string>;
-  #fresh = 0;
+  readonly #names: Names;
   #origin: NodeName | undefined;
 
   constructor(name: string, opsets: Iterable<readonly [string, number]> = [["", 21]], outer?: Graph) {
     this.name = name;
     this.opsets = new Map(opsets);
     this.outer = outer;
-    this.#innerNames = outer ? outer.#innerNames : new Map();
-    this.#given = outer ? outer.#given : new Set();
+    this.#names = new Names(outer ? outer.#names : undefined);
   }
   get inputs(): readonly Value[] {
     return this.#inputs;
@@ -65,14 +60,14 @@ export class Graph {
 
   /** The value of this name here or in an outer graph. */
   find(name: string): Value | undefined {
-    return this.#names.get(name) ?? this.outer?.find(name);
+    return this.#names.find(name);
   }
   get(name: string): Value {
     return this.find(name) ?? bug(`graph "${this.name}" has no value "${name}"`);
   }
   /** Whether a value is one of this very graph, not of one around it or of a body. */
   owns(value: Value): boolean {
-    return this.#names.get(value.name) === value;
+    return this.#names.here(value.name) === value;
   }
   /** Whether a node reads a value, or it is an output of this graph. */
   isRead(value: Value): boolean {
@@ -83,11 +78,7 @@ export class Graph {
    * may be called after a value that is called otherwise by now.
    */
   freshName(base: string): string {
-    if (base !== "" && !this.#given.has(base)) return base;
-    let name: string;
-    do name = `${base}_${++this.#fresh}`;
-    while (this.#given.has(name));
-    return name;
+    return this.#names.fresh(base);
   }
 
   addInput(name: string, dtype?: DataType, shape?: Shape): Value {
@@ -229,7 +220,7 @@ export class Graph {
         if (!output) continue;
         if (this.isRead(output)) bug(`"${output.name}" is still read`);
         output.producerNode = undefined;
-        this.#forget(output.name);
+        this.#names.delete(output.name);
       }
     }
     this.#nodes = this.#nodes.filter((node) => !nodes.has(node));
@@ -240,7 +231,7 @@ export class Graph {
     this.#initializers.delete(value);
     const at = this.#inputs.indexOf(value);
     if (at >= 0) this.#inputs.splice(at, 1);
-    this.#forget(value.name);
+    this.#names.delete(value.name);
   }
   /** Makes an initializer of a body one of this graph; `owners` are the nodes around the body, from here inwards. */
   lift(value: Value, body: Graph, owners: readonly Node[]): Value {
@@ -249,8 +240,7 @@ export class Graph {
     const made = new Value(name, value.dtype, value.shape, constant);
     body.replaceUses(value, made);
     body.removeValue(value);
-    const isTaken = (this.#innerNames.get(name) ?? 0) > 0 || this.find(name) !== undefined;
-    if (isTaken) made.name = this.freshName(name);
+    if (this.#names.isInside(name) || this.find(name)) made.name = this.freshName(name);
     this.#register(made);
     this.#initializers.add(made);
     for (const owner of owners) made.useList.push(owner);
@@ -278,10 +268,9 @@ export class Graph {
   rename(value: Value, name: string): void {
     if (value.name === name) return;
     if (this.find(name)) bug(`the name "${name}" is taken`);
-    this.#forget(value.name);
+    this.#names.delete(value.name);
     value.name = name;
     this.#names.set(name, value);
-    this.#countName(name, 1);
   }
   /** Puts the nodes into another topological order. */
   reorder(nodes: readonly Node[]): void {
@@ -293,11 +282,11 @@ export class Graph {
   /** A deep copy of the structure; tensors are shared. */
   clone(outer: Graph | undefined = this.outer): Graph {
     const copy = new Graph(this.name, this.opsets, outer);
-    for (const name of this.#given) copy.#given.add(name);
+    copy.#names.avoid(this.#names);
     for (const [key, text] of this.metadata) copy.metadata.set(key, text);
     for (const input of this.#inputs) carryType(input, copy.addInput(input.name, input.dtype, input.shape));
     for (const value of this.#initializers) {
-      const made = copy.#names.get(value.name) ?? copy.addInitializer(value.name, value.constant!);
+      const made = copy.#names.here(value.name) ?? copy.addInitializer(value.name, value.constant!);
       copy.setConstant(made, value.constant!);
       carryType(value, made);
     }
@@ -328,17 +317,8 @@ export class Graph {
   }
 
   #register(value: Value): Value {
-    if (this.#names.has(value.name)) bug(`the name "${value.name}" is taken in graph "${this.name}"`);
+    if (this.#names.here(value.name)) bug(`the name "${value.name}" is taken in graph "${this.name}"`);
     this.#names.set(value.name, value);
-    this.#countName(value.name, 1);
     return value;
-  }
-  #forget(name: string): void {
-    this.#names.delete(name);
-    this.#countName(name, -1);
-  }
-  #countName(name: string, by: number): void {
-    if (by > 0) this.#given.add(name);
-    if (this.outer) this.#innerNames.set(name, (this.#innerNames.get(name) ?? 0) + by);
   }
 }

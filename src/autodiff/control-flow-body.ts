@@ -5,6 +5,7 @@ import { difference } from "../graph/dim.ts";
 import { capturedBy, type Graph, type Node, readsOf, type Value } from "../graph/ir.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 import type { Carried, Sliced, Steps, StepsOf } from "../graph/steps.ts";
+import { computeAgain } from "./control-flow-again.ts";
 import { isFloat, type NodeBackward, noGradient } from "./rule.ts";
 
 /** The backward pass of one step, appended to the body of a Loop or Scan; all gradients are outputs of the body. */
@@ -79,6 +80,7 @@ export function appendStepBackward(backward: NodeBackward, work: Graph, stepsOf:
   removeDead(work);
   const before = ancestors(work, forward);
   addMeasures(work, before, steps);
+  computeAgain(work, before, steps);
   const allSeeds = [...live, ...seeded].map(({ seed }) => seed);
   return { ...made, steps, seeds: allSeeds, isBackward: (one) => !before.has(one) };
 }

@@ -5,6 +5,7 @@ import { bodyOf, Graph, type Node, readsOf, type Value } from "../graph/ir.ts";
 import { removeDead } from "../graph/passes/remove-dead.ts";
 import { backName } from "../graph/print.ts";
 import type { Sliced, Steps, StepsOf } from "../graph/steps.ts";
+import { steadyIn } from "./control-flow-again.ts";
 import { appendStepBackward, type StepBackward } from "./control-flow-body.ts";
 import { hoistInvariants } from "./control-flow-hoist.ts";
 import { type Merge, mergeOf, summands } from "./control-flow-sums.ts";
@@ -29,9 +30,10 @@ export const backThroughSteps =
     const step = appendStepBackward(backward, work, stepsOf);
     hoistInvariants(work, g.graph, node);
     const { steps } = step;
+    const isSteady = steadyIn(work);
     const sums = step.outside.map(({ value, gradient }) => ({
       value,
-      ...separated(work, gradient, step.isBackward),
+      ...separated(work, gradient, step.isBackward, isSteady),
     }));
     const carriedSums = sums.flatMap(({ value, carried }) => (carried ? [{ value, carried }] : []));
 
@@ -151,14 +153,19 @@ const plainOf = (value: Value, isBackward: (node: Node) => boolean): Value =>
   value.producer?.op === "Identity" && isBackward(value.producer) ? value.producer.inputs[0]! : value;
 
 /** What a step adds to a gradient: what must be carried, and what can be summed after all steps. */
-function separated(work: Graph, total: Value, isBackward: (node: Node) => boolean) {
+function separated(
+  work: Graph,
+  total: Value,
+  isBackward: (node: Node) => boolean,
+  isSteady: (value: Value) => boolean,
+) {
   const own = new Set<Value>([
     ...work.inputs,
     ...work.nodes.flatMap((node) => node.outputs.filter((o) => o !== undefined)),
   ]);
   const parts = summands(total, isBackward).map((part) => ({
     part,
-    merge: mergeOf(part, (value) => own.has(value)),
+    merge: mergeOf(part, (value) => own.has(value) && isSteady(value)),
   }));
   const merges = parts.flatMap(({ merge }): Merge[] => (merge ? [merge] : []));
   const others = parts.flatMap(({ part, merge }) => (merge ? [] : [part]));

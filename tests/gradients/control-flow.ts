@@ -74,6 +74,35 @@ const loops: { readonly [title: string]: GradCase } = {
       { outputs: 0, counter: [1] },
     ),
   ),
+  "Loop over bags of unequal length, one of them empty": grad("4x2, 5", (g, table, scales) =>
+    looped(
+      g,
+      turns(g, 3),
+      [],
+      (b, turn) => {
+        const [starts, items] = [g.ints([0, 3, 3, 5]), g.ints([2, 0, 3, 1, 2])];
+        const bounds = [turn, b.add(turn, b.constant([1], "int64", []))];
+        const [from, to] = bounds.map((at) => b.reshape(b.op("Gather", [starts, at]), [1]));
+        const cut = (list: Value) => b.op("Slice", [list, from!, to!, b.ints([0])]);
+        const rows = b.op("Tanh", [b.op("Gather", [table, cut(items)])]);
+        return [b.sum(b.mul(rows, b.unsqueeze(cut(scales), [1])), [0])];
+      },
+      { outputs: 1 },
+    ),
+  ),
+  "Loop over matrices of unequal height": grad("6x2, 2x3", (g, x, w) =>
+    looped(
+      g,
+      turns(g, 3),
+      [],
+      (b, turn) => {
+        const from = b.reshape(turn, [1]);
+        const to = b.add(b.mul(from, 2), b.ints([1]));
+        return [b.sum(b.op("Sin", [b.matmul(b.op("Slice", [x, from, to, b.ints([0])]), w)]), [0])];
+      },
+      { outputs: 1 },
+    ),
+  ),
   "Loop whose steps read nothing": grad("3", (g, s) =>
     looped(g, turns(g, 3), [s], (b, _, [state]) => [b.mul(state!, 1.5)], { outputs: 0 }),
   ),

@@ -134,6 +134,28 @@ describe("older spellings", () => {
     foldConstants(graph, { keep: new Set() });
     expect(knownNumbers(graph.nodes[0]!.inputs[1])).toEqual([1, 1, 1, 2, 2, 2]);
   });
+  test("a Constant of a body whose name a value around it has too gets a name of its own", () => {
+    const graph = new Graph("outer");
+    const condition = graph.addInput("condition", "bool", []);
+    const branch = () => {
+      const body = new Graph("branch", graph.opsets, graph);
+      const attributes = [["value_floats", { type: "floats", value: [1, 2] }]] as const;
+      const node = body.addNode("Constant", [], { attributes, outputs: ["c"] });
+      body.addOutput(body.addNode("Neg", [node.outputs[0]], { outputs: ["made"] }).outputs[0]!);
+      return { type: "graph", value: body } as const;
+    };
+    const [chosen, other] = [branch(), branch()];
+    const attributes = [
+      ["then_branch", chosen],
+      ["else_branch", other],
+    ] as const;
+    graph.addOutput(graph.addNode("If", [condition], { attributes }).outputs[0]!);
+    graph.addInitializer("c", float32([], [5]));
+    normalize(graph);
+    const { inputs } = chosen.value.nodes[0]!;
+    expect(inputs[0]!.name).toBe("c_constant");
+    expect(inputs[0]!.constant?.dims).toEqual([2]);
+  });
   test("Constant nodes become initializers of the same name", () => {
     const graph = new Graph("constant", [["", 13]]);
     const node = graph.addNode("Constant", [], { attributes: [["value_ints", ints(1, 2)]], outputs: ["c"] });

@@ -59,6 +59,8 @@ const usualStep = 1e-5;
 const tinyStep = 1e-8;
 /** Steps that are tried before rounding is measured. */
 const cheapTries = 3;
+/** The share of the tolerance at which those after a step are left out. */
+const clear = 0.1;
 /**
  * Where the spacing of losses is a larger share of a slope, what is rounded on the way to the loss may be what parts it from
  * the gradient: tiny steps change numbers by less than their spacing, and show nothing of it.
@@ -206,8 +208,10 @@ async function slopeAlong(
     if (!Number.isFinite(numeric)) continue;
     const error = relativeError(analytic, numeric, typical, typical > 0 ? 0 : spacing / step);
     tried.push({ numeric, step, error });
-    if (error <= tolerance) return right(best());
+    const enough = i + 1 < cheapTries ? clear * tolerance : tolerance;
+    if (best().error <= enough) return right(best());
   }
+  if (tried.length > 0 && best().error <= tolerance) return right(best());
   const [largest, ...smaller] = tried.toSorted((a, b) => b.step - a.step);
   if (!largest) return { error: Number.POSITIVE_INFINITY, resolution: 0 };
   const hidingAt = (noise: number) =>

@@ -88,6 +88,9 @@ describe("what a declaration computes", () => {
     expect(run("mse(mask=m):y=t", { m: mask }, data).loss).toBeCloseTo((0 + 4 + 9) / 3, 9);
     expect(run("mse(mask=few):y=t", { few: nd([2], [0, 1]) }, data).loss).toBeCloseTo(6, 9);
     expect(run("mse(mask=m):y=t", { m: nd([2, 3], [0, 0, 0, 0, 0, 0]) }, data).loss).toBe(0);
+    const t = nd([2, 3], [...targets.data].with(2, Number.NaN));
+    expect(run("mse(mask=m):y=t", { m: mask, t }, data).loss).toBeCloseTo((0 + 4 + 9) / 3, 9);
+    expect(run("mse(mask=m):y=t", { m: nd([2, 3], [0, 0, 1, 0, 0, 0]), t }, data).loss).toBeNaN();
   });
   test("bce reads logits, and what a Sigmoid reads", () => {
     const answers = nd([2, 3], [1, 0, 1, 0, 1, 0]);

@@ -134,7 +134,8 @@ export function attachDeclaredLoss(
   const weights = graph.addInput(graph.freshName("weights"), "float32", ["batch"]);
   const guesses: LogitsGuess[] = [];
   const parts = fits.map(({ term, output, array, fit }) => {
-    const target = inputs.read(term.target, array, fit);
+    const given = inputs.read(term.target, array, fit);
+    const target = withoutMissing(g, inputs, given, fit, term, output, arrays);
     const elements = rows[term.kind].build(g, g.cast(output, "float32"), target, term, fit);
     const { classAxis } = fit;
     if (elements.isGuessed)
@@ -190,6 +191,23 @@ class ArrayInputs {
     this.reads.push({ array, input: input.name, dtype, ...(allowed && { allowed }) });
     return input;
   }
+}
+
+/** Target numbers with 0 where a mask leaves them out: there they may be missing, and a NaN times 0 is none. */
+function withoutMissing(
+  g: GraphBuilder,
+  inputs: ArrayInputs,
+  target: Value,
+  { dtype, dims, classAxis }: Fit,
+  term: Declared,
+  output: Value,
+  arrays: ReadonlyMap<string, ArrayInfo>,
+): Value {
+  const name = term.options["mask"];
+  if (name === undefined || dtype !== "float32" || classAxis !== undefined) return target;
+  const fitted = fitMask(term, output, dims, name, arrays);
+  const mask = inputs.read(name, arrays.get(name)!, { dtype: "float32", dims: fitted });
+  return g.where(g.equal(mask, 0), g.scalar(0, target), target);
 }
 
 /** The losses with those that a mask leaves out at 0 and not counted. */

@@ -135,12 +135,13 @@ export function attachDeclaredLoss(
   const guesses: LogitsGuess[] = [];
   const parts = fits.map(({ term, output, array, fit }) => {
     const given = inputs.read(term.target, array, fit);
-    const target = withoutMissing(g, inputs, given, fit, term, output, arrays);
+    const maskOf = maskIn(inputs, term, output, arrays);
+    const target = withoutMissing(g, given, fit, maskOf);
     const elements = rows[term.kind].build(g, g.cast(output, "float32"), target, term, fit);
     const { classAxis } = fit;
     if (elements.isGuessed)
       guesses.push({ term: term.text, output: output.name, ...(classAxis !== undefined && { classAxis }) });
-    return sumsOf(g, masked(g, inputs, elements, term, output, arrays), weights);
+    return sumsOf(g, masked(g, elements, term, maskOf), weights);
   });
   return {
     ...addUp(
@@ -193,38 +194,44 @@ class ArrayInputs {
   }
 }
 
-/** Target numbers with 0 where a mask leaves them out: there they may be missing, and a NaN times 0 is none. */
-function withoutMissing(
-  g: GraphBuilder,
+/** The mask of a term over elements of these sizes, [batch, …row]. */
+type MaskOf = (row: readonly number[]) => Value;
+
+function maskIn(
   inputs: ArrayInputs,
-  target: Value,
-  { dtype, dims, classAxis }: Fit,
   term: Declared,
   output: Value,
   arrays: ReadonlyMap<string, ArrayInfo>,
-): Value {
+): MaskOf | undefined {
   const name = term.options["mask"];
-  if (name === undefined || dtype !== "float32" || classAxis !== undefined) return target;
-  const fitted = fitMask(term, output, dims, name, arrays);
-  const mask = inputs.read(name, arrays.get(name)!, { dtype: "float32", dims: fitted });
-  return g.where(g.equal(mask, 0), g.scalar(0, target), target);
+  if (name === undefined) return undefined;
+  return (row) => {
+    const dims = fitMask(term, output, row, name, arrays);
+    return inputs.read(name, arrays.get(name)!, { dtype: "float32", dims });
+  };
+}
+
+/** Target numbers with 0 where a mask leaves them out: there they may be missing, and a NaN times 0 is none. */
+function withoutMissing(
+  g: GraphBuilder,
+  target: Value,
+  { dtype, dims, classAxis }: Fit,
+  maskOf: MaskOf | undefined,
+): Value {
+  if (!maskOf || dtype !== "float32" || classAxis !== undefined) return target;
+  return g.where(g.equal(maskOf(dims), 0), g.scalar(0, target), target);
 }
 
 /** The losses with those that a mask leaves out at 0 and not counted. */
 function masked(
   g: GraphBuilder,
-  inputs: ArrayInputs,
   { losses, counts }: Elements,
   term: Declared,
-  output: Value,
-  arrays: ReadonlyMap<string, ArrayInfo>,
+  maskOf: MaskOf | undefined,
 ): Elements {
-  const name = term.options["mask"];
-  if (name === undefined) return { losses, ...(counts && { counts }) };
+  if (!maskOf) return { losses, ...(counts && { counts }) };
   const row = rowOf(losses) ?? bug(`the losses of "${term.text}" have open sizes`);
-  const dims = fitMask(term, output, row, name, arrays);
-  const aligned = inputs.read(name, arrays.get(name)!, { dtype: "float32", dims });
-  const mask = g.expandLike(aligned, losses);
+  const mask = g.expandLike(maskOf(row), losses);
   return { losses: g.mul(losses, mask), counts: counts ? g.mul(counts, mask) : mask };
 }
 

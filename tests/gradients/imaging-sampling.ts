@@ -56,6 +56,14 @@ const alignComputed = (attributes: { readonly [key: string]: string | number }) 
     },
   );
 
+/** Of pixels, weights, places off the bends, bias and mask. */
+export const deformRanges = [
+  [-2, 2],
+  [-2, 2],
+  [0.1, 0.9],
+  [-1, 1],
+  [0, 1],
+] as const;
 const deform =
   (attributes: { readonly [key: string]: number | readonly number[] }) =>
   (g: GraphBuilder, x: Value, weight: Value, offset: Value, ...more: Value[]) =>
@@ -102,15 +110,7 @@ export const sampling: { readonly [title: string]: GradCase } = {
   "DeformConv in groups, masked": grad(
     "1x4x5x5, 4x2x3x2, 1x24x3x3, 4, 1x12x3x3",
     deform({ group: 2, offset_group: 2, strides: [2, 2], pads: [1, 1, 1, 1] }),
-    {
-      within: [
-        [-2, 2],
-        [-2, 2],
-        [0.1, 0.9],
-        [-1, 1],
-        [0, 1],
-      ],
-    },
+    { within: deformRanges },
   ),
   "RoiAlign, batch unknown": grad(
     "2x2x5x6",

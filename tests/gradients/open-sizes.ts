@@ -2,6 +2,7 @@ import type { AttributeInput } from "../../src/graph/builder/encode.ts";
 import type { GraphBuilder } from "../../src/graph/builder.ts";
 import type { Value } from "../../src/graph/ir.ts";
 import type { GradCase } from "./grad-case.ts";
+import { deformRanges } from "./imaging-sampling.ts";
 
 /** A row whose sizes are all symbols, judged at two lists of shapes, such as "1x2x4x5, 1x3x3x2", with one graph. */
 interface OpenCase extends Omit<GradCase, "shapes" | "symbolic"> {
@@ -56,15 +57,7 @@ const deformConv = (masked: boolean): OpenCase =>
             pads: [1, 1, 1, 1],
           })
         : g.op("DeformConv", [x, known(g, weight, [3, 2, 2, 2]), offset]),
-    {
-      within: [
-        [-2, 2],
-        [-2, 2],
-        [0.1, 0.9],
-        [-1, 1],
-        [0, 1],
-      ],
-    },
+    { within: deformRanges },
   );
 
 const everyResize = Object.fromEntries(

@@ -125,7 +125,7 @@ const kernels: { readonly [op: string]: (given: Given) => readonly NdArray[] } =
     whole(+(isHolder(value, "optional") ? value.elements.length > 0 : value !== undefined), "bool"),
   ],
   OptionalGetElement: (given) => {
-    const value = required({ node: given.node as never, inputs: given.inputs }, 0);
+    const value = required(given, 0);
     if (!isHolder(value, "optional")) return [value];
     return [value.elements[0] ?? unsupported(given.node, "reads an optional without content")];
   },

@@ -206,3 +206,15 @@ test("what hangs on the size of a changed input alone is not computed again", ()
   const longer = again(array([3], 3, 4, 5));
   expect(longer.get("ones")!.dims).toEqual([3]);
 });
+
+test("a sequence of other arrays is another one", () => {
+  const graph = new Graph("listed");
+  const x = graph.addInput("x", "float32", ["n"]);
+  const [list] = graph.addNode("SequenceConstruct", [x, x], { outputs: ["list"] }).outputs;
+  const last = graph.addInitializer("last", int64([], [-1]));
+  graph.addOutput(graph.addNode("SequenceAt", [list, last], { outputs: ["y"] }).outputs[0]!);
+  const before = interpret(graph, new Map([["x", array([2], 1, 2)]]), { keepAll: true });
+  const since = { values: before, changed: new Set(["x"]) };
+  const now = interpret(graph, new Map([["x", array([2], 3, 4)]]), { keepAll: true, since });
+  expect([...now.get("y")!.data]).toEqual([3, 4]);
+});

@@ -93,6 +93,8 @@ function evaluate(
 const few = 64;
 
 const isSameFew = (now: NdArray, before: NdArray): boolean =>
+  // a sequence has no numbers of its own, whatever it holds
+  now.data.length > 0 &&
   now.data.length <= few &&
   now.data.length === before.data.length &&
   sameDims(now.dims, before.dims) &&

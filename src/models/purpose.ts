@@ -1,5 +1,6 @@
 import { type Graph, readsOf, type Value } from "../graph/ir.ts";
 import { tensorsIn } from "../graph/passes/fold-sequences.ts";
+import { namesSampleRate } from "../graph/sample-rate.ts";
 
 /** What a guess is made from. */
 interface Facts {
@@ -63,9 +64,9 @@ const isMemory = ({ name, dtype }: Value): boolean =>
 
 /** The name of an open size that counts moments of a sound. */
 const sampled = /^(num_)?samples$|^audio/i;
-const rate = /^sr$|sampl(e|ing)_?rate/i;
 
-const sound = /^sr$|sampl(e|ing)_?rate|samples|audio|wave(form)?$|^wav|\bmel|spectrogram/i;
+/** What sound is called, beside its sampling rate. */
+const sound = /samples|audio|wave(form)?$|^wav|\bmel|spectrogram/i;
 
 const tokenIds = /input_ids|tokens|token_ids/i;
 
@@ -121,14 +122,19 @@ const kinds: readonly Kind[] = [
   },
   ({ inputs, outputs, operators }) => {
     const heard = inputs.find(
-      ({ shape, name }) => sound.test(name) || shape?.some((dim) => sampled.test(`${dim}`)),
+      ({ shape, name }) =>
+        sound.test(name) || namesSampleRate(name) || shape?.some((dim) => sampled.test(`${dim}`)),
     );
     const sign = heard ?? (inputs.some(isImage) ? undefined : named(outputs, sound));
     const spectrum = anyOf(operators, "STFT", "MelWeightMatrix");
     if (!sign && !spectrum) return undefined;
     const from = inputs.find((input) => isFloat(input) && !isMemory(input));
     const to = outputs.filter((output) => isFloat(output) && !isMemory(output));
-    const why = sign ? (rate.test(sign.name) ? `"${sign.name}" is a sampling rate` : "") : `${spectrum}`;
+    const why = sign
+      ? namesSampleRate(sign.name)
+        ? `"${sign.name}" is a sampling rate`
+        : ""
+      : `${spectrum}`;
     const way =
       from && to.length > 0
         ? `, from ${quoted(from)} to ${listed(to)}`

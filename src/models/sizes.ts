@@ -1,4 +1,5 @@
 import { type Dim, type Shape, symbolsOf } from "../graph/dim.ts";
+import { namesSampleRate, usualSampleRate } from "../graph/sample-rate.ts";
 import type { Model } from "./model.ts";
 
 /**
@@ -41,7 +42,6 @@ export function dimAt(dim: Dim, symbols: ReadonlyMap<string, number>): number {
 }
 
 /** What estimates assume of inputs that nobody has looked at. */
-const usualSamples = 16_000;
 const usualTokens = 128;
 const usualPixels = 224;
 
@@ -55,7 +55,7 @@ export function assumedSizes({
   usualSizes,
 }: Pick<Model, "graph" | "input" | "usualSizes">): ReadonlyMap<string, number> {
   const sizes = new Map<string, number>();
-  const hasRate = graph.inputs.some(({ name }) => /^sr$|sampl(e|ing)_?rate/i.test(name));
+  const hasRate = graph.inputs.some(({ name }) => namesSampleRate(name));
   const batch = input.shape?.find((dim) => dim === "batch") ?? input.shape?.[0];
   for (const { constant, shape, dtype, name } of graph.inputs) {
     if (constant || !shape) continue;
@@ -66,7 +66,13 @@ export function assumedSizes({
         if (symbol === batch || sizes.has(symbol)) continue;
         const isSound = hasRate && shape.length === 2 && axis === 1 && !isIds;
         const usual =
-          isImage && axis > 1 ? usualPixels : isIds && axis === 1 ? usualTokens : isSound ? usualSamples : 1;
+          isImage && axis > 1
+            ? usualPixels
+            : isIds && axis === 1
+              ? usualTokens
+              : isSound
+                ? usualSampleRate
+                : 1;
         sizes.set(symbol, usualSizes?.get(symbol) ?? usual);
       }
     });

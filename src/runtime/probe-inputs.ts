@@ -2,6 +2,7 @@ import { toFloat16 } from "../base/half.ts";
 import { type RandomStream, random } from "../base/random.ts";
 import { substitute, symbolsOf } from "../graph/dim.ts";
 import type { Graph, Value } from "../graph/ir.ts";
+import { isSampleRate, usualSampleRate } from "../graph/sample-rate.ts";
 import { type DataType, sizeOf } from "../graph/tensor.ts";
 import type { HostTensor } from "./runtime.ts";
 
@@ -111,11 +112,6 @@ const statesBatches = (graph: Graph): readonly string[] =>
 /** Images [batch, channels, height, width] of 224 pixels; sequences otherwise. */
 const usual = (rank: number, axis: number, length: number): number =>
   rank !== 4 ? length : axis === 1 ? 3 : 224;
-
-/** A whole number that says how many samples of sound are a second; models choose their filters by it. */
-export const isSampleRate = ({ name, dtype, shape }: Value): boolean =>
-  shape?.length === 0 && dtype === "int64" && /^(sr|.*sampl(e|ing)_?rate)$/i.test(name);
-export const usualSampleRate = 16_000;
 
 type Fill = (size: number, draw: RandomStream) => HostTensor["data"];
 

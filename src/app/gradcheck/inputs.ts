@@ -8,17 +8,16 @@ import { type Dim, substitute, symbolsOf } from "../../graph/dim.ts";
 import { bodiesOf, type Graph, type Node, readsOf, type Value } from "../../graph/ir.ts";
 import type { NdArray } from "../../graph/kernels/interpret.ts";
 import { tensorsIn } from "../../graph/passes/fold-sequences.ts";
+import { isSampleRate, usualSampleRate } from "../../graph/sample-rate.ts";
 import { int64, sizeOf } from "../../graph/tensor.ts";
 import { collectParameters, nodesReaching } from "../../models/parameters.ts";
 import {
   batchSymbolOf,
   fedInputs,
   isMask,
-  isSampleRate,
   maskLengths,
   probeLengths,
   probeSizes,
-  usualSampleRate,
 } from "../../runtime/probe-inputs.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
 import { toHost } from "./runtime.ts";
